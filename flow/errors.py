@@ -1,16 +1,16 @@
 """The whole exception tree.
 
-    FlowError                 shown to the user without a traceback
-      UsageError              exit 2   the command line, the configuration, or an unreadable input
-      UnsupportedModel        exit 3   the model cannot be represented exactly
-      ToolError               exit 4
-        ToolNotFound                   an external program is missing
-        ToolFailed                     an external program ended badly, or in no time
-      CheckFailed             exit 5
-        Mismatch                       two levels of the design gave different results
-      InternalError           exit 70  our bug: says what to attach to a report
-        IRError                        a graph is malformed
-        PassError                      a pass broke its promise
+FlowError                 shown to the user without a traceback
+  UsageError              exit 2   the command line, the configuration, or an unreadable input
+  UnsupportedModel        exit 3   the model cannot be represented exactly
+  ToolError               exit 4
+    ToolNotFound                   an external program is missing
+    ToolFailed                     an external program ended badly, or in no time
+  CheckFailed             exit 5
+    Mismatch                       two levels of the design gave different results
+  InternalError           exit 70  our bug: says what to attach to a report
+    IRError                        a graph is malformed
+    PassError                      a pass broke its promise
 """
 
 from __future__ import annotations

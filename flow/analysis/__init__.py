@@ -1,1 +1,1 @@
-
+"""Facts about graphs; changes nothing."""

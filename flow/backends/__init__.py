@@ -1,1 +1,1 @@
-
+"""Circuit to Emission: pure functions from graphs to texts."""

@@ -1,1 +1,1 @@
-
+"""One file per command: parses, runs, prints. No logic."""

@@ -1,1 +1,1 @@
-
+"""The two integer graphs, Network and Circuit, and what they mean."""

@@ -1,1 +1,1 @@
-
+"""Neurons onto cells and processing elements."""

@@ -1,1 +1,1 @@
-
+"""Rewrites of the two graphs, one per file."""

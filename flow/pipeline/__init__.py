@@ -1,1 +1,1 @@
-
+"""State, run folders and the stages of a build."""

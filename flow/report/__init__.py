@@ -1,1 +1,1 @@
-
+"""Area, power, timing and accuracy as text, JSON and HTML."""

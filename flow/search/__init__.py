@@ -1,1 +1,1 @@
-
+"""Candidates, objectives and executors of searches."""

@@ -1,1 +1,1 @@
-
+"""Technologies as data, and their readers."""

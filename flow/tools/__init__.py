@@ -1,1 +1,1 @@
-
+"""External programs as functions; they know nothing of the graphs."""

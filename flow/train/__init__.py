@@ -1,1 +1,1 @@
-
+"""Training: the only room that may import a framework."""

@@ -1,1 +1,1 @@
-
+"""Simulators and equivalence proofs, compared with what the graphs mean."""

@@ -1,0 +1,81 @@
+"""The Circuit: named ports over shared scalar integer operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from flow.ir.nodes import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a node comes from: the user's layer, what it is there, and for which element.
+
+    `role` is a word such as `acc` or `act`; `index` is the element, -1 where there is none.
+    All names are already mapped to `[a-z][a-z0-9_]*`.
+    """
+
+    layer: str
+    role: str
+    index: int = -1
+
+    def __str__(self) -> str:
+        return f"{self.layer}_{self.role}" + (f"_{self.index}" if self.index >= 0 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A named vector of nodes: one lane per element of a tensor, in row-major order."""
+
+    name: str
+    lanes: tuple[Node, ...]
+
+    @property
+    def width(self) -> int:
+        """Bits of all lanes side by side, at least one bit for each."""
+        return sum(lane_width(lane) for lane in self.lanes)
+
+
+def lane_width(lane: Node) -> int:
+    """Bits that a node takes on a port: those of its interval, and at least one."""
+    return max(1, lane.range.width)
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """Scalar integer operations between named ports; immutable.
+
+    The lanes of an input port are `Input` nodes that carry its name and their own index. A lane
+    stays in its port also when nothing reads it. `origins` names nodes for messages and
+    reports; it has no influence on meaning and may lack entries.
+    """
+
+    name: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    origins: Mapping[Node, Origin] = field(default_factory=dict, repr=False, compare=False)
+
+    def walk(self) -> Iterator[Node]:
+        """Yield every input lane, then every reachable node, once, operands before users."""
+        seen: set[Node] = set()
+        for port in self.inputs:
+            for lane in port.lanes:
+                if lane not in seen:
+                    seen.add(lane)
+                    yield lane
+        for port in self.outputs:
+            for root in port.lanes:
+                stack = [root]
+                while stack:
+                    node = stack[-1]
+                    if node in seen:
+                        stack.pop()
+                        continue
+                    waiting = [x for x in node.operands if x not in seen]
+                    if waiting:
+                        stack.extend(reversed(waiting))
+                    else:
+                        stack.pop()
+                        seen.add(node)
+                        yield node
