@@ -1,0 +1,83 @@
+"""Integer tensors of a Network: shape, interval per element, and scale at the edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flow.errors import IRError
+from flow.ir.interval import IntRange
+
+IntArray = NDArray[Any]
+"""Integers: int64, or Python integers (dtype object) where 62 bits are too few."""
+
+FractionArray = NDArray[Any]
+"""Exact rationals, dtype object."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorType:
+    """Shape (without the batch), interval and scale of every element.
+
+    `lo`, `hi` (Python integers) and `scale` (Fraction) are object arrays of the full shape. The
+    real value of an element is `integer * scale`; only edges and reports use the scale.
+    """
+
+    shape: tuple[int, ...]
+    lo: IntArray
+    hi: IntArray
+    scale: FractionArray
+
+    def __post_init__(self) -> None:
+        if any(a.shape != self.shape for a in (self.lo, self.hi, self.scale)):
+            raise IRError(f"arrays of a tensor type do not have the shape {self.shape}")
+        if (self.lo > self.hi).any():
+            raise IRError("a tensor type holds an empty interval")
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def hull(self) -> IntRange:
+        """The interval that covers every element."""
+        return IntRange(int(self.lo.min()), int(self.hi.max()))
+
+    def ranges(self) -> list[IntRange]:
+        """The interval of each element, in row-major order."""
+        pairs = zip(self.lo.ravel().tolist(), self.hi.ravel().tolist(), strict=True)
+        return [IntRange(int(lo), int(hi)) for lo, hi in pairs]
+
+
+def tensor_type(
+    shape: tuple[int, ...],
+    lo: int | IntArray,
+    hi: int | IntArray,
+    scale: Fraction | FractionArray = Fraction(1),
+) -> TensorType:
+    """A tensor type whose arguments are broadcast to the shape."""
+    return TensorType(shape, exact(lo, shape), exact(hi, shape), fractions(scale, shape))
+
+
+def exact(values: int | IntArray, shape: tuple[int, ...]) -> IntArray:
+    """Python integers of the given shape, by broadcasting."""
+    array = np.asarray(values)
+    if array.dtype != object:
+        if not np.issubdtype(array.dtype, np.integer):
+            raise IRError(f"integers expected, not {array.dtype}")
+        array = array.astype(object)
+    return np.broadcast_to(array, shape).copy()
+
+
+def fractions(values: Fraction | int | FractionArray, shape: tuple[int, ...]) -> FractionArray:
+    """Exact rationals of the given shape, by broadcasting."""
+    array: FractionArray = np.asarray(values, dtype=object)
+    flat = [Fraction(v) for v in array.ravel().tolist()]
+    exact_array: FractionArray = np.empty(len(flat), dtype=object)
+    exact_array[:] = flat
+    return np.broadcast_to(exact_array.reshape(array.shape), shape).copy()

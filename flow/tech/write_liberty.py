@@ -1,0 +1,205 @@
+"""Writes a technology as the Liberty text that Yosys, ABC and OpenSTA read."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from flow.errors import UsageError
+from flow.tech.function import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from flow.tech.technology import Arc, Cell, Storage, Table, Technology
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$.]*(\[[0-9]+\])?")
+_EDGES = ("cell_rise", "cell_fall", "rise_transition", "fall_transition")
+
+
+def liberty_text(tech: Technology, combinational_only: bool = False) -> str:
+    """The library as Liberty, in um2, ns, pF, uW and pJ; equal technologies give equal text.
+
+    Without `combinational_only`, flip-flops, latches and tri-state buffers are in it too. Cells
+    marked `dont_use` are left out. UsageError where a name cannot stand in a Liberty file.
+    """
+    cells = [
+        cell
+        for _, cell in sorted(tech.cells.items())
+        if not cell.dont_use and (cell.kind == "combinational" or not combinational_only)
+    ]
+    templates = _templates(cells)
+    lines = [f"library ({_library_name(tech.name)}) {{", *_head(tech), *_template_lines(templates)]
+    for cell in cells:
+        lines += _cell(cell, templates)
+    lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+def _head(tech: Technology) -> list[str]:
+    return [
+        "  delay_model : table_lookup;",
+        '  time_unit : "1ns";',
+        '  voltage_unit : "1V";',
+        '  current_unit : "1mA";',
+        '  leakage_power_unit : "1uW";',
+        '  pulling_resistance_unit : "1kohm";',
+        "  capacitive_load_unit (1, pf);",
+        f"  nom_voltage : {_number(tech.voltage)};",
+        f"  nom_temperature : {_number(tech.temperature)};",
+        "  nom_process : 1;",
+        *(f"  {edge}_threshold_pct_{way} : 50;" for edge in ("input", "output") for way in _WAYS),
+        *(f"  slew_lower_threshold_pct_{way} : 30;" for way in _WAYS),
+        *(f"  slew_upper_threshold_pct_{way} : 70;" for way in _WAYS),
+    ]
+
+
+_WAYS = ("fall", "rise")
+
+
+def _templates(cells: list[Cell]) -> dict[tuple[tuple[float, ...], tuple[float, ...]], str]:
+    """A name for each pair of axes, in order of first use."""
+    axes = [
+        (table.slews, table.loads) for cell in cells for arc in cell.arcs for table in _tables(arc)
+    ]
+    return {pair: f"delay_{i}" for i, pair in enumerate(dict.fromkeys(axes))}
+
+
+def _template_lines(
+    templates: Mapping[tuple[tuple[float, ...], tuple[float, ...]], str],
+) -> Iterator[str]:
+    for (slews, loads), name in templates.items():
+        yield f"  lu_table_template ({name}) {{"
+        yield "    variable_1 : input_net_transition;"
+        yield "    variable_2 : total_output_net_capacitance;"
+        yield f'    index_1 ("{_numbers(slews)}");'
+        yield f'    index_2 ("{_numbers(loads)}");'
+        yield "  }"
+
+
+def _cell(
+    cell: Cell, templates: Mapping[tuple[tuple[float, ...], tuple[float, ...]], str]
+) -> Iterator[str]:
+    yield f"  cell ({_name(cell.name)}) {{"
+    yield f"    area : {_number(cell.area)};"
+    yield f"    cell_leakage_power : {_number(cell.cell_leakage)};"
+    if len(cell.leakage) > 1:
+        for state, value in enumerate(cell.leakage):
+            yield f'    leakage_power () {{ when : "{_state(cell, state)}"; value : {_number(value)}; }}'
+    if cell.storage is not None:
+        yield from _storage(cell.kind, cell.storage)
+    clock = cell.clock
+    for pin in cell.inputs:
+        yield f"    pin ({_name(pin)}) {{"
+        yield "      direction : input;"
+        if pin == clock:
+            yield "      clock : true;"
+        yield f"      capacitance : {_number(cell.capacitance.get(pin, 0.0))};"
+        yield "    }"
+    for pin in cell.outputs:
+        yield f"    pin ({_name(pin)}) {{"
+        yield "      direction : output;"
+        yield f'      function : "{cell.function(pin)}";'
+        if pin in cell.enable:
+            yield f'      three_state : "!{parse(cell.enable[pin])}";'
+        if pin in cell.max_capacitance:
+            yield f"      max_capacitance : {_number(cell.max_capacitance[pin])};"
+        for arc in cell.arcs:
+            if arc.output == pin and arc.related in cell.inputs:
+                yield from _arc(cell, arc, templates)
+        if pin in cell.energy:
+            energy = cell.energy[pin]
+            yield "      internal_power () {"
+            yield f'        rise_power (scalar) {{ values ("{_number(energy.rise)}"); }}'
+            yield f'        fall_power (scalar) {{ values ("{_number(energy.fall)}"); }}'
+            yield "      }"
+        yield "    }"
+    yield "  }"
+
+
+def _storage(kind: str, storage: Storage) -> Iterator[str]:
+    group, data, clock = (
+        ("ff", "next_state", "clocked_on") if kind == "flipflop" else ("latch", "data_in", "enable")
+    )
+    yield f"    {group} ({_name(storage.state)}, {_name(storage.inverted)}) {{"
+    for attribute, text in (
+        (data, storage.data),
+        (clock, storage.clock),
+        ("clear", storage.clear),
+        ("preset", storage.preset),
+    ):
+        if text is not None:
+            yield f'      {attribute} : "{parse(text)}";'
+    if storage.clear is not None and storage.preset is not None:
+        yield "      clear_preset_var1 : L;"
+        yield "      clear_preset_var2 : L;"
+    yield "    }"
+
+
+def _arc(
+    cell: Cell, arc: Arc, templates: Mapping[tuple[tuple[float, ...], tuple[float, ...]], str]
+) -> Iterator[str]:
+    yield "      timing () {"
+    yield f'        related_pin : "{_name(arc.related)}";'
+    yield f"        timing_sense : {arc.sense};"
+    kind = _timing_type(cell, arc)
+    if kind is not None:
+        yield f"        timing_type : {kind};"
+    tables = (arc.rise, arc.fall, arc.rise_transition, arc.fall_transition)
+    for edge, table in zip(_EDGES, tables, strict=True):
+        if table is not None:
+            yield f"        {edge} ({templates[table.slews, table.loads]}) {{"
+            yield f'          index_1 ("{_numbers(table.slews)}");'
+            yield f'          index_2 ("{_numbers(table.loads)}");'
+            rows = ", ".join(f'"{_numbers(row)}"' for row in table.values)
+            yield f"          values ({rows});"
+            yield "        }"
+    yield "      }"
+
+
+def _timing_type(cell: Cell, arc: Arc) -> str | None:
+    """The Liberty type of an arc where it is not plainly combinational."""
+    if cell.kind == "tristate" and arc.related in parse(cell.enable.get(arc.output, "1")).inputs:
+        return "three_state_enable"
+    if cell.storage is None:
+        return None
+    if arc.related == cell.clock:
+        clock = parse(cell.storage.clock or "1")
+        return "rising_edge" if clock.truth_table() == 0b10 else "falling_edge"
+    for text in (cell.storage.clear, cell.storage.preset):
+        if text is not None and arc.related in parse(text).inputs:
+            return "clear" if arc.rise is None else "preset" if arc.fall is None else None
+    return None
+
+
+def _tables(arc: Arc) -> list[Table]:
+    tables = (arc.rise, arc.fall, arc.rise_transition, arc.fall_transition)
+    return [table for table in tables if table is not None]
+
+
+def _state(cell: Cell, state: int) -> str:
+    return " & ".join(
+        name if state >> i & 1 else f"!{name}" for i, name in enumerate(cell.inputs)
+    )
+
+
+def _name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"the name {name!r} cannot stand in a Liberty file",
+            hint="use letters, digits and underscores",
+        )
+    return name
+
+
+def _library_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)
+
+
+def _number(value: float) -> str:
+    """The shortest text that reads back as the same value to ten digits."""
+    return f"{value:.10g}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(map(_number, values))

@@ -1,0 +1,189 @@
+"""Starts an external program as a value: a command in, its log and time out, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from flow.errors import ToolFailed, ToolNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MAX_LOG = 64 * 2**20
+_TAIL_LINES = 20
+# What a program may see of the caller's environment: where things lie, and nothing that changes
+# what it says or does.
+_KEPT = (
+    "PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SDKROOT", "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH",
+)  # fmt: skip
+_FIXED = {"LC_ALL": "C", "TZ": "UTC", "YOSYS_MAX_THREADS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program with its arguments; `env` is added to a cleaned environment.
+
+    `name` is what messages call the program, `install` says how to get it.
+    """
+
+    argv: tuple[str, ...]
+    cwd: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float = 600.0
+    name: str = ""
+    install: str = "install it, or put it on PATH"
+    max_log: int = MAX_LOG
+
+    @property
+    def title(self) -> str:
+        """What messages call the program."""
+        return self.name or os.path.basename(self.argv[0])  # noqa: PTH119  argv is text
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a program left: stdout and stderr in the order of writing, wall seconds, exit status."""
+
+    log: str
+    seconds: float
+    returncode: int
+
+
+def run(command: Command, check: bool = True) -> Completed:
+    """Run a program to its end; nobody of its process group outlives this call.
+
+    ToolNotFound where it is missing. ToolFailed with the end of its log where it takes longer
+    than `timeout_s`, writes more than `max_log` bytes, or (with `check`) ends with a status
+    other than 0. stdin is empty.
+    """
+    environment = {key: os.environ[key] for key in _KEPT if key in os.environ}
+    environment |= _FIXED | dict(command.env)
+    program = find(command.argv[0], environment.get("PATH"))
+    if program is None:
+        raise ToolNotFound(f"{command.title} is not installed", hint=command.install)
+    if command.cwd is not None and not command.cwd.is_dir():
+        raise ToolFailed(f"{command.title} cannot run in a folder that does not exist")
+    begin = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            [*_tether(), program, *command.argv[1:]],
+            cwd=command.cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        raise ToolFailed(f"{command.title} could not be started: {error}") from None
+    log = bytearray()
+    try:
+        fault = _follow(process, log, command, begin + command.timeout_s)
+    finally:
+        _end(process)
+    text = log.decode("utf-8", "replace")
+    seconds = time.monotonic() - begin
+    if fault:
+        raise ToolFailed(f"{command.title} {fault}", log=tail(text), hint="see its last lines")
+    if check and process.returncode:
+        raise ToolFailed(
+            f"{command.title} {_ending(process.returncode)}",
+            log=tail(text),
+            hint="its last lines say why",
+        )
+    return Completed(text, seconds, process.returncode)
+
+
+def find(program: str, path: str | None = None) -> str | None:
+    """The path of a program that can be started, or None; a name is looked up on PATH."""
+    return shutil.which(program, path=path)
+
+
+def tail(log: str, lines: int = _TAIL_LINES) -> str:
+    """The last lines of a log."""
+    return "\n".join(log.splitlines()[-lines:])
+
+
+def chosen(variable: str, default: str) -> str:
+    """The program that an environment variable such as YOSYS names, or the default."""
+    return os.environ.get(variable) or default
+
+
+def _follow(
+    process: subprocess.Popen[bytes], log: bytearray, command: Command, deadline: float
+) -> str | None:
+    """Collect output until the program ends; what went wrong, if it was stopped for it."""
+    assert process.stdout is not None
+    pipe = process.stdout.fileno()
+    os.set_blocking(pipe, False)
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return f"took longer than {command.timeout_s:g} s and was stopped"
+            # A grandchild may hold the pipe open after the program itself has ended.
+            ready = selector.select(min(left, 0.1))
+            chunk = os.read(pipe, 1 << 16) if ready else None
+            if chunk:
+                log += chunk
+                if len(log) > command.max_log:
+                    del log[command.max_log :]
+                    return f"wrote more than {command.max_log} bytes and was stopped"
+            elif chunk == b"":
+                break
+            elif process.poll() is not None:
+                return None
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return f"took longer than {command.timeout_s:g} s and was stopped"
+    return None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill whatever is left of the program's group, and collect it."""
+    # The group keeps its number while any member lives, so this reaches nobody else as long as
+    # the leader has not been collected; after that, an empty group is an error to be ignored.
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _ending(status: int) -> str:
+    if status < 0:
+        return f"was killed by signal {-status} ({signal.Signals(-status).name})"
+    return f"ended with status {status}"
+
+
+@lru_cache(maxsize=1)
+def _tether() -> tuple[str, ...]:
+    """The prefix that makes a child die with its parent (PR_SET_PDEATHSIG), where there is one.
+
+    A preexec_fn would do the same but is unsafe in a process with threads.
+    """
+    program = shutil.which("setpriv")
+    if program is None:
+        return ()
+    prefix = (program, "--pdeath-signal", "KILL")
+    try:
+        probe = subprocess.run(
+            [*prefix, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return prefix if probe.returncode == 0 else ()
