@@ -42,9 +42,7 @@ def constant(value: int, width: int) -> Vector:
 def fitted(bits: Sequence[int], interval: IntRange) -> Word:
     """A number known to lie in an interval: bits that the interval decides become constants."""
     width, lo, hi = interval.width, interval.lo, interval.hi
-    return Word(
-        tuple(bits[i] if lo >> i != hi >> i else lo >> i & 1 for i in range(width)), lo < 0
-    )
+    return Word(tuple(bits[i] if lo >> i != hi >> i else lo >> i & 1 for i in range(width)), lo < 0)
 
 
 def add(g: AigBuilder, a: Word, b: Word, width: int) -> Vector:

@@ -3,92 +3,176 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flow.backends import arithmetic as a
 from flow.backends.arithmetic import Word
+from flow.backends.emission import Emission
 from flow.errors import IRError
 from flow.ir import nodes as n
 from flow.ir.aig import FALSE, Aig, AigBuilder
-from flow.ir.circuit import Circuit, Port, lane_width
+from flow.ir.circuit import Circuit, lane_width
+from flow.ir.interval import twos_complement, unsigned
+from flow.ir.netlist import CLOCK, Bus
+
+CONTROL_INPUTS = ("rst", "in_valid", "out_ready")
 
 
-def bit_names(port: Port) -> list[str]:
-    """Names of the bits of a port, lane 0 lowest; a port of one bit has no index."""
-    return _names(port.name, port.width)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the bits of a graph are called: buses of the ports, and the registers that are cut.
 
-
-def register_widths(circuit: Circuit) -> tuple[int, ...]:
-    """The bits of each Register of the circuit, in walk order."""
-    return tuple(node.range.width for node in circuit.walk() if isinstance(node, n.Register))
-
-
-def bitblast(circuit: Circuit, registers: Sequence[str] | None = None) -> Aig:
-    """The graph of all outputs, with each Register cut.
-
-    Register k (in walk order) has the outputs `D:name` and the inputs `Q:name`, bit by bit;
-    `registers` gives the names, by default r0, r1 and so on. Meaning is that of `evaluate`
-    wherever the inputs lie in their intervals.
+    `inputs` and `outputs` name the data ports of the circuit, in its order. With `handshake`
+    every register waits for `advance`, and a chain of `stages` valid bits goes along.
     """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    registers: tuple[tuple[n.Node, str], ...]
+    handshake: bool = False
+    stages: int = 0
+
+
+def plan(circuit: Circuit, emission: Emission | None = None) -> Plan:
+    """The names that an emission gave, or else those of the circuit, with registers r0, r1, ..."""
     order = list(circuit.walk())
-    cut = [node for node in order if isinstance(node, n.Register)]
-    names = list(registers) if registers is not None else [f"r{k}" for k in range(len(cut))]
-    if len(names) != len(cut):
-        raise IRError(f"{len(cut)} registers have {len(names)} names")
-    widths = [node.range.width for node in cut]
-    inputs = [bit for port in circuit.inputs for bit in bit_names(port)]
-    held = [bit for name, w in zip(names, widths, strict=True) for bit in _names(f"Q:{name}", w)]
-    g = AigBuilder(circuit.name, [*inputs, *held])
-    words: dict[n.Node, Word] = {}
-    at = 1
-    for port in circuit.inputs:
-        for lane in port.lanes:
-            words[lane] = a.fitted([2 * (at + i) for i in range(lane_width(lane))], lane.range)
-            at += lane_width(lane)
-    for node in cut:
-        words[node] = a.fitted([2 * (at + i) for i in range(node.range.width)], node.range)
-        at += node.range.width
+    delay = _delays(order)
+    live = {lane for port in circuit.outputs for lane in port.lanes if lane.range.count > 1}
+    for node in reversed(order):
+        if node in live:
+            live.update(x for x in node.operands if x.range.count > 1)
+    every = [node for node in order if isinstance(node, n.Register)]
+    if emission is None:
+        names = [f"r{k}" for k in range(len(every))]
+        ports = {port.name: port.name for port in (*circuit.inputs, *circuit.outputs)}
+    else:
+        if len(emission.registers) != len(every):
+            raise IRError(f"{len(every)} registers, {len(emission.registers)} were emitted")
+        names = [name for name, _ in emission.registers]
+        ports = {port.source: port.name for port in emission.ports}
+    return Plan(
+        tuple(ports.get(port.name, port.name) for port in circuit.inputs),
+        tuple(ports.get(port.name, port.name) for port in circuit.outputs),
+        tuple(
+            (node, name)
+            for node, name in zip(every, names, strict=True)
+            if node in live and delay[node] is not None
+        ),
+        emission is not None and emission.handshake,
+        emission.latency if emission is not None else 0,
+    )
+
+
+def _delays(order: Sequence[n.Node]) -> dict[n.Node, int | None]:
+    """Registers between the inputs and each node; None where it depends on no input."""
+    delay: dict[n.Node, int | None] = {}
     for node in order:
+        known = [d for x in node.operands if (d := delay[x]) is not None]
+        deepest = max(known, default=0) + isinstance(node, n.Register)
+        delay[node] = deepest if known or isinstance(node, n.Input) else None
+    return delay
+
+
+def bitblast(circuit: Circuit, emission: Emission | None = None) -> Aig:
+    """The graph of all outputs, with the names of an emission, each register cut.
+
+    A register has the outputs `D:name[i]` and the inputs `Q:name[i]`; the valid bits of a
+    handshake are the register `valid`. Meaning is that of `evaluate` wherever the inputs lie in
+    their intervals.
+    """
+    named = plan(circuit, emission)
+    fields = _fields(circuit, named)
+    control = [*CONTROL_INPUTS, *bits_of("Q:valid", named.stages)] if named.handshake else []
+    g = AigBuilder(circuit.name, [*control, *(bit for _, bits in fields for bit in bits)])
+    literal = {bit: 2 * i for i, bit in enumerate(g.inputs, 1)}
+    words: dict[n.Node, Word] = {
+        node: a.fitted([literal[bit] for bit in bits], node.range) for node, bits in fields
+    }
+    for node in circuit.walk():
         if node not in words:
             g.owner = node
-            bits = _bits(g, node, [words[x] for x in node.operands])
-            words[node] = a.fitted(bits, node.range)
+            words[node] = a.fitted(_bits(g, node, [words[x] for x in node.operands]), node.range)
+    g.owner = None
     outputs: list[tuple[str, int]] = []
-    for port in circuit.outputs:
+    for port, name in zip(circuit.outputs, named.outputs, strict=True):
         lanes = [bit for lane in port.lanes for bit in words[lane].extended(lane_width(lane))]
-        outputs += zip(bit_names(port), lanes, strict=True)
-    for name, node, width in zip(names, cut, widths, strict=True):
-        outputs += zip(_names(f"D:{name}", width), words[node.x].extended(width), strict=True)
-    return g.finish(outputs)
+        outputs += zip(bits_of(name, port.width), lanes, strict=True)
+    loads = [
+        (name, literal[f"Q:{name}"], value)
+        for node, register in named.registers
+        for name, value in zip(
+            bits_of(register, node.range.width),
+            words[node.operands[0]].extended(node.range.width),
+            strict=True,
+        )
+    ]
+    if named.handshake:
+        valid = [literal[bit] for bit in bits_of("Q:valid", named.stages)]
+        advance = g.disj(literal["out_ready"], valid[-1] ^ 1)
+        outputs += [("in_ready", advance), ("out_valid", valid[-1])]
+        loads = [(name, held, g.mux(advance, value, held)) for name, held, value in loads]
+        shifted = zip(
+            bits_of("valid", named.stages), valid, [literal["in_valid"], *valid[:-1]], strict=True
+        )
+        for name, held, value in shifted:
+            loaded = g.conj(literal["rst"] ^ 1, g.mux(advance, value, held))
+            loads.append((name, held, loaded))
+    return g.finish([*outputs, *((f"D:{name}", value) for name, _, value in loads)])
 
 
-def inside(circuit: Circuit, registers: Sequence[str] | None = None) -> Aig | None:
+def inside(circuit: Circuit, emission: Emission | None = None) -> Aig | None:
     """Whether all inputs and registers lie in their intervals: one output; None where they must.
 
-    Its inputs are those of `bitblast`. What lies outside has no meaning, so a proof assumes this.
+    Its inputs are some of those of `bitblast`. What lies outside has no meaning, so a proof
+    assumes this.
     """
-    template = bitblast(circuit, registers)
-    g = AigBuilder(circuit.name, template.inputs)
-    cut = [node for node in circuit.walk() if isinstance(node, n.Register)]
-    fields = [(lane, lane_width(lane)) for port in circuit.inputs for lane in port.lanes]
-    fields += [(node, node.range.width) for node in cut]
-    at, conditions = 1, []
-    for node, width in fields:
-        bits = tuple(2 * (at + i) for i in range(width))
-        at += width
-        word, r = Word(bits, node.range.signed), node.range
-        low, high = Word(a.constant(r.lo, width + 1), True), Word(a.constant(r.hi, width + 1), True)
-        every = -(1 << (width - 1)) if r.signed else 0
-        if r.lo > every:
-            conditions.append(a.less(g, low, word, True))
-        if r.hi < every + (1 << width) - 1:
-            conditions.append(a.less(g, word, high, True))
-    if not conditions:
-        return None
-    return g.finish([("inside", g.all(conditions))])
+    fields = _fields(circuit, plan(circuit, emission))
+    g = AigBuilder(circuit.name, [bit for _, bits in fields for bit in bits])
+    literal = {bit: 2 * i for i, bit in enumerate(g.inputs, 1)}
+    conditions = []
+    for node, bits in fields:
+        r, width = node.range, len(bits)
+        word = Word(tuple(literal[bit] for bit in bits), r.signed)
+        every = twos_complement(width) if r.signed else unsigned(width)
+        if r.lo > every.lo:
+            conditions.append(a.less(g, Word(a.constant(r.lo, width + 1), True), word, True))
+        if r.hi < every.hi:
+            conditions.append(a.less(g, word, Word(a.constant(r.hi, width + 1), True), True))
+    return g.finish([("inside", g.all(conditions))]) if conditions else None
 
 
-def _names(name: str, width: int) -> list[str]:
+def buses(circuit: Circuit, emission: Emission | None = None) -> tuple[list[Bus], list[Bus]]:
+    """The input and the output buses of the module, in the order of the emitted Verilog."""
+    named = plan(circuit, emission)
+    inputs, outputs = [], []
+    if named.registers or (emission is not None and emission.clocked):
+        inputs.append(Bus(CLOCK, 1))
+    if named.handshake:
+        inputs += [Bus(name, 1) for name in CONTROL_INPUTS]
+        outputs += [Bus(name, 1) for name in ("in_ready", "out_valid")]
+    data = zip(circuit.inputs, named.inputs, strict=True)
+    inputs += [Bus(name, port.width) for port, name in data if port.lanes]
+    results = zip(circuit.outputs, named.outputs, strict=True)
+    outputs += [Bus(name, port.width) for port, name in results]
+    return inputs, outputs
+
+
+def bits_of(name: str, width: int) -> list[str]:
+    """Names of the bits of a bus, the lowest first; a bus of one bit has no index."""
     return [name] if width == 1 else [f"{name}[{i}]" for i in range(width)]
+
+
+def _fields(circuit: Circuit, named: Plan) -> list[tuple[n.Node, list[str]]]:
+    """The nodes whose bits are inputs of the graph, with the names of the bits."""
+    fields: list[tuple[n.Node, list[str]]] = []
+    for port, name in zip(circuit.inputs, named.inputs, strict=True):
+        bits, at = bits_of(name, port.width), 0
+        for lane in port.lanes:
+            fields.append((lane, bits[at : at + lane_width(lane)]))
+            at += lane_width(lane)
+    for node, name in named.registers:
+        fields.append((node, [f"Q:{bit}" for bit in bits_of(name, node.range.width)]))
+    return fields
 
 
 def _bits(g: AigBuilder, node: n.Node, x: list[Word]) -> tuple[int, ...]:
@@ -103,6 +187,8 @@ def _bits(g: AigBuilder, node: n.Node, x: list[Word]) -> tuple[int, ...]:
             return a.subtract(g, x[0], x[1], width)
         case n.Neg():
             return a.subtract(g, Word((), False), x[0], width)
+        case n.Register():  # Not cut: nobody reads it, or its value never changes.
+            return x[0].extended(width)
         case n.Shl(_, amount):
             return ((FALSE,) * amount + x[0].bits)[:width]
         case n.Shr(_, amount) | n.Bits(_, amount, _):

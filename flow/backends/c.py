@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
+from flow.backends.c_text import BLOCK_CLOSE, BLOCK_OPEN, PRELUDE
 from flow.errors import InternalError
 from flow.ir.circuit import Circuit, Port
 from flow.ir.nodes import (
@@ -41,13 +41,7 @@ from flow.ir.nodes import (
     Xor,
 )
 
-ENTRY = "flow_run"
-"""The one exported function; see the text at the end of this file for its arguments."""
-
-OUT_OF_MEMORY = -2
-
 LANE_BITS = (8, 16, 32, 64)
-BLOCK_BYTES = 64  # One AVX-512 register; elsewhere the compiler takes several narrower ones.
 PART_LENGTH = 256  # Vector operations in a C function.
 ROW_LENGTH = 32  # Terms of a sum in a C statement.
 
@@ -184,8 +178,183 @@ class _Program:
         key = (value, factor)
         if key not in self._products:
             power = factor.bit_length() - 1
-            text = f"v{value} << {power}" if factor == 1 << power else (
-                f"v{value} * {self.constant(factor)}"
+            text = (
+                f"v{value} << {power}"
+                if factor == 1 << power
+                else (f"v{value} * {self.constant(factor)}")
             )
             self._products[key] = self._assign(text, (value,))
         return self._products[key]
+
+
+def _same(node: Node) -> Node | None:
+    """The operand that a node is always equal to, if there is one."""
+    match node:
+        case Register(x):
+            return x
+        case Relu(x) | Clamp(x) if x.range == node.range:
+            return x
+        case Signed(x) if x.range == node.range:
+            return x
+        case Shl(x, 0) | Shr(x, 0):
+            return x
+        case Bits(x, 0) if x.range == node.range:
+            return x
+        case _:
+            return None
+
+
+def _clamp(p: _Program, n: Clamp, x: str) -> str:
+    if n.lo > n.x.range.lo:
+        x = f"largest({x}, {p.constant(n.lo)})"
+    return f"smallest({x}, {p.constant(n.hi)})" if n.hi < n.x.range.hi else x
+
+
+def _concat(p: _Program, n: Concat, *parts: str) -> str:
+    offset, terms = 0, []
+    for part, operand, width in zip(parts, n.parts, n.widths, strict=True):
+        if operand.range.hi > 0:
+            terms.append(f"({part} << {offset})" if offset else part)
+        offset += width
+    return " | ".join(terms)
+
+
+def _lookup(p: _Program, n: Lookup, x: str) -> str:
+    lo, hi = n.x.range.lo, n.x.range.hi
+    reached = tuple(p.wrap(v) for v in n.table[lo - n.base : hi - n.base + 1])
+    return f"look({x}, table_{p.table(reached)}, {_literal(lo)})"
+
+
+_RELATIONS = {"lt": "<", "le": "<=", "eq": "==", "ne": "!="}
+
+RENDER: dict[type[Node], Callable[..., str]] = {
+    Add: lambda p, n, a, b: f"{a} + {b}",
+    Sub: lambda p, n, a, b: f"{a} - {b}",
+    Neg: lambda p, n, x: f"-{x}",
+    Shl: lambda p, n, x: f"{x} << {n.amount}",
+    Shr: lambda p, n, x: f"{x} >> {min(n.amount, p.bits - 1)}",
+    Mul: lambda p, n, a, b: f"{a} * {b}",
+    Relu: lambda p, n, x: f"{x} & ~({x} >> {p.bits - 1})",
+    Clamp: _clamp,
+    Bits: lambda p, n, x: f"({x} >> {min(n.low, p.bits - 1)}) & {p.constant((1 << n.width) - 1)}",
+    Signed: lambda p, n, x: f"({x} << {p.bits - n.width}) >> {p.bits - n.width}",
+    Concat: _concat,
+    And: lambda p, n, a, b: f"{a} & {b}",
+    Or: lambda p, n, a, b: f"{a} | {b}",
+    Xor: lambda p, n, a, b: f"{a} ^ {b}",
+    Compare: lambda p, n, a, b: f"(block)({a} {_RELATIONS[n.relation]} {b}) & K(1)",
+    Select: lambda p, n, c, a, b: f"either({c}, {a}, {b})",
+    Lookup: _lookup,
+    FullAdder: lambda p, n, a, b, c: f"{a} + {b} + {c}",
+}
+"""The C of each operation whose value is neither a constant nor that of its operand."""
+
+STRUCTURAL: tuple[type[Node], ...] = (Input, Const, Register, Linear)
+"""Operations that need no entry in RENDER: numbered, folded, passed through, or summed."""
+
+
+def _literal(value: int) -> str:
+    return f"{value}LL" if value > -(1 << 63) else "(-9223372036854775807LL - 1)"
+
+
+@dataclass(slots=True)
+class _Slots:
+    """Places in the scratch array; one that is given back is used again."""
+
+    place: dict[int, int]
+    size: int
+    free: list[int] = field(default_factory=list)
+
+    def take(self, value: int) -> int:
+        """A slot for a value."""
+        if self.free:
+            self.place[value] = self.free.pop()
+        else:
+            self.place[value] = self.size
+            self.size += 1
+        return self.place[value]
+
+
+def _parts(program: _Program, results: list[int]) -> tuple[list[str], dict[int, int], int]:
+    """The C functions, the slots of the results, and the length of the scratch array."""
+    groups: list[list[_Step]] = [[]]
+    length = 0
+    for step in program.steps:
+        if length >= PART_LENGTH:
+            groups.append([])
+            length = 0
+        groups[-1].append(step)
+        length += step.length
+    last: dict[int, int] = dict.fromkeys(results, len(groups))
+    for g, group in enumerate(groups):
+        for step in group:
+            for value in step.reads:
+                last[value] = max(last.get(value, g), g)
+    ends: dict[int, list[int]] = {}
+    for value, g in last.items():
+        ends.setdefault(g, []).append(value)
+    slots = _Slots({v: v for v in range(program.inputs)}, program.inputs)
+    texts = []
+    for g, group in enumerate(groups):
+        texts.append(_part(g, group, last, slots))
+        slots.free.extend(slots.place[v] for v in ends.get(g, ()) if v in slots.place)
+    return texts, slots.place, slots.size
+
+
+def _part(index: int, group: list[_Step], last: dict[int, int], slots: _Slots) -> str:
+    lines = [f"static __attribute__((noinline)) void part_{index}(block *restrict s) {{"]
+    here: set[int] = set()
+    for step in group:
+        if step.target not in last:  # Only what folded to a constant read it.
+            continue
+        for value in step.reads:
+            if value not in here:
+                here.add(value)
+                lines.append(f"    block v{value} = s[{slots.place[value]}];")
+        here.add(step.target)
+        lines.append(f"    {step.text}")
+        if last[step.target] > index:
+            lines.append(f"    s[{slots.take(step.target)}] = v{step.target};")
+    return "\n".join([*lines, "}"])
+
+
+def _ends(port: Port, index: int) -> list[str]:
+    lo = ", ".join(_literal(lane.range.lo) for lane in port.lanes)
+    hi = ", ".join(_literal(lane.range.hi) for lane in port.lanes)
+    return [
+        f"static const long long lo_{index}[] = {{{lo}}};",
+        f"static const long long hi_{index}[] = {{{hi}}};",
+    ]
+
+
+def _text(circuit: Circuit, program: _Program, results: list[int]) -> str:
+    parts, place, size = _parts(program, results)
+    lines = [
+        f"/* circuit {circuit.name}: {len(program.steps)} vector operations a block */",
+        f"typedef int{program.bits}_t lane;",
+        f"#define SLOTS {max(1, size)}",
+    ]
+    tables = [
+        f"static const lane table_{i}[] = {{{', '.join(_literal(v) for v in table)}}};"
+        for i, table in enumerate(program.tables)
+    ]
+    body, offset = [], 0
+    ends = []
+    for i, port in enumerate(circuit.inputs):
+        count = len(port.lanes)
+        if count:
+            ends += _ends(port, i)
+            body.append(f"    LOAD({i}, {count}, s + {offset});")
+        offset += count
+    body += [f"    part_{i}(s);" for i in range(len(parts))]
+    targets, offset = [], 0
+    for i, port in enumerate(circuit.outputs):
+        count = len(port.lanes)
+        chosen = ", ".join(str(place[v]) for v in results[offset : offset + count])
+        targets.append(f"static const int slot_{i}[] = {{{chosen}}};")
+        body.append(f"    STORE({i}, {count});")
+        offset += count
+    return "\n".join(
+        ["#include <stdint.h>", "#include <stdlib.h>", "", *lines, PRELUDE, *tables, *ends,
+         *targets, "", *parts, "", BLOCK_OPEN, *body, BLOCK_CLOSE]
+    )  # fmt: skip

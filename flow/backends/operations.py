@@ -173,7 +173,7 @@ def table_of(node: Lookup) -> tuple[int, int, tuple[int, ...]]:
     reach: IntRange = node.x.range
     size = 1 << reach.width
     entries: list[int] = []
-    last = node.table[(0 if reach.lo < 0 else reach.lo) - node.base]
+    last = node.table[(0 if 0 in reach else reach.lo) - node.base]
     for pattern in range(size):
         value = pattern - size if reach.signed and pattern >= size // 2 else pattern
         if value in reach:

@@ -129,8 +129,8 @@ class AigBuilder:
             return a ^ b
         if a >> 1 == b >> 1:
             return (a ^ b) & 1
-        flip = (a ^ b) & 1
-        a, b = a & ~1, b & ~1
+        flip = self._inverted(a) ^ self._inverted(b)
+        a, b = a ^ self._inverted(a), b ^ self._inverted(b)
         if a > b:
             a, b = b, a
         key = a << 32 | b
@@ -147,7 +147,7 @@ class AigBuilder:
         """Whether two of three hold; shares the exclusive ors of the sum bit a + b + c."""
         if min(a, b, c) <= TRUE:
             return self.cheap_majority(a, b, c)
-        if a & b & 1:
+        if self._inverted(a) and self._inverted(b):
             return self.majority(a ^ 1, b ^ 1, c ^ 1) ^ 1
         if a >> 1 == b >> 1:
             return a if a == b else c
@@ -205,6 +205,10 @@ class AigBuilder:
             tuple(new[self._right[k] >> 1] << 1 | self._right[k] & 1 for k in kept),
             tuple(self._owners[k] for k in kept),
         )
+
+    def _inverted(self, a: int) -> int:
+        """Whether a literal needs an inverter, where every gate is a NAND."""
+        return (a & 1) ^ (a >> 1 >= self.first_gate)
 
     def _gate(self, a: int, b: int) -> int:
         self._left.append(a)

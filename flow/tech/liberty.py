@@ -15,9 +15,11 @@ from flow.tech.liberty_timing import read_arcs, read_energy, read_templates
 from flow.tech.technology import Cell, Kind, Storage, Technology, find_nand2
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from flow.tech.liberty_groups import Group
+    from flow.tech.liberty_timing import Template
 
 _PREFIX = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
 _UNIT = re.compile(r"\s*([0-9.eE+-]*?)\s*([fpnumkM]?)([a-zA-Z]+)\s*")
@@ -142,7 +144,7 @@ def _cell(
     group: Group,
     name: str,
     units: Units,
-    templates: dict[str, tuple[tuple[float, ...], tuple[float, ...]]],
+    templates: Mapping[str, Template],
     default_leakage: float,
     file: str,
 ) -> Cell:
@@ -208,9 +210,7 @@ def _storage(group: Group, file: str) -> tuple[Kind, Storage | None]:
     if found is None:
         return "combinational", None
     names = (*found.arguments, "IQ", "IQN")[:2]
-    data, clock = (
-        ("next_state", "clocked_on") if found.keyword == "ff" else ("data_in", "enable")
-    )
+    data, clock = ("next_state", "clocked_on") if found.keyword == "ff" else ("data_in", "enable")
     fields = {
         key: _expression(found, name, file) if name in found.values else None
         for key, name in (

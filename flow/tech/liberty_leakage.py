@@ -37,7 +37,9 @@ def leakage_table(
         if value is None:
             continue
         when = group.values.get("when")
-        states = frozenset(_states(when, inputs, functions, group, file)) if when and small else None
+        states = (
+            frozenset(_states(when, inputs, functions, group, file)) if when and small else None
+        )
         if when is None or small:
             rails[group.values.get("related_pg_pin", "")].append((value, states))
     if not rails:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 from flow.errors import UsageError
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from flow.tech.liberty_groups import Group
 
 Axes = tuple[tuple[float, ...], tuple[float, ...]]
+
+# Whether the first index is the load, and the two axes.
+Template = tuple[bool, Axes]
 
 _SENSES: tuple[Sense, ...] = ("positive_unate", "negative_unate", "non_unate")
 # Checks and widths are no delays; what switches an output off has no next stage to wait for it.
@@ -41,9 +45,9 @@ class Units(Protocol):
         """One unit of energy, pJ."""
 
 
-def read_templates(library: Group, units: Units, file: str) -> dict[str, tuple[bool, Axes]]:
+def read_templates(library: Group, units: Units, file: str) -> dict[str, Template]:
     """Name of a table template -> (whether its first index is the load, its two axes)."""
-    found: dict[str, tuple[bool, Axes]] = {}
+    found: dict[str, Template] = {}
     for group in library.all("lu_table_template", "power_lut_template"):
         if group.arguments:
             first = group.values.get("variable_1", _SLEW[0])
@@ -57,7 +61,7 @@ def read_arcs(
     pin: Group,
     output: str,
     units: Units,
-    templates: Mapping[str, tuple[bool, Axes]],
+    templates: Mapping[str, Template],
     file: str,
 ) -> Iterator[Arc]:
     """Yield one arc for each pin that an output's timing groups name, in their order."""
@@ -89,7 +93,7 @@ def read_energy(
     pin: Group,
     cell: Group,
     units: Units,
-    templates: Mapping[str, tuple[bool, Axes]],
+    templates: Mapping[str, Template],
     file: str,
 ) -> Toggle | None:
     """Mean energy of an output's edges over its conditions and tables, or None without figures.
@@ -121,7 +125,7 @@ def _table(
     name: str,
     scale: float,
     units: Units,
-    templates: Mapping[str, tuple[bool, Axes]],
+    templates: Mapping[str, Template],
     file: str,
 ) -> Table | None:
     """The table of that name, with slew in rows and load in columns, or None."""
@@ -175,7 +179,7 @@ def _sense(timings: Sequence[Group]) -> Sense:
 
 def _axis(group: Group, name: str, file: str) -> tuple[float, ...]:
     axis = tuple(v for text in group.list(name) or () for v in _numbers(text, group, file))
-    if any(b <= a for a, b in zip(axis, axis[1:], strict=False)):
+    if any(b <= a for a, b in pairwise(axis)):
         raise UsageError(
             f"{name} of {group.keyword} does not increase",
             where=f"{file}, line {group.line}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flow.errors import UsageError
@@ -13,33 +14,50 @@ if TYPE_CHECKING:
 
     from flow.tech.technology import Arc, Cell, Storage, Table, Technology
 
+Axes = tuple[tuple[float, ...], tuple[float, ...]]
+HELPER_BUFFER = "flow_buffer"
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$.]*(\[[0-9]+\])?")
+_WAYS = ("fall", "rise")
 _EDGES = ("cell_rise", "cell_fall", "rise_transition", "fall_transition")
 
 
-def liberty_text(tech: Technology, combinational_only: bool = False) -> str:
-    """The library as Liberty, in um2, ns, pF, uW and pJ; equal technologies give equal text.
+def liberty_text(
+    tech: Technology, combinational_only: bool = False, helper_buffer: bool = False
+) -> str:
+    """The library as Liberty, in um2, ns or us, pF, uW and pJ; equal technologies, equal text.
 
     Without `combinational_only`, flip-flops, latches and tri-state buffers are in it too. Cells
-    marked `dont_use` are left out. UsageError where a name cannot stand in a Liberty file.
+    marked `dont_use` are left out. `helper_buffer` adds HELPER_BUFFER, twice the area of the
+    smallest inverter, where the library has no buffer: ABC's &nf ends with a segmentation fault
+    without one. Whoever asks for it replaces it by two inverters, or by a wire.
+    UsageError where a name cannot stand in a Liberty file.
     """
     cells = [
         cell
         for _, cell in sorted(tech.cells.items())
         if not cell.dont_use and (cell.kind == "combinational" or not combinational_only)
     ]
+    # ABC's map refuses gates slower than 1e7 of whatever the unit is, so slow cells count in us.
+    slow = max((cell.worst_delay() for cell in cells), default=0.0) >= 1e5
+    if slow:
+        cells = [_in_microseconds(cell) for cell in cells]
+    if helper_buffer:
+        cells += _buffer(cells)
     templates = _templates(cells)
-    lines = [f"library ({_library_name(tech.name)}) {{", *_head(tech), *_template_lines(templates)]
+    unit = "1us" if slow else "1ns"
+    lines = [f"library ({_library_name(tech)}) {{", *_head(tech, unit)]
+    lines += _template_lines(templates)
     for cell in cells:
         lines += _cell(cell, templates)
     lines.append("}")
     return "\n".join(lines) + "\n"
 
 
-def _head(tech: Technology) -> list[str]:
+def _head(tech: Technology, unit: str) -> list[str]:
     return [
         "  delay_model : table_lookup;",
-        '  time_unit : "1ns";',
+        f'  time_unit : "{unit}";',
         '  voltage_unit : "1V";',
         '  current_unit : "1mA";',
         '  leakage_power_unit : "1uW";',
@@ -54,10 +72,54 @@ def _head(tech: Technology) -> list[str]:
     ]
 
 
-_WAYS = ("fall", "rise")
+def _in_microseconds(cell: Cell) -> Cell:
+    return replace(
+        cell,
+        arcs=tuple(
+            replace(
+                arc,
+                rise=_scaled(arc.rise),
+                fall=_scaled(arc.fall),
+                rise_transition=_scaled(arc.rise_transition),
+                fall_transition=_scaled(arc.fall_transition),
+            )
+            for arc in cell.arcs
+        ),
+    )
 
 
-def _templates(cells: list[Cell]) -> dict[tuple[tuple[float, ...], tuple[float, ...]], str]:
+def _scaled(table: Table | None) -> Table | None:
+    if table is None:
+        return None
+    values = tuple(tuple(value / 1000 for value in row) for row in table.values)
+    return replace(table, slews=tuple(slew / 1000 for slew in table.slews), values=values)
+
+
+def _buffer(cells: list[Cell]) -> list[Cell]:
+    """The helper buffer, made of two of the smallest inverter; none where a buffer is there."""
+    ones = [c for c in cells if c.kind == "combinational" and len(c.inputs) == len(c.outputs) == 1]
+    if any(cell.truth_table(cell.outputs[0]) == 0b10 for cell in ones):
+        return []
+    inverters = [cell for cell in ones if cell.truth_table(cell.outputs[0]) == 0b01]
+    if not inverters:
+        return []
+    inverter = min(inverters, key=lambda cell: (cell.area, cell.name))
+    (pin,), (output,) = inverter.inputs, inverter.outputs
+    return [
+        replace(
+            inverter,
+            name=HELPER_BUFFER,
+            area=2 * inverter.area,
+            functions={output: pin},
+            leakage=(sum(inverter.leakage),) * 2,
+            cell_leakage=2 * inverter.cell_leakage,
+            energy={},
+            arcs=tuple(replace(arc, sense="positive_unate") for arc in inverter.arcs),
+        )
+    ]
+
+
+def _templates(cells: list[Cell]) -> dict[Axes, str]:
     """A name for each pair of axes, in order of first use."""
     axes = [
         (table.slews, table.loads) for cell in cells for arc in cell.arcs for table in _tables(arc)
@@ -66,7 +128,7 @@ def _templates(cells: list[Cell]) -> dict[tuple[tuple[float, ...], tuple[float, 
 
 
 def _template_lines(
-    templates: Mapping[tuple[tuple[float, ...], tuple[float, ...]], str],
+    templates: Mapping[Axes, str],
 ) -> Iterator[str]:
     for (slews, loads), name in templates.items():
         yield f"  lu_table_template ({name}) {{"
@@ -77,15 +139,14 @@ def _template_lines(
         yield "  }"
 
 
-def _cell(
-    cell: Cell, templates: Mapping[tuple[tuple[float, ...], tuple[float, ...]], str]
-) -> Iterator[str]:
+def _cell(cell: Cell, templates: Mapping[Axes, str]) -> Iterator[str]:
     yield f"  cell ({_name(cell.name)}) {{"
     yield f"    area : {_number(cell.area)};"
     yield f"    cell_leakage_power : {_number(cell.cell_leakage)};"
     if len(cell.leakage) > 1:
         for state, value in enumerate(cell.leakage):
-            yield f'    leakage_power () {{ when : "{_state(cell, state)}"; value : {_number(value)}; }}'
+            when = _state(cell, state)
+            yield f'    leakage_power () {{ when : "{when}"; value : {_number(value)}; }}'
     if cell.storage is not None:
         yield from _storage(cell.kind, cell.storage)
     clock = cell.clock
@@ -136,9 +197,7 @@ def _storage(kind: str, storage: Storage) -> Iterator[str]:
     yield "    }"
 
 
-def _arc(
-    cell: Cell, arc: Arc, templates: Mapping[tuple[tuple[float, ...], tuple[float, ...]], str]
-) -> Iterator[str]:
+def _arc(cell: Cell, arc: Arc, templates: Mapping[Axes, str]) -> Iterator[str]:
     yield "      timing () {"
     yield f'        related_pin : "{_name(arc.related)}";'
     yield f"        timing_sense : {arc.sense};"
@@ -178,9 +237,7 @@ def _tables(arc: Arc) -> list[Table]:
 
 
 def _state(cell: Cell, state: int) -> str:
-    return " & ".join(
-        name if state >> i & 1 else f"!{name}" for i, name in enumerate(cell.inputs)
-    )
+    return " & ".join(name if state >> i & 1 else f"!{name}" for i, name in enumerate(cell.inputs))
 
 
 def _name(name: str) -> str:
@@ -192,8 +249,8 @@ def _name(name: str) -> str:
     return name
 
 
-def _library_name(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]", "_", name)
+def _library_name(tech: Technology) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "_", f"{tech.name}_{tech.voltage:g}v")
 
 
 def _number(value: float) -> str:

@@ -1,7 +1,8 @@
-"""Starts an external program as a value: a command in, its log and time out, nothing left behind."""
+"""Runs an external program: a command in, its log and time out, and no process left behind."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import shutil
@@ -142,23 +143,25 @@ def _follow(
                     return f"wrote more than {command.max_log} bytes and was stopped"
             elif chunk == b"":
                 break
-            elif process.poll() is not None:
+            elif _ended(process):
                 return None
-    try:
-        process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return f"took longer than {command.timeout_s:g} s and was stopped"
+    while not _ended(process):
+        if time.monotonic() > deadline:
+            return f"took longer than {command.timeout_s:g} s and was stopped"
+        time.sleep(0.002)
     return None
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a program has ended; it is not collected, so that its group keeps its number."""
+    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    return os.waitid(os.P_PID, process.pid, flags) is not None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill whatever is left of the program's group, and collect it."""
-    # The group keeps its number while any member lives, so this reaches nobody else as long as
-    # the leader has not been collected; after that, an empty group is an error to be ignored.
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     process.wait()
     if process.stdout is not None:
         process.stdout.close()
@@ -182,7 +185,11 @@ def _tether() -> tuple[str, ...]:
     prefix = (program, "--pdeath-signal", "KILL")
     try:
         probe = subprocess.run(
-            [*prefix, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False
+            [*prefix, "true"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ()

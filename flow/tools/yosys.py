@@ -59,7 +59,14 @@ def yosys(
         file.write_text(text + "\n", encoding="utf-8")
         return run(
             Command(
-                _argv(str(file)), cwd=cwd, timeout_s=timeout_s, name="Yosys", install=_INSTALL
+                _argv(str(file)),
+                cwd=cwd,
+                # Yosys keeps a cache of read libraries in TMPDIR, keyed by their path as given:
+                # two folders with a file of one name would share an entry.
+                env={"TMPDIR": folder},
+                timeout_s=timeout_s,
+                name="Yosys",
+                install=_INSTALL,
             )
         )
 

@@ -1,0 +1,100 @@
+"""Folding on the Network: what batch normalisation and scalers leave behind disappears, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from flow.ir.layers import Affine, Dense, Layer, Relu, Requantize
+from flow.ir.network import Network
+from flow.ir.rounding import round_fraction
+from flow.ir.tensor import exact, fractions
+
+Fold = Callable[[Network, Layer, Layer], Layer | None]
+"""From a source that nobody else reads and its reader: one layer for both, or None."""
+
+
+@dataclass(frozen=True)
+class FoldLayers:
+    """Merge an Affine into its Dense, Affine or Requantize neighbour; drop a Relu that a
+    saturation at 0 repeats."""
+
+    name: ClassVar[str] = "fold-layers"
+    exact: ClassVar[bool] = True
+
+    def run(self, network: Network) -> Network:
+        """The network with every such pair merged."""
+        while (smaller := _fold_one(network)) is not None:
+            network = smaller
+        return network
+
+
+def _fold_one(network: Network) -> Network | None:
+    for reader in network.layers:
+        if len(reader.sources) != 1:
+            continue
+        (name,) = reader.sources
+        if name in network.outputs or len(network.readers(name)) != 1:
+            continue
+        source = network.layer(name)
+        for fold in (dense_affine, affine_affine, affine_requantize, relu_requantize):
+            merged = fold(network, source, reader)
+            if merged is not None:
+                kept = [layer for layer in network.layers if layer is not source]
+                new = [merged if layer is reader else layer for layer in kept]
+                return Network(network.name, tuple(new), network.outputs, network.head)
+    return None
+
+
+def dense_affine(network: Network, source: Layer, reader: Layer) -> Layer | None:
+    """m * (W x + b) + c = (m W) x + (m b + c)"""
+    if not isinstance(source, Dense) or not isinstance(reader, Affine):
+        return None
+    outputs = source.bias.shape
+    if reader.multiplier.ndim > 1 or reader.offset.ndim > 1:
+        return None
+    m, c = exact(reader.multiplier, outputs), exact(reader.offset, outputs)
+    return Dense(
+        reader.name,
+        source.sources,
+        source.place,
+        exact(source.weights, source.weights.shape) * m,
+        exact(source.bias, outputs) * m + c,
+        reader.scale,
+    )
+
+
+def affine_affine(network: Network, source: Layer, reader: Layer) -> Layer | None:
+    """m * (k x + d) + c = (m k) x + (m d + c)"""
+    if not isinstance(source, Affine) or not isinstance(reader, Affine):
+        return None
+    shape = network.types[source.name].shape
+    k, d = exact(source.multiplier, shape), exact(source.offset, shape)
+    m, c = exact(reader.multiplier, shape), exact(reader.offset, shape)
+    return replace(reader, sources=source.sources, multiplier=m * k, offset=m * d + c)
+
+
+def affine_requantize(network: Network, source: Layer, reader: Layer) -> Layer | None:
+    """round(m * (k x + d) + c) = round((m k) x + (m d + c))"""
+    if not isinstance(source, Affine) or not isinstance(reader, Requantize):
+        return None
+    shape = network.types[source.name].shape
+    k, d = exact(source.multiplier, shape), exact(source.offset, shape)
+    m, c = fractions(reader.multiplier, shape), fractions(reader.offset, shape)
+    return replace(reader, sources=source.sources, multiplier=m * k, offset=m * d + c)
+
+
+def relu_requantize(network: Network, source: Layer, reader: Layer) -> Layer | None:
+    """saturate(round(m * max(x, 0) + c), 0, hi) = saturate(round(m x + c), 0, hi)
+
+    where m >= 0 and round(c) <= 0: below zero both give 0.
+    """
+    if not isinstance(source, Relu) or not isinstance(reader, Requantize):
+        return None
+    if reader.overflow != "saturate" or (reader.lo != 0).any() or (reader.multiplier < 0).any():
+        return None
+    offsets = fractions(reader.offset, network.types[source.name].shape).ravel().tolist()
+    if any(round_fraction(c, reader.rounding) > 0 for c in offsets):
+        return None
+    return replace(reader, sources=source.sources)

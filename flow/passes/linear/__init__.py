@@ -1,0 +1,1 @@
+"""Adder graphs for the constant matrix-vector products that `Linear` nodes spell out."""

@@ -1,0 +1,1 @@
+"""The rewrite rules of `simplify`, by kind of operation; a rule's docstring is its equation."""

@@ -1,0 +1,53 @@
+"""The pass `simplify`: local algebra, until nothing changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from flow.ir.builder import Builder, Rule, rebuild
+from flow.ir.circuit import Circuit
+from flow.ir.nodes import Const, Node
+from flow.passes.rules import arithmetic, choice, logic, wiring
+
+RULES: dict[type[Node], tuple[Rule, ...]] = {
+    **arithmetic.RULES,
+    **wiring.RULES,
+    **logic.RULES,
+    **choice.RULES,
+}
+"""The rules of each operation, tried in order; each operation is in one file only."""
+
+
+@dataclass(frozen=True)
+class Simplify:
+    """Fold constants and apply identities; the number of operations never grows."""
+
+    name: ClassVar[str] = "simplify"
+    exact: ClassVar[bool] = True
+
+    def run(self, circuit: Circuit) -> Circuit:
+        """The circuit on which no rule matches any more."""
+        while True:
+            better = rebuild(circuit, _better)
+            if all(
+                old is new
+                for before, after in zip(circuit.outputs, better.outputs, strict=True)
+                for old, new in zip(before.lanes, after.lanes, strict=True)
+            ):
+                return circuit
+            circuit = better
+
+
+def _better(node: Node, intern: Builder) -> Node:
+    """The node after every rule that matches at it."""
+    while True:
+        if node.range.lo == node.range.hi:
+            return node if isinstance(node, Const) else intern(Const(node.range.lo))
+        for rule in RULES.get(type(node), ()):
+            found = rule(node)
+            if found is not None:
+                node = intern(found)
+                break
+        else:
+            return node
