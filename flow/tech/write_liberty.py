@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 
 from flow.errors import UsageError
 from flow.tech.function import parse
+from flow.tech.technology import Arc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from flow.tech.technology import Arc, Cell, Storage, Table, Technology
+    from flow.tech.technology import Cell, Storage, Table, Technology
 
 Axes = tuple[tuple[float, ...], tuple[float, ...]]
 HELPER_BUFFER = "flow_buffer"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$.]*(\[[0-9]+\])?")
 _WAYS = ("fall", "rise")
+_FIELDS = ("rise", "fall", "rise_transition", "fall_transition")
 _EDGES = ("cell_rise", "cell_fall", "rise_transition", "fall_transition")
 
 
@@ -38,10 +40,11 @@ def liberty_text(
         for _, cell in sorted(tech.cells.items())
         if not cell.dont_use and (cell.kind == "combinational" or not combinational_only)
     ]
+    cells = _held(cells)
     # ABC's map refuses gates slower than 1e7 of whatever the unit is, so slow cells count in us.
     slow = max((cell.worst_delay() for cell in cells), default=0.0) >= 1e5
     if slow:
-        cells = [_in_microseconds(cell) for cell in cells]
+        cells = [_changed(cell, _microseconds) for cell in cells]
     if helper_buffer:
         cells += _buffer(cells)
     templates = _templates(cells)
@@ -72,27 +75,47 @@ def _head(tech: Technology, unit: str) -> list[str]:
     ]
 
 
-def _in_microseconds(cell: Cell) -> Cell:
+def _changed(cell: Cell, change: Callable[[Table], Table]) -> Cell:
+    """The cell with every table changed."""
+
+    def of(table: Table | None) -> Table | None:
+        return None if table is None else change(table)
+
     return replace(
         cell,
         arcs=tuple(
-            replace(
-                arc,
-                rise=_scaled(arc.rise),
-                fall=_scaled(arc.fall),
-                rise_transition=_scaled(arc.rise_transition),
-                fall_transition=_scaled(arc.fall_transition),
+            Arc(
+                arc.related,
+                arc.output,
+                arc.sense,
+                *(of(getattr(arc, field)) for field in _FIELDS),
             )
             for arc in cell.arcs
         ),
     )
 
 
-def _scaled(table: Table | None) -> Table | None:
-    if table is None:
-        return None
+def _microseconds(table: Table) -> Table:
     values = tuple(tuple(value / 1000 for value in row) for row in table.values)
     return replace(table, slews=tuple(slew / 1000 for slew in table.slews), values=values)
+
+
+def _held(cells: list[Cell]) -> list[Cell]:
+    """The cells with tables that stay at their border for all slews that their outputs have.
+
+    Readers extrapolate the last two rows. Printed cells are characterised for slews hundreds of
+    times shorter than those they produce, so that this gives negative delays, on which ABC aborts.
+    """
+    slopes = [t for c in cells for a in c.arcs for t in (a.rise_transition, a.fall_transition) if t]
+    longest = max((value for t in slopes for row in t.values for value in row), default=0.0)
+
+    def hold(table: Table) -> Table:
+        if len(table.slews) == 1 or table.slews[-1] >= longest:
+            return table
+        values = (*table.values, table.values[-1])
+        return replace(table, slews=(*table.slews, longest), values=values)
+
+    return [_changed(cell, hold) for cell in cells]
 
 
 def _buffer(cells: list[Cell]) -> list[Cell]:
@@ -204,8 +227,8 @@ def _arc(cell: Cell, arc: Arc, templates: Mapping[Axes, str]) -> Iterator[str]:
     kind = _timing_type(cell, arc)
     if kind is not None:
         yield f"        timing_type : {kind};"
-    tables = (arc.rise, arc.fall, arc.rise_transition, arc.fall_transition)
-    for edge, table in zip(_EDGES, tables, strict=True):
+    for edge, field in zip(_EDGES, _FIELDS, strict=True):
+        table = getattr(arc, field)
         if table is not None:
             yield f"        {edge} ({templates[table.slews, table.loads]}) {{"
             yield f'          index_1 ("{_numbers(table.slews)}");'
@@ -232,8 +255,7 @@ def _timing_type(cell: Cell, arc: Arc) -> str | None:
 
 
 def _tables(arc: Arc) -> list[Table]:
-    tables = (arc.rise, arc.fall, arc.rise_transition, arc.fall_transition)
-    return [table for table in tables if table is not None]
+    return [table for field in _FIELDS if (table := getattr(arc, field)) is not None]
 
 
 def _state(cell: Cell, state: int) -> str:

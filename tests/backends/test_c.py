@@ -1,13 +1,13 @@
 """The C of a circuit: its tables are complete, its text is stable, its lanes are narrow."""
 
 import pytest
+from strategies import random_circuit
 
 from flow.backends.c import RENDER, STRUCTURAL, emit_c, lane_bits
 from flow.errors import InternalError
 from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Port
 from flow.ir.nodes import NODE_TYPES, Add, Input, Linear, Mul, Relu, Shl
-from strategies import random_circuit
 
 
 def one_input(lo: int, hi: int) -> tuple[Builder, Input]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import circuits, input_values, random_circuit
 
 from flow.errors import InternalError, IRError
 from flow.ir.builder import Builder
@@ -28,7 +29,6 @@ from flow.ir.nodes import (
     Sub,
 )
 from flow.verify.compiled import CompiledCircuit, supported
-from strategies import circuits, input_values, random_circuit
 
 pytestmark = pytest.mark.tool("compiler")
 

@@ -1,0 +1,71 @@
+# Every target is one line of help: run `make` to read them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONSTRAINT := $(if $(CI),--constraint .ci/lock.txt)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help setup setup-dev tools demo check test slow golden bench bench-build docs wheel lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "flow needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python cannot make a virtual environment; on Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.core: pyproject.toml hatch_build.py | $(VENV)/bin/python
+	$(PIP) $(CONSTRAINT) --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml hatch_build.py | $(VENV)/bin/python
+	$(PIP) $(CONSTRAINT) --editable '.[dev]'
+	@touch $(VENV)/.core $@
+
+setup: $(VENV)/.core ## make the virtual environment .venv and install flow in it
+
+setup-dev: $(VENV)/.dev ## the same with everything that the tests need from Python
+
+tools: ## install the programs that the tests start (apt), or say which are missing
+	@sh .ci/tools.sh
+
+demo: $(VENV)/.core ## build the breast cancer classifier as a printed circuit, with its report
+	$(BIN)/flow build --config examples/breast_cancer/flow.toml --output out/breast_cancer
+
+check: $(VENV)/.dev ## format, lint, types, imports and the tests without tools; under a minute
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell flow tests docs examples benchmarks sim rtl templates *.md
+	$(BIN)/pytest -m "not tool and not slow" -n 2
+
+test: $(VENV)/.dev tools ## everything: make check, then the tests that start tools
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2
+
+golden: $(VENV)/.dev ## rewrite the golden files; read the difference before you commit it
+	$(BIN)/pytest --update-golden tests
+
+bench: bench-build ## every benchmark
+
+bench-build: $(VENV)/.dev ## time, speed and proofs of `flow build` against alkaid
+	$(BIN)/python benchmarks/build.py
+
+docs: $(VENV)/.dev ## rewrite docs/reference.md from the code
+	$(BIN)/python docs/make_reference.py
+
+wheel: $(VENV)/.dev ## build the wheel into dist/
+	$(BIN)/python -m build --wheel --outdir dist .
+
+lock: $(VENV)/.dev ## pin what is installed now for CI
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^flow ' > .ci/lock.txt
+
+clean: ## remove everything that can be made again
+	rm -rf $(VENV) build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

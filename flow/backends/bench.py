@@ -1,0 +1,79 @@
+"""The benches of a circuit: plain Verilog, cocotb, and C++ for Verilator, on the same vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from flow.assets import asset
+from flow.backends.emission import Emission, VerilogPort
+from flow.backends.render import fill
+from flow.backends.verilog import CLOCK, HANDSHAKE
+
+HARNESS = ("flow_bench.py", "flow_bench.h")
+"""Files of sim/ that are copied into tb/."""
+
+
+def bench_files(emission: Emission, samples: int, seed: int = 1) -> dict[PurePosixPath, str]:
+    """`tb/`: benches that hold the circuit against `vectors/` with that many samples.
+
+    The plain bench prints `PASS n of n` or `FAIL k of n`; `seed` drives gaps and pauses.
+    """
+    top, bench = emission.top, f"tb_{emission.top}"
+    in_width = max(1, sum(port.width for port in emission.inputs))
+    out_width = max(1, sum(port.width for port in emission.outputs))
+    pins = [{"name": CLOCK, "net": CLOCK}] * emission.clocked
+    pins += [{"name": name, "net": name} for name in HANDSHAKE] * emission.handshake
+    pins += [*_pins(emission.inputs, "word", in_width), *_pins(emission.outputs, "got", out_width)]
+    values = {
+        "top": top,
+        "bench": bench,
+        "samples": samples,
+        "last": max(0, samples - 1),
+        "in_msb": in_width - 1,
+        "out_msb": out_width - 1,
+        "out_width": out_width,
+        "out_words": out_width // 32 + 2,
+        "clocked": emission.clocked,
+        "handshake": emission.handshake,
+        "latency": emission.latency,
+        "seed": seed,
+        "patience": 20 * samples + 10 * emission.latency + 1000,
+        "drain": emission.latency + 4,
+        "pins": pins,
+        "inputs": _places(emission.inputs),
+        "outputs": _places(emission.outputs),
+    }
+    made = {
+        f"{bench}.v": "tb.v.j2",
+        f"{bench}.cpp": "tb.cpp.j2",
+        f"test_{top}.py": "test.py.j2",
+        "run.py": "run.py.j2",
+    }
+    files = {
+        PurePosixPath("tb", name): fill(f"verilog/{template}", **values)
+        for name, template in made.items()
+    }
+    for name in HARNESS:
+        files[PurePosixPath("tb", name)] = asset("sim", name).read_text(encoding="utf-8")
+    return files
+
+
+def _places(ports: Sequence[VerilogPort]) -> list[dict[str, str | int]]:
+    places: list[dict[str, str | int]] = []
+    offset = 0
+    for port in ports:
+        places.append({"name": port.name, "offset": offset, "width": port.width})
+        offset += port.width
+    return places
+
+
+def _pins(ports: Sequence[VerilogPort], net: str, width: int) -> list[dict[str, str]]:
+    pins: list[dict[str, str]] = []
+    offset = 0
+    for port in ports:
+        top = offset + port.width - 1
+        bits = f"[{top}:{offset}]" if port.width > 1 else f"[{offset}]"
+        pins.append({"name": port.name, "net": f"{net}{bits}"})
+        offset += port.width
+    return pins

@@ -1,0 +1,101 @@
+"""Arrays of exact rationals: from floats, common divisors, integers over a step."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import gcd, lcm
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flow.ir.tensor import FractionArray, IntArray
+
+_EXACT = 1 << 52
+
+
+def rational(values: Any) -> FractionArray:
+    """The exact rational of every number (float, integer or Fraction), same shape."""
+    array = np.asarray(values)
+    flat = [v if isinstance(v, Fraction) else Fraction(v) for v in array.ravel().tolist()]
+    result: FractionArray = np.empty(len(flat), dtype=object)
+    result[:] = flat
+    return result.reshape(array.shape)
+
+
+def full(value: Fraction | int, shape: tuple[int, ...]) -> FractionArray:
+    """One rational for every element."""
+    array: FractionArray = np.empty(shape, dtype=object)
+    array[...] = Fraction(value)
+    return array
+
+
+def common_divisor(*values: Fraction) -> Fraction:
+    """The largest rational of which every value is an integer multiple; 1 where all are zero."""
+    present = {v for v in values if v}
+    denominator = lcm(*(v.denominator for v in present))
+    divisor = gcd(*(v.numerator * (denominator // v.denominator) for v in present))
+    return Fraction(divisor, denominator) if divisor else Fraction(1)
+
+
+def common_divisors(*arrays: FractionArray) -> FractionArray:
+    """`common_divisor` element by element of arrays of one shape."""
+    result: Any = np.frompyfunc(common_divisor, len(arrays), 1)(*arrays)
+    return np.asarray(result, dtype=object)
+
+
+def hull_divisor(array: FractionArray) -> Fraction:
+    """`common_divisor` of every element."""
+    return common_divisor(*array.ravel().tolist())
+
+
+def integers(values: FractionArray) -> IntArray:
+    """Rationals that are integers, as Python integers. ValueError where one is not."""
+    flat = values.ravel().tolist()
+    if any(v.denominator != 1 for v in flat):
+        raise ValueError("a rational that is no integer")
+    result: IntArray = np.empty(len(flat), dtype=object)
+    result[:] = [v.numerator for v in flat]
+    return result.reshape(values.shape)
+
+
+def narrow(values: IntArray) -> IntArray:
+    """The integers as int64 where all fit into 62 bits, else as Python integers."""
+    if values.size and max(abs(values.min()), abs(values.max())) >= 1 << 62:
+        return values
+    return values.astype(np.int64)
+
+
+def counts(values: NDArray[np.float64], step: FractionArray) -> IntArray:
+    """The integer values / step, for values that are such multiples up to float rounding.
+
+    `step` is broadcast from the last axis. ValueError where a value lies off the grid by more
+    than a millionth of a step, or is not finite.
+    """
+    if not np.isfinite(values).all():
+        raise ValueError("a weight is not a finite number")
+    ratio = values / np.broadcast_to(step.astype(np.float64), values.shape)
+    whole = np.rint(ratio)
+    if values.size and (np.abs(ratio - whole) > 1e-6 * np.maximum(1, np.abs(whole) * 1e-3)).any():
+        raise ValueError("a weight is no multiple of its step")
+    if values.size and np.abs(whole).max() >= _EXACT:
+        raise ValueError("a weight is wider than 52 bits")
+    return whole.astype(np.int64)
+
+
+def power_of_two(exponent: int) -> Fraction:
+    """2**exponent"""
+    return Fraction(1 << exponent) if exponent >= 0 else Fraction(1, 1 << -exponent)
+
+
+def compact(array: NDArray[Any]) -> NDArray[Any]:
+    """The smallest shape, (), the last axis or the whole, that broadcasts to the array."""
+    if array.size == 0 or array.ndim == 0:
+        return array
+    first = array.reshape(-1)[0]
+    if (array == first).all():
+        single: NDArray[Any] = np.empty((), dtype=array.dtype)
+        single[()] = first
+        return single
+    last = array.reshape(-1, array.shape[-1])[0]
+    return last if (array == last).all() else array

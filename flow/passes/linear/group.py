@@ -1,0 +1,67 @@
+"""Which linear rows are solved together: those that read mostly the same values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from flow.ir.nodes import Linear, Node
+
+COLUMNS = 64
+"""A row joins a group that it overlaps only in part if the group keeps to so many columns."""
+
+
+@dataclass(slots=True)
+class Group:
+    """Rows over common columns; the columns stand in the order in which rows first read them."""
+
+    columns: dict[Node, int] = field(default_factory=dict)
+    rows: list[Linear] = field(default_factory=list)
+
+    def take(self, rows: Sequence[Linear]) -> None:
+        """Adopt rows and their columns."""
+        self.rows += rows
+        for row in rows:
+            for term in row.terms:
+                self.columns.setdefault(term, len(self.columns))
+
+
+def group_rows(rows: Sequence[Linear]) -> list[Group]:
+    """Every row in one group; equal sets of terms share one, and sets that overlap may.
+
+    Neighbouring positions of a convolution stay apart, or in small groups of a like shape, so
+    that one solution serves many positions.
+    """
+    alike: dict[frozenset[Node], list[Linear]] = {}
+    for row in rows:
+        alike.setdefault(frozenset(row.terms), []).append(row)
+    groups: list[Group] = []
+    readers: dict[Node, list[int]] = {}
+    for terms, same in sorted(alike.items(), key=lambda item: -len(item[0])):
+        index = _best_group(same[0], len(terms), groups, readers)
+        if index is None:
+            index = len(groups)
+            groups.append(Group())
+        group = groups[index]
+        known = len(group.columns)
+        group.take(same)
+        for term in list(group.columns)[known:]:
+            readers.setdefault(term, []).append(index)
+    return groups
+
+
+def _best_group(
+    row: Linear, size: int, groups: list[Group], readers: dict[Node, list[int]]
+) -> int | None:
+    """The group that shares most terms with the row, if that is enough of them."""
+    common = Counter(index for term in row.terms for index in readers.get(term, ()))
+    best = None
+    for index in sorted(common, key=lambda i: (-common[i], i)):
+        shared, columns = common[index], len(groups[index].columns)
+        if shared == size:
+            return index
+        union = columns + size - shared
+        if best is None and 4 * shared >= size and union <= max(COLUMNS, 4 * size):
+            best = index
+    return best

@@ -1,0 +1,149 @@
+"""The pass `solve-linear`: shared adder graphs for constant matrix-vector products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from flow.ir.builder import Builder
+from flow.ir.circuit import Circuit
+from flow.ir.interval import IntRange
+from flow.ir.nodes import Linear, Node
+from flow.passes.linear.csd import csd
+from flow.passes.linear.form import Form, add_all, finish, placed
+from flow.passes.linear.group import group_rows
+from flow.passes.linear.layered import rebuild_linear
+from flow.passes.linear.matrix import Row, transposed, unit
+from flow.passes.linear.program import Program, Ref
+from flow.passes.linear.solver import COEFFICIENT_BITS, Options, solve
+from flow.passes.linear.tiles import tiles
+
+TILE_DIGITS = 4000
+"""Signed digits in one call of the solver, whose time grows with about their power 1.8."""
+
+SEARCH_DIGITS = 3000
+"""Below so many, every depth of decomposition is tried; above, one."""
+
+
+@dataclass(frozen=True)
+class SolveLinear:
+    """Replace linear rows by adders that share subexpressions across rows.
+
+    `method` is the solver's choice of subexpression (wmc: most common, weighted by overlap; mc:
+    most common); `hard-dc` bounds the depth above the least possible (-1: no bound);
+    `decompose-dc` bounds the depth of differences between rows (-1: no differences, -2: try all).
+    """
+
+    name: ClassVar[str] = "solve-linear"
+    exact: ClassVar[bool] = True
+
+    method: str = "wmc"
+    hard_dc: int = -1
+    decompose_dc: int = -2
+
+    def run(self, circuit: Circuit) -> Circuit:
+        """The circuit without Linear nodes."""
+        return rebuild_linear(circuit, _Solver(Options(self.method, self.hard_dc, self.decompose_dc)))
+
+
+@dataclass(slots=True)
+class _Solver:
+    """Solves rows; a matrix met before over equal intervals is not solved again."""
+
+    options: Options
+    known: dict[tuple[object, ...], Program] = field(default_factory=dict)
+
+    def __call__(self, rows: Sequence[Linear], intern: Builder) -> dict[Linear, Node]:
+        """The replacement of each row."""
+        done: dict[Linear, Node] = {}
+        for group in group_rows(rows):
+            columns = [Form(x) for x in group.columns]
+            matrix = [
+                {group.columns[x]: c for x, c in zip(row.terms, row.coefficients, strict=True)}
+                for row in group.rows
+            ]
+            sums = self._distinct(matrix, columns, intern)
+            for row, total in zip(group.rows, sums, strict=True):
+                done[row] = finish(total, row.bias, intern)
+        return done
+
+    def _distinct(
+        self, matrix: list[Row], columns: list[Form], intern: Builder
+    ) -> list[Form | None]:
+        """The rows; those that are multiples of one another by +-2**k are computed once."""
+        found: dict[tuple[tuple[int, int], ...], int] = {}
+        units: list[Row] = []
+        refs: list[Ref | None] = []
+        for row in matrix:
+            if not row:
+                refs.append(None)
+                continue
+            least = unit(dict(sorted(row.items())))
+            key = tuple(least.row.items())
+            if key not in found:
+                found[key] = len(units)
+                units.append(least.row)
+            refs.append(Ref(found[key], least.shift, least.minus))
+        values = self._merged(units, columns, intern)
+        return [None if ref is None else ref.of(values[ref.index]) for ref in refs]
+
+    def _merged(self, rows: list[Row], columns: list[Form], intern: Builder) -> list[Form]:
+        """The rows; columns that are multiples of one another by +-2**k are added up first."""
+        alike: dict[tuple[tuple[int, int], ...], list[Form]] = {}
+        for i, column in transposed(rows).items():
+            least = unit(column)
+            scaled = Ref(i, least.shift, least.minus).of(columns[i])
+            alike.setdefault(tuple(least.row.items()), []).append(scaled)
+        inputs: list[Form] = []
+        merged: list[Row] = [{} for _ in rows]
+        for i, (key, forms) in enumerate(alike.items()):
+            total = add_all(forms, intern)
+            assert total is not None
+            inputs.append(total)
+            for j, c in key:
+                merged[j][i] = c
+        return self._cut(merged, inputs, intern)
+
+    def _cut(self, rows: list[Row], inputs: list[Form], intern: Builder) -> list[Form]:
+        """The rows; a single power of two is wiring, the others are solved tile by tile."""
+        parts: list[list[Form]] = [[] for _ in rows]
+        hard: list[int] = []
+        for j, row in enumerate(rows):
+            match list(row.items()):
+                case [(i, 1)]:
+                    parts[j].append(inputs[i])
+                case [(i, -1)]:
+                    parts[j].append(inputs[i].negated())
+                case items if any(abs(c).bit_length() > COEFFICIENT_BITS for _, c in items):
+                    parts[j] = [
+                        Ref(0, k, sign < 0).of(inputs[i]) for i, c in items for k, sign in csd(c)
+                    ]
+                case _:
+                    hard.append(j)
+        matrix = [rows[j] for j in hard]
+        if matrix:
+            for row_part, column_part in tiles(matrix, len(inputs), TILE_DIGITS):
+                tile = [{i: c for i, c in matrix[j].items() if i in column_part} for j in row_part]
+                for j, value in zip(row_part, self._tile(tile, inputs, intern), strict=True):
+                    if value is not None:
+                        parts[hard[j]].append(value)
+        sums = [add_all(part, intern) for part in parts]
+        return [total for total in sums if total is not None]
+
+    def _tile(self, rows: list[Row], inputs: list[Form], intern: Builder) -> list[Form | None]:
+        """The rows over those inputs that they read, by the solver or from memory."""
+        used = sorted({i for row in rows for i in row})
+        number = {i: k for k, i in enumerate(used)}
+        dense = [{number[i]: c for i, c in row.items()} for row in rows]
+        values = [inputs[i] for i in used]
+        ranges = [_range(form, intern) for form in values]
+        key = (tuple(tuple(row.items()) for row in dense), tuple(ranges))
+        if key not in self.known:
+            self.known[key] = solve(dense, ranges, self.options)
+        return self.known[key].replay(values, intern)
+
+
+def _range(form: Form, intern: Builder) -> IntRange:
+    r = placed(form, 0, intern).range
+    return IntRange(-r.hi, -r.lo) if form.minus else r

@@ -1,0 +1,137 @@
+"""Everything that a user can choose about a build, with its default."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from flow.errors import UsageError
+
+HeadChoice = Literal["auto", "decision", "logits"]
+Simulator = Literal["icarus", "verilator", "both", "none"]
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """The choices of one build. Every field is an option of `flow build` and a key of flow.toml."""
+
+    #: the trained model: a file, or None until the command line gives one
+    model: Path | None = None
+    #: weights of a Keras .json model; by default the one weight file beside it
+    weights: Path | None = None
+    #: samples that the circuit is tested on, with labels for the accuracy
+    data: Path | None = None
+    #: samples for quantisation after training; by default the data
+    calibrate: Path | None = None
+    #: name of the target
+    target: str = "printed"
+    #: name of a technology; by default that of the target
+    tech: str | None = None
+    #: supply voltage of the technology in V; by default its nominal one
+    voltage: float | None = None
+    #: a Liberty file in place of a built-in technology
+    liberty: Path | None = None
+    #: what the circuit gives: a class (decision) or the numbers before it (logits)
+    head: HeadChoice = "auto"
+    #: bits of each input
+    input_bits: int | None = None
+    #: bits of each weight of a float network
+    weight_bits: int | None = None
+    #: bits of each hidden activation of a float network; 0 keeps the full width
+    activation_bits: int | None = None
+    #: accuracy that may be lost, such as 0.01 or 1%; the narrowest widths within it are searched
+    loss: float | None = None
+    #: passes in place of those of the target, as for flow opt
+    passes: str | None = None
+    #: number of pipeline stages; 0 leaves the circuit combinational
+    stages: int = 0
+    #: clock period in ns: the circuit is cut into as many stages as it needs
+    period: float | None = None
+    #: valid/ready ports and a reset around a pipelined circuit
+    handshake: bool = True
+    #: time between two samples in ms, for switching power; by default that of the target
+    interval: float | None = None
+    #: simulator of the emitted Verilog
+    simulator: Simulator = "icarus"
+    #: seconds that all proofs together may take
+    prove_limit: float = 300.0
+    #: where every choice by chance starts
+    seed: int = 0
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The keys of a flow.toml, checked. Paths are relative to the file."""
+    try:
+        table = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("the configuration cannot be read", where=str(path)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"the configuration is not TOML: {error}", where=str(path)) from error
+    known = {f.name: f for f in fields(BuildConfig)}
+    result: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            raise UsageError(
+                f"there is no option {key!r}",
+                where=str(path),
+                hint=f"did you mean {near[0].replace('_', '-')!r}?"
+                if near
+                else "see flow build --help",
+            )
+        if isinstance(value, str) and name in ("model", "weights", "data", "calibrate", "liberty"):
+            value = path.parent / value
+        if name == "loss":
+            value = parse_loss(str(value))
+        result[name] = value
+    return result
+
+
+def parse_loss(text: str) -> float:
+    """A share of samples: 0.01, or 1%."""
+    try:
+        value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise UsageError(f"a loss of {text!r} is no share of the samples", hint="write 0.01 or 1%")
+    return value
+
+
+def check_config(config: BuildConfig) -> BuildConfig:
+    """The configuration, if every value makes sense; else UsageError for the first without."""
+    limits: dict[str, tuple[float, float]] = {
+        "input_bits": (1, 32),
+        "weight_bits": (1, 24),
+        "activation_bits": (0, 24),
+        "stages": (0, 1000),
+        "period": (1e-6, 1e15),
+        "interval": (1e-9, 1e9),
+        "prove_limit": (0, 1e6),
+        "voltage": (0.01, 100),
+        "seed": (0, 2**32 - 1),
+    }
+    for name, (lo, hi) in limits.items():
+        value = getattr(config, name)
+        if value is None:
+            continue
+        whole = name in ("input_bits", "weight_bits", "activation_bits", "stages", "seed")
+        kind = int if whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kind) or not lo <= value <= hi:
+            option = name.replace("_", "-")
+            what = "a whole number" if whole else "a number"
+            raise UsageError(f"--{option} {value} is not {what} from {lo:g} to {hi:g}")
+    for name, choices in (("head", get_args(HeadChoice)), ("simulator", get_args(Simulator))):
+        if getattr(config, name) not in choices:
+            raise UsageError(
+                f"--{name} {getattr(config, name)} is unknown", hint=f"one of {', '.join(choices)}"
+            )
+    if config.liberty is not None and config.tech is not None:
+        raise UsageError("--tech and --liberty name two technologies", hint="give one of them")
+    if config.stages and config.period is not None:
+        raise UsageError("--stages and --period both pipeline", hint="give one of them")
+    return replace(config)

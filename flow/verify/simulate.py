@@ -1,0 +1,139 @@
+"""Simulates an output folder on its own vectors: plain bench, cocotb, Verilator.
+
+Each check starts from the files in the folder alone, so it also serves a folder built before.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from flow.errors import ToolFailed, ToolNotFound
+from flow.tools import icarus, verilator
+from flow.tools.process import Command, run
+from flow.verify.layout import Layout, read_layout
+from flow.verify.verdict import Status, Verdict
+
+_RESULT = re.compile(r"^(PASS|FAIL) (\d+) of (\d+)$", re.MULTILINE)
+_MISMATCH = re.compile(
+    r"^MISMATCH sample (\d+) expected ([0-9a-fxz]+) got ([0-9a-fxz]+)$", re.MULTILINE | re.I
+)
+_OTHER = re.compile(r"\b((?:MISMATCH|STALL|SURPLUS|UNKNOWN) [^\n]+)")
+_TESTS = re.compile(r"^(PASS|FAIL) (\d+) of (\d+) tests$", re.MULTILINE)
+
+Log = Callable[[Layout, Path], str]
+"""Runs a simulator for a layout in a scratch folder; what it printed."""
+
+
+def simulate_icarus(folder: Path, timeout_s: float = 300.0) -> Verdict:
+    """The plain Verilog bench in Icarus Verilog."""
+
+    def work(layout: Layout, scratch: Path) -> str:
+        files = [f"tb/tb_{layout.top}.v", *_sources(folder)]
+        program = scratch / "bench.vvp"
+        icarus.compile_verilog(files, f"tb_{layout.top}", program, folder, timeout_s)
+        return icarus.simulate(program, folder, timeout_s).log
+
+    return _checked("simulation with Icarus Verilog", folder, work, _plain)
+
+
+def simulate_verilator(folder: Path, timeout_s: float = 600.0) -> Verdict:
+    """The C++ bench in Verilator: a second simulator, of two values, compiled."""
+
+    def work(layout: Layout, scratch: Path) -> str:
+        files = [*_sources(folder), f"tb/tb_{layout.top}.cpp"]
+        arguments = ["-CFLAGS", f"-O1 -I{(folder / 'tb').resolve()}", "-MAKEFLAGS", "OPT_FAST=-O1"]
+        verilator.build(files, layout.top, str(scratch), folder, timeout_s, arguments)
+        program = str(scratch / f"V{layout.top}")
+        command = Command((program,), cwd=folder, timeout_s=timeout_s, name="the Verilator bench")
+        return run(command, check=False).log
+
+    return _checked("simulation with Verilator", folder, work, _plain)
+
+
+def simulate_cocotb(
+    folder: Path, simulator: str = "icarus", timeout_s: float = 300.0
+) -> Verdict:
+    """The cocotb test, in "icarus" or "verilator"."""
+
+    def work(layout: Layout, scratch: Path) -> str:
+        if find_spec("cocotb") is None:
+            raise ToolNotFound("cocotb is not installed", hint="pip install cocotb")
+        if simulator == "icarus" and not icarus.available():
+            raise ToolNotFound("Icarus Verilog is not installed")
+        # A hanging simulator outlives the runner that waits for it, so the whole group of a
+        # child process is stopped at the end of the time.
+        environment = verilator.environment() if simulator == "verilator" else {}
+        command = Command(
+            (sys.executable, "-B", str(folder.resolve() / "tb" / "run.py"), str(scratch)),
+            cwd=scratch,
+            env={**environment, "SIM": simulator, "PYTHONDONTWRITEBYTECODE": "1"},
+            timeout_s=timeout_s,
+            name="cocotb",
+        )
+        return run(command, check=False).log
+
+    return _checked(f"cocotb test with {simulator}", folder, work, _cocotb)
+
+
+def _checked(
+    check: str,
+    folder: Path,
+    work: Log,
+    judge: Callable[[str, Layout], tuple[str, bool]],
+) -> Verdict:
+    """Run, judge the log, and turn every way to fail into a verdict."""
+    layout = read_layout(folder)
+    begin = time.monotonic()
+    if not layout.samples:
+        return Verdict(check, "not checked", "there are no samples", 0.0)
+    try:
+        with tempfile.TemporaryDirectory(prefix="flow-sim-") as scratch:
+            log = work(layout, Path(scratch).resolve())
+    except ToolNotFound as error:
+        return Verdict(check, "not checked", error.message, time.monotonic() - begin)
+    except ToolFailed as error:
+        late = "took longer than" in error.message
+        last = error.log.strip().splitlines()[-1:] if not late else []
+        detail = ": ".join([error.message, *last])
+        status: Status = "timed out" if late else "failed"
+        return Verdict(check, status, detail, time.monotonic() - begin)
+    detail, good = judge(log, layout)
+    return Verdict(check, "passed" if good else "failed", detail, time.monotonic() - begin)
+
+
+def _plain(log: str, layout: Layout) -> tuple[str, bool]:
+    result = _RESULT.search(log)
+    if result and result[1] == "PASS" and result[2] == result[3] == str(layout.samples):
+        return f"{layout.samples} samples", True
+    if found := _MISMATCH.search(log):
+        where = layout.difference(found[2], found[3])
+        wrong = f"; {result[2]} of {result[3]} samples are wrong" if result else ""
+        return f"sample {found[1]}, {where}{wrong}", False
+    if other := _OTHER.search(log):
+        return other[1], False
+    return f"the bench ended without a result: {_last(log)}", False
+
+
+def _cocotb(log: str, layout: Layout) -> tuple[str, bool]:
+    result = _TESTS.search(log)
+    if result and result[1] == "PASS" and result[2] == result[3]:
+        return f"{layout.samples} samples, {result[3]} tests", True
+    if other := _OTHER.search(log):
+        return other[1].removeprefix("MISMATCH ").strip(), False
+    return f"the test ended without a result: {_last(log)}", False
+
+
+def _last(log: str) -> str:
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return lines[-1] if lines else "nothing was printed"
+
+
+def _sources(folder: Path) -> list[str]:
+    """Every file of rtl/, relative to the folder, in order of name."""
+    return sorted(f"rtl/{path.name}" for path in (folder / "rtl").glob("*.v"))

@@ -1,0 +1,114 @@
+"""What runs inside the simulator: applies vectors/ to a design through cocotb, and compares.
+
+Copied beside the test of every generated circuit; needs cocotb only.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, Timer
+
+VECTORS = Path(__file__).resolve().parent.parent / "vectors"
+
+
+class Vectors:
+    """The words of both sides, with the layout that says where ports and lanes lie."""
+
+    def __init__(self, folder: Path = VECTORS) -> None:
+        self.layout: dict[str, Any] = json.loads((folder / "layout.json").read_text())
+        self.inputs = [int(line, 16) for line in (folder / "inputs.hex").read_text().split()]
+        self.expected = [int(line, 16) for line in (folder / "expected.hex").read_text().split()]
+        counts = {len(self.inputs), len(self.expected), self.layout["samples"]}
+        assert len(counts) == 1, f"vectors/ is damaged: {sorted(counts)} samples"
+
+    def drive(self, dut: Any, word: int) -> None:
+        """Put one word on the input ports."""
+        for port in self.layout["inputs"]["ports"]:
+            value = word >> port["offset"] & ((1 << port["width"]) - 1)
+            getattr(dut, port["name"]).value = value
+
+    def compare(self, dut: Any, sample: int) -> None:
+        """Hold the output ports against a sample. AssertionError names the first wrong lane."""
+        for port in self.layout["outputs"]["ports"]:
+            want = self.expected[sample] >> port["offset"] & ((1 << port["width"]) - 1)
+            got = getattr(dut, port["name"]).value
+            if not got.is_resolvable or int(got.to_unsigned()) != want:
+                self._complain(port, sample, want, str(got))
+
+    def _complain(self, port: dict[str, Any], sample: int, want: int, got: str) -> None:
+        for i, lane in enumerate(port["lanes"]):
+            low, width = lane["offset"], lane["width"]
+            field = got[len(got) - low - width : len(got) - low]
+            value = want >> low & ((1 << width) - 1)
+            if field != f"{value:0{width}b}":
+                shown = number(int(field, 2), lane) if set(field) <= {"0", "1"} else field
+                raise AssertionError(
+                    f"MISMATCH sample {sample}, port {port['name']}, lane {i}: "
+                    f"expected {number(value, lane)}, got {shown}"
+                )
+
+
+def number(bits: int, lane: dict[str, Any]) -> int:
+    """The integer that the bits of a lane stand for."""
+    return bits - (bits >> (lane["width"] - 1) << lane["width"]) if lane["signed"] else bits
+
+
+async def combinational(dut: Any) -> None:
+    """A word, a moment, a comparison."""
+    vectors = Vectors()
+    for sample, word in enumerate(vectors.inputs):
+        vectors.drive(dut, word)
+        await Timer(10, "ns")
+        vectors.compare(dut, sample)
+
+
+async def clocked(dut: Any) -> None:
+    """A word every clock; its result `latency` clocks later."""
+    vectors = Vectors()
+    latency = vectors.layout["latency"]
+    Clock(dut.clk, 10, "ns").start()
+    await FallingEdge(dut.clk)
+    for cycle in range(len(vectors.inputs) + latency):
+        if cycle < len(vectors.inputs):
+            vectors.drive(dut, vectors.inputs[cycle])
+        if cycle >= latency:
+            await Timer(1, "ns")
+            vectors.compare(dut, cycle - latency)
+        await FallingEdge(dut.clk)
+
+
+async def handshake(dut: Any, seed: int, offer: float, take: float) -> None:
+    """Words come with probability `offer` a clock, results are taken with probability `take`."""
+    vectors = Vectors()
+    chance = random.Random(seed)
+    total, latency = len(vectors.inputs), vectors.layout["latency"]
+    Clock(dut.clk, 10, "ns").start()
+    dut.rst.value, dut.in_valid.value, dut.out_ready.value = 1, 0, 0
+    for _ in range(3):
+        await FallingEdge(dut.clk)
+    dut.rst.value = 0
+    sent = taken = idle = waited = 0
+    offered = False
+    while idle <= latency + 4:
+        if not offered and sent < total and chance.random() < offer:
+            offered = True
+            vectors.drive(dut, vectors.inputs[sent])
+        dut.in_valid.value = int(offered)
+        ready = chance.random() < take
+        dut.out_ready.value = int(ready)
+        await Timer(1, "ns")  # What stands now is what the rising edge will see.
+        waited += 1
+        if ready and dut.out_valid.value == 1:
+            assert taken < total, f"SURPLUS result after sample {total - 1}"
+            vectors.compare(dut, taken)
+            taken, waited = taken + 1, 0
+        if offered and dut.in_ready.value == 1:
+            sent, offered, waited = sent + 1, False, 0
+        idle += taken == total
+        assert waited < 1000 + latency, f"STALL after {taken} of {total} samples"
+        await FallingEdge(dut.clk)
