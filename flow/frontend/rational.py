@@ -59,13 +59,6 @@ def integers(values: FractionArray) -> IntArray:
     return result.reshape(values.shape)
 
 
-def narrow(values: IntArray) -> IntArray:
-    """The integers as int64 where all fit into 62 bits, else as Python integers."""
-    if values.size and max(abs(values.min()), abs(values.max())) >= 1 << 62:
-        return values
-    return values.astype(np.int64)
-
-
 def counts(values: NDArray[np.float64], step: FractionArray) -> IntArray:
     """The integer values / step, for values that are such multiples up to float rounding.
 
@@ -86,16 +79,3 @@ def counts(values: NDArray[np.float64], step: FractionArray) -> IntArray:
 def power_of_two(exponent: int) -> Fraction:
     """2**exponent"""
     return Fraction(1 << exponent) if exponent >= 0 else Fraction(1, 1 << -exponent)
-
-
-def compact(array: NDArray[Any]) -> NDArray[Any]:
-    """The smallest shape, (), the last axis or the whole, that broadcasts to the array."""
-    if array.size == 0 or array.ndim == 0:
-        return array
-    first = array.reshape(-1)[0]
-    if (array == first).all():
-        single: NDArray[Any] = np.empty((), dtype=array.dtype)
-        single[()] = first
-        return single
-    last = array.reshape(-1, array.shape[-1])[0]
-    return last if (array == last).all() else array

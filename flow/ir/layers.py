@@ -155,6 +155,8 @@ class Requantize(Layer):
         (x,) = sources
         m, b = fractions(self.multiplier, x.shape), fractions(self.offset, x.shape)
         lo, hi = exact(self.lo, x.shape), exact(self.hi, x.shape)
+        if (lo > hi).any():
+            raise IRError(f"{self.name}: an empty range to requantise into")
         ends = x.lo * m + b, x.hi * m + b
         rounded = np.frompyfunc(lambda v: round_fraction(v, self.rounding), 1, 1)
         low, high = rounded(np.minimum(*ends)), rounded(np.maximum(*ends))

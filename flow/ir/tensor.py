@@ -81,3 +81,23 @@ def fractions(values: Fraction | int | FractionArray, shape: tuple[int, ...]) ->
     exact_array: FractionArray = np.empty(len(flat), dtype=object)
     exact_array[:] = flat
     return np.broadcast_to(exact_array.reshape(array.shape), shape).copy()
+
+
+def narrow(values: IntArray) -> IntArray:
+    """The integers as int64 where all fit into 62 bits, else as Python integers."""
+    if values.size and max(abs(int(values.min())), abs(int(values.max()))) >= 1 << 62:
+        return values
+    return values.astype(np.int64)
+
+
+def compact(array: NDArray[Any]) -> NDArray[Any]:
+    """The smallest shape, (), the last axis or the whole, that broadcasts to the array."""
+    if array.size == 0 or array.ndim == 0:
+        return array
+    first = array.reshape(-1)[0]
+    if (array == first).all():
+        single: NDArray[Any] = np.empty((), dtype=array.dtype)
+        single[()] = first
+        return single
+    last: NDArray[Any] = array.reshape(-1, array.shape[-1])[0]
+    return last if (array == last).all() else array

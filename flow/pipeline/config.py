@@ -55,7 +55,7 @@ class BuildConfig:
     #: time between two samples in ms, for switching power; by default that of the target
     interval: float | None = None
     #: simulator of the emitted Verilog
-    simulator: Simulator = "icarus"
+    simulator: Simulator = "both"
     #: seconds that all proofs together may take
     prove_limit: float = 300.0
     #: where every choice by chance starts

@@ -75,6 +75,10 @@ class Stage(Protocol):
         """The fuller state. Products go below `out`, the stage's own record below `own`."""
         ...
 
+    def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
+        """What `run` would give, from the stage's folder of an earlier, equal build."""
+        ...
+
 
 def have(value: T | None) -> T:
     """The value of a field that an earlier stage has filled."""

@@ -128,9 +128,7 @@ def _read_fields(kind: Any, value: Any, where: str, source: str) -> Any:
     known = {f.name: f for f in fields(kind)}
     for name in value:
         if name not in known:
-            raise UsageError(
-                f"{source} has an unknown key {_shown(name)}", where=where, hint=_HINT
-            )
+            raise UsageError(f"{source} has an unknown key {_shown(name)}", where=where, hint=_HINT)
     found = {}
     for name, declared in known.items():
         if name in value:

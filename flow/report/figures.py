@@ -1,60 +1,63 @@
-"""How a figure is written for a reader: three or four digits, and the unit that suits it."""
+"""How a figure is written for a reader: four digits, and the unit that suits it.
+
+Columns of parts take the unit and the decimal places of their total, so that they line up.
+"""
 
 from __future__ import annotations
 
 import math
 
-_TIME = {"ps": 1e-12, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
-_TIME_STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"), (1e-12, "ps"))
-_POWER_STEPS = ((1.0, "W"), (1e-3, "mW"), (1e-6, "µW"), (1e-9, "nW"), (1e-12, "pW"))
-_AREA_STEPS = ((1e8, "cm²"), (1e6, "mm²"), (1.0, "µm²"))
+Steps = tuple[tuple[float, str], ...]
 
-NONE = "–"
+_TIME = {"ps": 1e-12, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+_TIMES: Steps = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"), (1e-12, "ps"))
+_POWERS: Steps = ((1.0, "W"), (1e-3, "mW"), (1e-6, "µW"), (1e-9, "nW"), (1e-12, "pW"))
+_AREAS: Steps = ((1e8, "cm²"), (1e6, "mm²"), (1.0, "µm²"))
+_RATES: Steps = ((1e9, "GHz"), (1e6, "MHz"), (1e3, "kHz"), (1.0, "Hz"))
+
+NONE = "\u2013"
+TIMES = "\u00d7"
 
 
 def whole(number: int) -> str:
-    """An integer with a narrow space between thousands."""
-    return f"{number:,}".replace(",", "\u202f")
+    """An integer with a space between thousands."""
+    return f"{number:,}".replace(",", " ")
 
 
 def digits(number: float, significant: int = 4) -> str:
-    """A number with that many significant digits, never in powers of ten below a million."""
+    """A number with that many significant digits; powers of ten only far from one."""
     if number == 0:
         return "0"
     magnitude = math.floor(math.log10(abs(number)))
     if not -5 < magnitude < 9:
         return f"{number:.{significant - 1}e}"
-    places = max(0, significant - 1 - magnitude)
-    text = f"{number:,.{places}f}".replace(",", "\u202f")
+    text = _fixed(number, max(0, significant - 1 - magnitude))
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def area(um2: float | None) -> str:
-    """An area in cm², mm² or µm²."""
-    return NONE if um2 is None else _scaled(um2, _AREA_STEPS)
+def area(um2: float | None, like: float | None = None) -> str:
+    """An area in cm², mm² or µm²; with `like`, in the unit and places of that total."""
+    return _text(um2, like, 1.0, _AREAS)
 
 
-def power(mw: float | None) -> str:
-    """A power in W to pW."""
-    return NONE if mw is None else _scaled(mw * 1e-3, _POWER_STEPS)
+def power(mw: float | None, like: float | None = None) -> str:
+    """A power in W to pW; with `like`, in the unit and places of that total."""
+    return _text(mw, like, 1e-3, _POWERS)
 
 
-def duration(value: float | None, unit: str) -> str:
-    """A time in s to ps."""
-    return NONE if value is None else _scaled(value * _TIME[unit], _TIME_STEPS)
+def duration(value: float | None, unit: str, like: float | None = None) -> str:
+    """A time in s to ps; with `like`, in the unit and places of that total."""
+    return _text(value, like, _TIME[unit], _TIMES)
 
 
 def frequency(period: float | None, unit: str) -> str:
     """The rate of a period in GHz to Hz."""
-    if not period:
-        return NONE
-    steps = ((1e9, "GHz"), (1e6, "MHz"), (1e3, "kHz"), (1.0, "Hz"))
-    return _scaled(1 / (period * _TIME[unit]), steps)
+    return _text(1 / (period * _TIME[unit]), None, 1.0, _RATES) if period else NONE
 
 
 def percent(share: float | None, places: int = 2) -> str:
     """A share of 1, in percent."""
-    return NONE if share is None else f"{share * 100:.{places}f}\u202f%"
+    return NONE if share is None else f"{share * 100:.{places}f} %"
 
 
 def metric(name: str, value: float | None) -> str:
@@ -66,12 +69,39 @@ def metric(name: str, value: float | None) -> str:
 
 def shape(sizes: tuple[int, ...]) -> str:
     """A tensor's shape."""
-    return " × ".join(str(size) for size in sizes) or NONE
+    return f" {TIMES} ".join(str(size) for size in sizes) or NONE
 
 
-def _scaled(value: float, steps: tuple[tuple[float, str], ...]) -> str:
-    for scale, unit in steps:
-        if abs(value) >= scale * 0.9995:
-            return f"{digits(value / scale)}\u202f{unit}"
-    scale, unit = steps[-1]
-    return f"{digits(value / scale)}\u202f{unit}"
+def bits(weights: int, activations: int) -> str:
+    """Bits of a layer's weights and activations, where it has them."""
+    words = [f"{letter}{n}" for letter, n in (("w", weights), ("a", activations)) if n]
+    return " ".join(words) or NONE
+
+
+def _text(value: float | None, like: float | None, factor: float, steps: Steps) -> str:
+    if value is None:
+        return NONE
+    scale, unit = _step((value if like is None else like) * factor, steps)
+    if like is None:
+        return f"{digits(value * factor / scale)} {unit}"
+    return f"{_part(value * factor / scale, like * factor / scale)} {unit}"
+
+
+def _step(value: float, steps: Steps) -> tuple[float, str]:
+    if value == 0:
+        return next(step for step in steps if step[0] <= 1e-3 or step is steps[-1])
+    return next((step for step in steps if abs(value) >= step[0] * 0.9999), steps[-1])
+
+
+def _part(value: float, total: float) -> str:
+    """A part with as many decimal places as its total has; `<` where that hides it."""
+    magnitude = math.floor(math.log10(abs(total))) if total else 0
+    places = min(9, max(0, 3 - magnitude))
+    text = _fixed(value, places)
+    if value > 0 and float(text.replace(" ", "")) == 0:
+        return f"<{_fixed(10.0**-places, places)}"
+    return text
+
+
+def _fixed(number: float, places: int) -> str:
+    return f"{number:,.{places}f}".replace(",", " ")

@@ -247,7 +247,8 @@ class Record:
                 powers = (row.power_mw for row in self.layers)
                 _close("the powers of the layers", powers, self.power.total_mw)
         for source in self.sources:
-            if source.drives and (self.power is None or source.limit_mw < self.power.total_mw):
+            needed = math.inf if self.power is None else self.power.total_mw * (1 - TOLERANCE)
+            if source.drives and source.limit_mw < needed:
                 raise InternalError(f"{source.name!r} cannot drive the circuit, but is said to")
         bits = [width.bits for width in self.widths]
         if bits != sorted(set(bits)):

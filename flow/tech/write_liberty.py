@@ -40,7 +40,7 @@ def liberty_text(
         for _, cell in sorted(tech.cells.items())
         if not cell.dont_use and (cell.kind == "combinational" or not combinational_only)
     ]
-    cells = _held(cells)
+    cells = _held([_changed(cell, _with_middle) for cell in cells])
     # ABC's map refuses gates slower than 1e7 of whatever the unit is, so slow cells count in us.
     slow = max((cell.worst_delay() for cell in cells), default=0.0) >= 1e5
     if slow:
@@ -100,11 +100,20 @@ def _microseconds(table: Table) -> Table:
     return replace(table, slews=tuple(slew / 1000 for slew in table.slews), values=values)
 
 
+def _with_middle(table: Table) -> Table:
+    """The same bilinear table with a third load between its two: with two, ABC's map aborts."""
+    if len(table.loads) != 2:
+        return table
+    first, last = table.loads
+    values = tuple((a, (a + b) / 2, b) for a, b in table.values)
+    return replace(table, loads=(first, (first + last) / 2, last), values=values)
+
+
 def _held(cells: list[Cell]) -> list[Cell]:
     """The cells with tables that stay at their border for all slews that their outputs have.
 
-    Readers extrapolate the last two rows. Printed cells are characterised for slews hundreds of
-    times shorter than those they produce, so that this gives negative delays, on which ABC aborts.
+    A timer extrapolates the last two rows. Printed cells are characterised for slews hundreds of
+    times shorter than those they produce, which would give negative delays.
     """
     slopes = [t for c in cells for a in c.arcs for t in (a.rise_transition, a.fall_transition) if t]
     longest = max((value for t in slopes for row in t.values for value in row), default=0.0)

@@ -55,15 +55,17 @@ def abc(
                 timeout_s=timeout_s,
                 name="ABC",
                 install=_INSTALL,
+                private=f"{folder}/",
             )
         )
-        log = completed.log.replace(str(file), "script")
-    fault = _ERRORS.search(log)
+    fault = _ERRORS.search(completed.log)
     if fault:
         raise ToolFailed(
-            f"ABC failed: {fault[0]}", log=tail(log), hint="its last lines say which command"
+            f"ABC failed: {fault[0].strip()}",
+            log=tail(completed.log),
+            hint="its last lines say which command",
         )
-    return Completed(log, completed.seconds, completed.returncode)
+    return completed
 
 
 def program() -> str:

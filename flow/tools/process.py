@@ -34,7 +34,8 @@ _FIXED = {"LC_ALL": "C", "TZ": "UTC", "YOSYS_MAX_THREADS": "1"}
 class Command:
     """A program with its arguments; `env` is added to a cleaned environment.
 
-    `name` is what messages call the program, `install` says how to get it.
+    `name` is what messages call the program, `install` says how to get it. `private` is a text
+    that is cut out of the log, such as the path of a temporary folder: equal runs, equal logs.
     """
 
     argv: tuple[str, ...]
@@ -44,6 +45,7 @@ class Command:
     name: str = ""
     install: str = "install it, or put it on PATH"
     max_log: int = MAX_LOG
+    private: str = ""
 
     @property
     def title(self) -> str:
@@ -93,6 +95,8 @@ def run(command: Command, check: bool = True) -> Completed:
     finally:
         _end(process)
     text = log.decode("utf-8", "replace")
+    if command.private:
+        text = text.replace(command.private, "")
     seconds = time.monotonic() - begin
     if fault:
         raise ToolFailed(f"{command.title} {fault}", log=tail(text), hint="see its last lines")
@@ -182,7 +186,7 @@ def _tether() -> tuple[str, ...]:
     program = shutil.which("setpriv")
     if program is None:
         return ()
-    prefix = (program, "--pdeath-signal", "KILL")
+    prefix = (program, "--pdeathsig", "KILL")
     try:
         probe = subprocess.run(
             [*prefix, "true"],

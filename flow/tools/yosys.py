@@ -67,6 +67,7 @@ def yosys(
                 timeout_s=timeout_s,
                 name="Yosys",
                 install=_INSTALL,
+                private=f"{folder}/",
             )
         )
 

@@ -1,0 +1,46 @@
+"""`flow build`: a trained network in; a proved, measured circuit out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flow.cli.options import FILE, configuration, model_options
+
+
+@click.command("build")
+@model_options
+@click.option("--target", help="What to build for; see flow list targets.  [printed]")
+@click.option("--tech", help="Technology, e.g. egfet or egfet@0.6; see flow list technologies.")
+@click.option("--voltage", type=float, help="Supply voltage of the technology in V.")
+@click.option("--liberty", type=FILE, help="A Liberty file in place of a technology.")
+@click.option("--passes", help="Passes in place of the target's, as for flow opt.")
+@click.option("--stages", type=int, help="Pipeline stages; 0 is combinational.")
+@click.option("--period", type=float, help="Clock period in ns; sets the pipeline stages.")
+@click.option("--handshake/--no-handshake", default=None, help="valid/ready and reset when piped.")
+@click.option("--interval", type=float, help="Time between two samples in ms, for power.")
+@click.option("--simulator", help="icarus, verilator, both or none.")
+@click.option("--prove-limit", type=float, help="Seconds for all proofs together.")
+@click.option("--seed", type=int, help="Where every choice by chance starts.")
+@click.option("--from", "first", help="Begin at this stage, with the earlier ones of OUTPUT.")
+@click.option("--to", "last", help="End after this stage.")
+@click.option("-o", "--output", type=FILE, help="The output folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print report.json instead of the tables.")
+def command(
+    config: Path | None,
+    output: Path | None,
+    first: str | None,
+    last: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Build a circuit from a trained network.
+
+    MODEL is a Keras (.h5, .keras, .json), QKeras, ONNX or skops file. The build fails, and
+    leaves no output folder, unless the circuit is shown equal to the network.
+    """
+    from flow.cli.building import run_build
+
+    run_build(configuration, options, config, output, (first, last), as_json)

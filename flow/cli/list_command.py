@@ -1,0 +1,78 @@
+"""`flow list`: what there is, from the docstrings."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+KINDS = ("targets", "passes", "technologies", "stages", "primitives")
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(KINDS))
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def command(kind: str, as_json: bool) -> None:
+    """List targets, passes, technologies, stages or primitives."""
+    rows = _ROWS[kind]()
+    if as_json:
+        click.echo(json.dumps([{"name": name, "summary": text} for name, text in rows], indent=2))
+        return
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
+        click.echo(f"{name:{width}}  {text}")
+
+
+def _targets() -> list[tuple[str, str]]:
+    from flow.targets.registry import TARGETS
+
+    return [(recipe.name, recipe.summary) for recipe in TARGETS]
+
+
+def _passes() -> list[tuple[str, str]]:
+    from flow.passes.base import option_names
+    from flow.passes.registry import PASSES
+
+    rows = []
+    for kind in PASSES:
+        options = ",".join(name for name in option_names(kind))
+        summary = (kind.__doc__ or "").strip().splitlines()[0]
+        rows.append((kind.name + (f"{{{options}}}" if options else ""), summary))
+    return rows
+
+
+def _technologies() -> list[tuple[str, str]]:
+    from flow.tech.registry import load, technologies, voltages
+
+    return [
+        (f"{name}@{voltage:g}", load(name, voltage).title)
+        for name in technologies()
+        for voltage in voltages(name)
+    ]
+
+
+def _stages() -> list[tuple[str, str]]:
+    from flow.pipeline.build import STAGES
+
+    return [(stage.name, (type(stage).__doc__ or "").strip().splitlines()[0]) for stage in STAGES]
+
+
+def _primitives() -> list[tuple[str, str]]:
+    from flow.assets import asset
+
+    folder = asset("rtl")
+    files = sorted(folder.glob("*.v")) if folder.is_dir() else []
+    return [(file.stem, _first_comment(file.read_text())) for file in files]
+
+
+def _first_comment(text: str) -> str:
+    return next((line[2:].strip() for line in text.splitlines() if line.startswith("//")), "")
+
+
+_ROWS = {
+    "targets": _targets,
+    "passes": _passes,
+    "technologies": _technologies,
+    "stages": _stages,
+    "primitives": _primitives,
+}

@@ -1,0 +1,61 @@
+"""Options that several commands share, and how they become a BuildConfig."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from flow.pipeline.config import BuildConfig, check_config, parse_loss, read_config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+
+class Loss(click.ParamType):
+    """A share such as 0.01 or 1%."""
+
+    name = "share"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The share as a number."""
+        return value if isinstance(value, float) else parse_loss(str(value))
+
+
+def model_options(command: F) -> F:
+    """The model, its data, and its quantisation."""
+    for option in reversed(
+        (
+            click.argument("model", type=FILE, required=False),
+            click.option("--weights", type=FILE, help="Weights of a Keras .json model."),
+            click.option("--data", type=FILE, help="Samples: .npy, .npz, or .csv with labels."),
+            click.option("--calibrate", type=FILE, help="Samples for quantisation.  [--data]"),
+            click.option("--config", type=FILE, help="A flow.toml with any of these options."),
+            click.option("--input-bits", type=int, help="Bits of each input."),
+            click.option("--weight-bits", type=int, help="Bits of each weight of a float net."),
+            click.option(
+                "--activation-bits", type=int, help="Bits of each hidden value; 0 is full width."
+            ),
+            click.option(
+                "--loss", type=Loss(), help="Accuracy that may be lost, e.g. 1%: searches widths."
+            ),
+            click.option("--head", help="auto, decision (a class) or logits."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def configuration(
+    options: Mapping[str, Any], config: Path | None, defaults: Mapping[str, Any]
+) -> BuildConfig:
+    """Options over the keys of flow.toml over the defaults of a target, checked."""
+    given = {name: value for name, value in options.items() if value is not None}
+    from_file = read_config(config) if config is not None else {}
+    return check_config(replace(BuildConfig(), **{**defaults, **from_file, **given}))

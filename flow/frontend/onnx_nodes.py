@@ -1,0 +1,393 @@
+"""ONNX operators on tensors that depend on the inputs: a rule for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flow.frontend import onnx_shapes as shapes
+from flow.frontend.onnx_constants import CASTS, fold
+from flow.frontend.onnx_file import OnnxNode
+from flow.frontend.onnx_quant import DOMAINS, bipolar_quant, quant
+from flow.frontend.onnx_shapes import variable, viewed
+from flow.frontend.onnx_values import (
+    Builder,
+    Constant,
+    Obstacle,
+    Unknown,
+    Value,
+    Variable,
+    checked_size,
+)
+from flow.frontend.source import Function, SourceActivation, SourceAdd, SourceDense, Weights
+from flow.ir.tensor import FractionArray
+
+Array = NDArray[Any]
+Args = tuple[Value | None, ...]
+Rule = Callable[[Builder, OnnxNode, Args], Value]
+
+
+def apply_node(build: Builder, node: OnnxNode, args: Args) -> Value:
+    """The first result of a node; Obstacle where it cannot be represented."""
+    if node.domain in DOMAINS:
+        rule = _QUANTISERS.get(node.op)
+        if rule is None:
+            raise Obstacle(f"the operator {node.op} of QONNX is not supported")
+    elif node.domain == "ai.onnx.ml":
+        rule = _ML.get(node.op, _refuse_ml)
+    elif node.domain:
+        raise Obstacle(f"the operator set {node.domain[:40]!r} is unknown")
+    elif node.op in _REFUSED:
+        raise Obstacle(_REFUSED[node.op])
+    else:
+        rule = _RULES.get(node.op, _refuse)
+    if node.has_subgraph:
+        raise Obstacle("control flow has no circuit; export the model without it")
+    if any(isinstance(a, Unknown) for a in args):
+        return Unknown()
+    if not node.domain and node.op != "Shape" and all(not isinstance(a, Variable) for a in args):
+        return _folded(node, args)
+    if any(isinstance(a, Variable) and a.integer for a in args) and node.op not in _ON_INTEGERS:
+        raise Obstacle("it computes on integers; cast them to float first")
+    try:
+        return rule(build, node, args)
+    except (IndexError, ValueError) as error:
+        raise Obstacle("its operands do not fit") from error
+
+
+def _folded(node: OnnxNode, args: Args) -> Constant:
+    constants = [a if isinstance(a, Constant) else None for a in args]
+    values = fold(node, tuple(None if c is None else c.values for c in constants))
+    first = constants[0] if constants else None
+    step = first.step if first is not None and node.op in _KEEPS_STEP else None
+    if step is not None and step.size > 1:
+        # A step for each channel moves with the weights; other shapes lose it.
+        full = np.broadcast_to(step, first.values.shape) if first is not None else step
+        step = np.transpose(full, node.attributes.get("perm")) if node.op == "Transpose" else None
+    return Constant(values, step)
+
+
+def _dense(
+    build: Builder, node: OnnxNode, x: Variable, kernel: Weights, bias: Weights | None
+) -> Variable:
+    inputs, outputs = kernel.values.shape
+    if not x.shape or x.shape[-1] != inputs:
+        raise Obstacle(
+            f"weights of the shape {[inputs, outputs]} meet a tensor of the shape "
+            f"{['batch', *x.shape]}"
+        )
+    build.count(kernel.values)
+    source = build.shaped(x, x.shape, node.place)
+    shape = checked_size((*x.shape[:-1], outputs))
+    build.add(SourceDense(node.outputs[0], (source,), node.place, kernel, bias))
+    return Variable(node.outputs[0], shape, shape)
+
+
+def _weights(build: Builder, constant: Constant, values: Array | None = None) -> Weights:
+    array = constant.values if values is None else values
+    if array.dtype.kind != "f":
+        raise Obstacle("its weights are not floats")
+    build.count(array)
+    return Weights(array.astype(np.float64), _last_axis(constant.step, array.shape))
+
+
+def _last_axis(step: FractionArray | None, shape: tuple[int, ...]) -> FractionArray | None:
+    """One step, or one for each element of the last axis."""
+    if step is None or step.size == 1:
+        return None if step is None else step.reshape(())
+    rows = np.broadcast_to(step, shape).reshape(-1, shape[-1])
+    if (rows != rows[0]).any():
+        raise Obstacle("the scale of its weights differs between the inputs of one neuron")
+    return rows[0]
+
+
+def _matmul(build: Builder, node: OnnxNode, args: Args) -> Value:
+    x, w = args
+    if not isinstance(x, Variable) or not isinstance(w, Constant):
+        raise Obstacle("it multiplies by something that is not a constant matrix on the right")
+    if w.values.ndim != 2:
+        raise Obstacle(f"its matrix has the shape {list(w.values.shape)}")
+    return _dense(build, node, x, _weights(build, w), None)
+
+
+def _gemm(build: Builder, node: OnnxNode, args: Args) -> Value:
+    x, w, c = args[0], args[1], args[2] if len(args) > 2 else None
+    alpha, beta = (float(node.attributes.get(k, 1.0)) for k in ("alpha", "beta"))
+    if not isinstance(x, Variable) or not isinstance(w, Constant) or isinstance(c, Variable):
+        raise Obstacle("its weights or its bias are not constants")
+    if node.attributes.get("transA", 0) or len(x.shape) != 1 or w.values.ndim != 2:
+        raise Obstacle("it transposes the batch, or its operands are not matrices")
+    values = w.values.T if node.attributes.get("transB", 0) else w.values
+    step = w.step
+    if step is not None and node.attributes.get("transB", 0):
+        step = np.broadcast_to(step, w.values.shape).T if step.size > 1 else step
+    if alpha != 1:
+        values, step = values * values.dtype.type(alpha), None
+    kernel = _weights(build, Constant(values, step))
+    if c is None or isinstance(c, Unknown):
+        return _dense(build, node, x, kernel, None)
+    outputs = kernel.values.shape[1]
+    if c.values.size not in (1, outputs) or c.values.shape[-1:] not in ((), (1,), (outputs,)):
+        raise Obstacle(f"its bias has the shape {list(c.values.shape)}")
+    bias = np.broadcast_to(c.values.reshape(-1), (outputs,))
+    if beta != 1:
+        bias = bias * bias.dtype.type(beta)
+    step = None if beta != 1 or c.step is None else c.step.reshape(-1)
+    return _dense(build, node, x, kernel, _weights(build, Constant(bias, step)))
+
+
+def _add(build: Builder, node: OnnxNode, args: Args) -> Value:
+    x, c = _one_constant(node, args)
+    if isinstance(c, Variable):
+        return _sum(build, node, x, c)
+    folded = _fold_bias(build, node, args, x, c)
+    if folded is not None:
+        return folded
+    return build.affine(node, x, np.ones_like(c.values), c.values)
+
+
+def _fold_bias(
+    build: Builder, node: OnnxNode, args: Args, x: Variable, c: Constant
+) -> Variable | None:
+    """The bias of the dense layer that made x for this node alone."""
+    tensor = node.inputs[0] if args[0] is x else node.inputs[1]
+    dense = build.unbiased(tensor) if x.layer == tensor else None
+    outputs = x.shape[-1]
+    bias_like = c.values.size == outputs and c.values.shape[-1:] == (outputs,)
+    bias_like = bias_like and c.values.ndim <= len(x.shape) + 1
+    if dense is None or not bias_like or (dense.kernel.step is not None and c.step is None):
+        return None
+    step = c.step if c.step is None or c.step.size == 1 else c.step.reshape(-1)
+    bias = _weights(build, Constant(c.values.reshape(-1), step))
+    name = node.outputs[0]
+    new = SourceDense(name, dense.sources, f"{dense.place} with {node.place}", dense.kernel, bias)
+    build.replace(tensor, new)
+    return Variable(name, x.built, x.shape)
+
+
+def _sum(build: Builder, node: OnnxNode, x: Variable, y: Variable) -> Variable:
+    if x.shape != y.shape:
+        raise Obstacle(f"it adds tensors of the shapes {list(x.shape)} and {list(y.shape)}")
+    built = x.built if x.built == y.built else x.shape
+    sources = tuple(build.shaped(v, built, node.place) for v in (x, y))
+    build.add(SourceAdd(node.outputs[0], sources, node.place))
+    return Variable(node.outputs[0], built, x.shape)
+
+
+def _sub(build: Builder, node: OnnxNode, args: Args) -> Value:
+    x, c = _one_constant(node, args)
+    if isinstance(c, Variable):
+        one = np.ones(1, dtype=np.float32)
+        minus = build.affine(node, c, -one, 0 * one, build.fresh(f"{node.outputs[0]}_minus"))
+        return _sum(build, node, x, minus)
+    ones = np.ones_like(c.values)
+    if args[0] is x:
+        return build.affine(node, x, ones, -c.values)
+    return build.affine(node, x, -ones, c.values)
+
+
+def _mul(build: Builder, node: OnnxNode, args: Args) -> Value:
+    x, c = _one_constant(node, args)
+    if isinstance(c, Variable):
+        raise Obstacle("it multiplies two tensors that depend on the input")
+    return build.affine(node, x, c.values, np.zeros_like(c.values))
+
+
+def _div(build: Builder, node: OnnxNode, args: Args) -> Value:
+    x, c = _one_constant(node, args)
+    if isinstance(c, Variable) or args[0] is not x:
+        raise Obstacle("it divides by a tensor that depends on the input")
+    with np.errstate(divide="ignore"):
+        return build.affine(node, x, 1 / c.values, np.zeros_like(c.values))
+
+
+def _neg(build: Builder, node: OnnxNode, args: Args) -> Value:
+    one = np.ones(1, dtype=np.float32)
+    return build.affine(node, variable(args[0]), -one, 0 * one)
+
+
+def _one_constant(node: OnnxNode, args: Args) -> tuple[Variable, Constant | Variable]:
+    """The operand that depends on the input, and the other one."""
+    if node.attributes.get("axis", -1) not in (-1, 1):
+        raise Obstacle("it broadcasts along an axis in the manner of operator set 6")
+    a, b = args
+    if isinstance(a, Variable) and isinstance(b, Constant | Variable):
+        return a, b
+    if isinstance(b, Variable) and isinstance(a, Constant):
+        return b, a
+    raise Obstacle("its operands do not fit")
+
+
+def _batch_normalization(build: Builder, node: OnnxNode, args: Args) -> Value:
+    x = variable(args[0])
+    if node.attributes.get("training_mode", 0) or any(node.outputs[1:]):
+        raise Obstacle("it is in training mode; export the model for inference")
+    if not all(isinstance(a, Constant) and a.values.ndim == 1 for a in args[1:5]):
+        raise Obstacle("its parameters are not constant vectors")
+    scale, bias, mean, variance = (a.values for a in args[1:5] if isinstance(a, Constant))
+    if not x.shape or any(p.shape != (x.shape[0],) for p in (scale, bias, mean, variance)):
+        raise Obstacle(f"its parameters do not fit the channels of {['batch', *x.shape]}")
+    epsilon = np.float32(node.attributes.get("epsilon", 1e-5))
+    with np.errstate(all="ignore"):
+        multiplier = scale / np.sqrt(variance + epsilon)
+    offset = bias - mean * multiplier
+    channels = (-1, *(1 for _ in x.shape[1:]))
+    return build.affine(node, x, multiplier.reshape(channels), offset.reshape(channels))
+
+
+def _activation(function: Function) -> Rule:
+    def rule(build: Builder, node: OnnxNode, args: Args) -> Value:
+        return build.activation(node, variable(args[0]), function)
+
+    return rule
+
+
+def _hard_sigmoid(build: Builder, node: OnnxNode, args: Args) -> Value:
+    alpha, beta = (float(node.attributes.get(k, d)) for k, d in (("alpha", 0.2), ("beta", 0.5)))
+    x, one = variable(args[0]), np.ones(1, dtype=np.float32)
+    if np.float32(alpha) == np.float32(0.2) and beta == 0.5:
+        return build.activation(node, x, "hard_sigmoid")
+    # clip(a x + b, 0, 1) = (clip(2 a x + 2 b - 1, -1, 1) + 1) / 2
+    name = node.outputs[0]
+    inner, clipped = (build.fresh(f"{name}_{part}") for part in ("scaled", "clipped"))
+    scaled = build.affine(node, x, 2 * alpha * one, (2 * beta - 1) * one, inner)
+    build.add(SourceActivation(clipped, (scaled.layer,), node.place, "hard_tanh"))
+    return build.affine(node, Variable(clipped, x.built, x.shape), one / 2, one / 2)
+
+
+def _clip(build: Builder, node: OnnxNode, args: Args) -> Value:
+    bounds = [node.attributes.get("min"), node.attributes.get("max")]
+    for i, a in enumerate(args[1:3]):
+        if isinstance(a, Variable) or (isinstance(a, Constant) and a.values.size != 1):
+            raise Obstacle("its bounds are not constants")
+        bounds[i] = float(a.values.ravel()[0]) if isinstance(a, Constant) else bounds[i]
+    lo = -np.inf if bounds[0] is None or bounds[0] <= -3.4e38 else bounds[0]
+    hi = np.inf if bounds[1] is None or bounds[1] >= 3.4e38 else bounds[1]
+    if (lo, hi) == (0, np.inf):
+        return build.activation(node, variable(args[0]), "relu")
+    if (lo, hi) == (-1, 1):
+        return build.activation(node, variable(args[0]), "hard_tanh")
+    raise Obstacle(f"the bounds {lo:g} and {hi:g} are not supported; use Relu, or -1 and 1")
+
+
+def _softmax(build: Builder, node: OnnxNode, args: Args) -> Value:
+    x = variable(args[0])
+    rank = len(x.shape) + 1
+    old = build.opset < 13
+    axis = shapes.axis_behind_batch(int(node.attributes.get("axis", 1 if old else -1)), rank)
+    # Before operator set 13, all axes from this one on are one.
+    one_axis = np.prod(x.shape[axis:-1], dtype=np.int64) == 1 if old else axis == rank - 2
+    if not one_axis:
+        raise Obstacle("it does not work along the last axis")
+    source = build.shaped(x, x.shape, node.place)
+    return build.activation(node, Variable(source, x.shape, x.shape), "softmax")
+
+
+def _argmax(build: Builder, node: OnnxNode, args: Args) -> Value:
+    x = variable(args[0])
+    axis = shapes.axis_behind_batch(int(node.attributes.get("axis", 0)), len(x.shape) + 1)
+    if axis != len(x.shape) - 1 or node.attributes.get("select_last_index", 0):
+        raise Obstacle("it is not the lowest index along the last axis")
+    source = build.shaped(x, x.shape, node.place)
+    build.add(SourceActivation(node.outputs[0], (source,), node.place, "argmax"))
+    shape = (*x.shape[:-1], 1) if node.attributes.get("keepdims", 1) else x.shape[:-1]
+    return Variable(node.outputs[0], x.shape[:-1] or (1,), shape, integer=True)
+
+
+def _identity(build: Builder, node: OnnxNode, args: Args) -> Value:
+    return variable(args[0])
+
+
+def _dropout(build: Builder, node: OnnxNode, args: Args) -> Value:
+    mode = args[2] if len(args) > 2 else None
+    if mode is not None and not (isinstance(mode, Constant) and not mode.values.any()):
+        raise Obstacle("it is in training mode; export the model for inference")
+    return variable(args[0])
+
+
+def _cast(build: Builder, node: OnnxNode, args: Args) -> Value:
+    x, to = variable(args[0]), int(node.attributes.get("to", 0))
+    if to not in CASTS or (to not in (1, 11) and not x.integer):
+        raise Obstacle("it casts to a type that cuts its values")
+    if x.integer and to in (2, 3, 9):
+        raise Obstacle("it casts integers to a narrow type")
+    return Variable(x.layer, x.built, x.shape, integer=to not in (1, 11))
+
+
+def _scaler(build: Builder, node: OnnxNode, args: Args) -> Value:
+    offset, scale = (
+        np.asarray(node.attributes.get(k, [d]), dtype=np.float32)
+        for k, d in (("offset", 0.0), ("scale", 1.0))
+    )
+    return build.affine(node, variable(args[0]), scale, -offset * scale)
+
+
+def _refuse(build: Builder, node: OnnxNode, args: Args) -> Value:
+    raise Obstacle("this operator is not supported")
+
+
+def _refuse_ml(build: Builder, node: OnnxNode, args: Args) -> Value:
+    raise Obstacle(
+        "this operator of ai.onnx.ml is not supported; convert with options={'zipmap': False} and "
+        "keep the scores only, or save the estimator with skops"
+    )
+
+
+def unchanged(x: Variable) -> Variable:
+    """The same tensor with the shape that its layer has."""
+    return viewed(x, x.built)
+
+
+_ON_INTEGERS = ("Cast", "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape",
+                "Transpose", "Dropout")  # fmt: skip
+_KEEPS_STEP = ("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
+
+_QUANTISERS: Mapping[str, Rule] = {"Quant": quant, "BipolarQuant": bipolar_quant}
+_ML: Mapping[str, Rule] = {"Scaler": _scaler}
+
+_LATER = "convolution and pooling are not supported yet; only dense networks are"
+_REFUSED: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
+         "Pad"), _LATER),
+    "LogSoftmax": "a logarithm has no circuit; end the model in its logits or in Softmax",
+    "QuantizeLinear": "the quantisers of ONNX are not supported yet; export QONNX or float",
+    "DequantizeLinear": "the quantisers of ONNX are not supported yet; export QONNX or float",
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), "recurrent layers are not supported"),
+    **dict.fromkeys(
+        ("LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Gelu", "Softplus", "Softsign", "Mish",
+         "HardSwish", "Swish", "ThresholdedRelu", "Erf"),
+        "this activation is not supported; use Relu, Sigmoid, HardSigmoid or Tanh"),
+}  # fmt: skip
+
+_RULES: Mapping[str, Rule] = {
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "Add": _add,
+    "Sub": _sub,
+    "Mul": _mul,
+    "Div": _div,
+    "Neg": _neg,
+    "BatchNormalization": _batch_normalization,
+    "Relu": _activation("relu"),
+    "Sigmoid": _activation("sigmoid"),
+    "Tanh": _activation("tanh"),
+    "HardSigmoid": _hard_sigmoid,
+    "Clip": _clip,
+    "Softmax": _softmax,
+    "ArgMax": _argmax,
+    "Identity": _identity,
+    "Dropout": _dropout,
+    "Cast": _cast,
+    "Shape": shapes.shape_of,
+    "Reshape": shapes.reshape,
+    "Flatten": shapes.flatten,
+    "Squeeze": shapes.squeeze,
+    "Unsqueeze": shapes.unsqueeze,
+    "Transpose": shapes.transpose,
+    "Concat": shapes.concat,
+    "Constant": _refuse,
+}

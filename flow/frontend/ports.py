@@ -1,0 +1,171 @@
+"""The integer type of every input of a network: from the model's quantiser, or from data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from flow.frontend.float_model import evaluate_layer
+from flow.frontend.rational import full, power_of_two, rational
+from flow.frontend.source import (
+    FloatArray,
+    Quantiser,
+    SourceAffine,
+    SourceInput,
+    SourceLayer,
+    SourceModel,
+    SourceQuantise,
+)
+from flow.ir.tensor import FractionArray, TensorType, tensor_type
+
+WIDEST = 32
+"""Bits of the widest input port that is made to hold data exactly."""
+
+DEFAULT_BITS = 16
+ASSUMED = 8.0
+"""Magnitude of inputs where neither a quantiser nor data say it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Port:
+    """The type of an input, how a real value is coded into it, and what it stands for.
+
+    `absorbed` is the quantiser of the model that the coding carries out, if any; `step` its step.
+    """
+
+    tensor: TensorType
+    offset: FractionArray
+    absorbed: str | None = None
+    step: FractionArray | None = None
+
+
+def plan_ports(
+    model: SourceModel,
+    bits: int | None,
+    exact_input: bool,
+    signed: bool | None,
+    calibration: Mapping[str, Any],
+) -> tuple[dict[str, Port], tuple[str, ...]]:
+    """A port for each input of the model, and notes on what was decided for want of a quantiser.
+
+    A quantiser that rounds to nearest even and saturates becomes the coding of the input, also
+    behind an affine map with positive factors. Any other input gets a fixed-point type of `bits`
+    bits that covers the data, or, if `exact_input`, the narrowest that holds every datum.
+    """
+    ports: dict[str, Port] = {}
+    notes: list[str] = []
+    for layer in model.layers:
+        if not isinstance(layer, SourceInput):
+            continue
+        data = calibration.get(layer.name)
+        array = None if data is None else np.asarray(data, dtype=np.float64)
+        port = _quantiser_port(model, layer, array, notes)
+        if port is None:
+            port = _data_port(layer, array, bits, exact_input, signed, notes)
+        ports[layer.name] = port
+    return ports, tuple(notes)
+
+
+def fixed_point(
+    shape: tuple[int, ...], largest: float, bits: int, signed: bool
+) -> tuple[int, int, Fraction]:
+    """(lo, hi, step) of `bits` bits; the step is the power of two that makes 2**bits steps
+    (half of that if signed) reach at least `largest`, saturating the last step."""
+    exponent = int(np.ceil(np.log2(largest))) if largest > 0 else 0
+    if signed:
+        half = 1 << (bits - 1)
+        return -half, half - 1, power_of_two(exponent - (bits - 1))
+    return 0, (1 << bits) - 1, power_of_two(exponent - bits)
+
+
+def grid(data: FloatArray) -> int | None:
+    """The largest e such that every value is a multiple of 2**e; None where all are zero."""
+    values = data[data != 0]
+    if not values.size:
+        return None
+    mantissa, exponent = np.frexp(values)
+    whole = np.abs(np.ldexp(mantissa, 53)).astype(np.int64)
+    low_bit = np.log2((whole & -whole).astype(np.float64)).astype(np.int64)
+    return int((exponent - 53 + low_bit).min())
+
+
+def _quantiser_port(
+    model: SourceModel, layer: SourceInput, data: FloatArray | None, notes: list[str]
+) -> Port | None:
+    multiplier, offset = full(1, layer.shape), full(0, layer.shape)
+    reader = _only_reader(model, layer)
+    if isinstance(reader, SourceAffine) and (reader.multiplier > 0).all():
+        multiplier = np.broadcast_to(rational(reader.multiplier), layer.shape)
+        offset = np.broadcast_to(rational(reader.offset), layer.shape)
+        if data is not None:
+            data = evaluate_layer(reader, data)
+        reader = _only_reader(model, reader)
+    if not isinstance(reader, SourceQuantise) or reader.quantiser.rounding != "half_even":
+        return None
+    q = reader.quantiser
+    if q.overflow == "wrap":
+        if data is None or not _inside(q, data):
+            return None
+        notes.append(
+            f"input {layer.name!r}: values outside the range of {reader.name!r} saturate, "
+            "where the model wraps; the calibration data have none"
+        )
+    step = np.broadcast_to(rational(q.step), layer.shape)
+    tensor = tensor_type(layer.shape, q.lo, q.hi, step / multiplier)
+    return Port(tensor, -offset / multiplier, reader.name, step)
+
+
+def _inside(q: Quantiser, data: FloatArray) -> bool:
+    whole = np.rint(data / q.step.astype(np.float64))
+    return bool((whole >= q.lo).all() and (whole <= q.hi).all())
+
+
+def _only_reader(model: SourceModel, layer: SourceLayer) -> SourceLayer | None:
+    readers = [x for x in model.layers if layer.name in x.sources]
+    return readers[0] if len(readers) == 1 and layer.name not in model.outputs else None
+
+
+def _data_port(
+    layer: SourceInput,
+    data: FloatArray | None,
+    bits: int | None,
+    exact_input: bool,
+    signed: bool | None,
+    notes: list[str],
+) -> Port:
+    if data is None or not data.size:
+        data = np.array([-ASSUMED, ASSUMED] if signed is not False else [ASSUMED])
+        notes.append(f"input {layer.name!r}: no data; its range is taken as +-{ASSUMED:g}")
+        exact_input = False
+    negative = bool(data.min() < 0) if signed is None else signed
+    largest = float(np.abs(data).max())
+    if bits is None and exact_input:
+        lo, hi, step = _exact_type(layer, data, negative, notes)
+    else:
+        width = bits or DEFAULT_BITS
+        if bits is None:
+            notes.append(f"input {layer.name!r}: {width} bits, as the model has no quantiser there")
+        lo, hi, step = fixed_point(layer.shape, largest, width, negative)
+    return Port(tensor_type(layer.shape, lo, hi, step), full(0, layer.shape))
+
+
+def _exact_type(
+    layer: SourceInput, data: FloatArray, negative: bool, notes: list[str]
+) -> tuple[int, int, Fraction]:
+    exponent = grid(data)
+    if exponent is None:
+        return (-1, 0, Fraction(1)) if negative else (0, 1, Fraction(1))
+    step = power_of_two(exponent)
+    ends = [int(Fraction(float(v)) / step) for v in (data.min(), data.max())]
+    width = max(max(ends[1], ~ends[0]).bit_length() + negative, 1)
+    if width > WIDEST:
+        notes.append(f"input {layer.name!r}: the data need {width} bits; rounded to {WIDEST} bits")
+        step *= 1 << (width - WIDEST)
+        width = WIDEST
+    if negative:
+        return -(1 << (width - 1)), (1 << (width - 1)) - 1, step
+    return 0, (1 << width) - 1, step

@@ -1,0 +1,138 @@
+"""A build: the stages in order, in a folder that appears only when all of them have ended well."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from flow import __version__
+from flow.errors import UsageError
+from flow.pipeline.config import BuildConfig
+from flow.pipeline.folder import read_manifest, replacing, write_manifest
+from flow.pipeline.provenance import command_line, plain, tool_versions
+from flow.pipeline.stages.emit_stage import Emit
+from flow.pipeline.stages.import_stage import Import
+from flow.pipeline.stages.lower_stage import Lower
+from flow.pipeline.stages.measure_stage import Measure
+from flow.pipeline.stages.optimise_stage import Optimise
+from flow.pipeline.stages.prove_stage import Prove
+from flow.pipeline.stages.report_stage import WriteReport
+from flow.pipeline.stages.simulate_stage import Simulate
+from flow.pipeline.stages.synthesise_stage import Synthesise
+from flow.pipeline.state import Recipe, Stage, State
+
+STAGES: tuple[Stage, ...] = (
+    Import(),
+    Lower(),
+    Optimise(),
+    Emit(),
+    Simulate(),
+    Synthesise(),
+    # The proofs go along the steps of the synthesis, so they come after it.
+    Prove(),
+    Measure(),
+    WriteReport(),
+)
+
+Progress = Callable[[str, float | None], None]
+"""Told a stage's name when it begins (None), and again with its seconds when it has ended."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build that ended well: its folder, everything known of it, the seconds of each stage."""
+
+    out: Path
+    state: State
+    seconds: tuple[tuple[str, float], ...]
+
+
+def build(
+    config: BuildConfig,
+    recipe: Recipe,
+    out: Path,
+    *,
+    first: str | None = None,
+    last: str | None = None,
+    progress: Progress = lambda name, seconds: None,
+) -> Build:
+    """Run the stages from `first` to `last` into the folder `out`.
+
+    With `first`, the products of the earlier stages are taken from the build that is in `out`,
+    which must have been made from the same model and data with the same choices. Any error
+    leaves `out` as it was.
+    """
+    begin, end = _bounds(first, last)
+    earlier = _earlier(out, config) if begin else None
+    state = State(config, recipe, tools=tool_versions())
+    seconds: list[tuple[str, float]] = []
+    with replacing(out) as folder:
+        for i, stage in enumerate(STAGES[: end + 1]):
+            own = folder / own_folder(i, stage)
+            own.mkdir()
+            progress(stage.name, None)
+            start = time.perf_counter()
+            if earlier is not None and i < begin:
+                state = stage.recall(state, folder, own, earlier / own_folder(i, stage))
+            else:
+                state = stage.run(state, folder, own)
+            seconds.append((stage.name, time.perf_counter() - start))
+            progress(*seconds[-1])
+        write_manifest(folder, _facts(state, end))
+    return Build(out, state, tuple(seconds))
+
+
+def own_folder(index: int, stage: Stage) -> str:
+    """The name of a stage's folder: its number in the order of STAGES, from 1, and its name."""
+    return f"{index + 1:02d}-{stage.name}"
+
+
+def _bounds(first: str | None, last: str | None) -> tuple[int, int]:
+    names = [stage.name for stage in STAGES]
+    found = []
+    for option, name, default in (("--from", first, names[0]), ("--to", last, names[-1])):
+        if (name or default) not in names:
+            near = get_close_matches(name or "", names, n=1)
+            also = f"; did you mean {near[0]!r}?" if near else ""
+            raise UsageError(
+                f"{option}: there is no stage {name!r}", hint=f"one of {', '.join(names)}{also}"
+            )
+        found.append(names.index(name or default))
+    if found[0] > found[1]:
+        raise UsageError(f"--from {first} comes after --to {last}")
+    return found[0], found[1]
+
+
+def _earlier(out: Path, config: BuildConfig) -> Path:
+    """The folder of the earlier build, if it was made with the same choices."""
+    manifest = read_manifest(out)
+    if manifest.get("choices") != plain(config):
+        raise UsageError(
+            "the earlier build was made with other choices",
+            where=str(out),
+            hint="build it anew without --from",
+        )
+    return out
+
+
+def _facts(state: State, end: int) -> dict[str, Any]:
+    return {
+        "flow": __version__,
+        "command": command_line(state.config),
+        "choices": plain(state.config),
+        "stages": [stage.name for stage in STAGES[: end + 1]],
+        "whole": end == len(STAGES) - 1,
+        "seed": state.config.seed,
+        "model": {"sha256": state.source.sha256, "format": state.source.format}
+        if state.source
+        else {},
+        "data": {"sha256": state.samples.sha256} if state.samples else {},
+        "tools": dict(state.tools),
+        "checks": [
+            {"check": v.check, "status": v.status, "detail": v.detail} for v in state.verdicts
+        ],
+    }

@@ -1,0 +1,1 @@
+"""The stages of a build, one per file; `flow.pipeline.build.STAGES` is their order."""

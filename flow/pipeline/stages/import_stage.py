@@ -1,0 +1,67 @@
+"""Stage `import`: model file and data become a Network and integer samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flow.ir.network import Network, evaluate_network
+from flow.ir.network_text import print_network
+from flow.passes.fold_layers import FoldLayers
+from flow.passes.lower_layers import port_names
+from flow.pipeline.folder import write_file
+from flow.pipeline.importing import Imported, encode_samples, import_model
+from flow.pipeline.state import State
+
+UNLABELLED_VECTORS = 256
+"""Random vectors that stand in where the user gives no data."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """Read the model and the data; quantise; fold what needs no hardware."""
+
+    name = "import"
+
+    def run(self, state: State, out: Path, own: Path) -> State:
+        """network.json, notes.txt; and what the network answers to every sample."""
+        imported = import_model(state.config)
+        network = FoldLayers().run(imported.network)
+        notes = list(imported.notes)
+        inputs = _inputs(imported, network, state.config.seed, notes)
+        answers = evaluate_network(network, inputs)
+        write_file(own, "network.json", print_network(network))
+        write_file(own, "notes.txt", "".join(f"{note}\n" for note in notes))
+        x_ports = port_names("x", len(network.inputs))
+        y_ports = port_names("y", len(network.outputs))
+        names = [layer.name for layer in network.inputs]
+        return replace(
+            state,
+            source=imported.source,
+            samples=imported.samples,
+            network=network,
+            notes=tuple(notes),
+            inputs={p: flat(inputs[n]) for p, n in zip(x_ports, names, strict=True)},
+            expected={p: flat(answers[n]) for p, n in zip(y_ports, network.outputs, strict=True)},
+        )
+
+
+def flat(array: Any) -> Any:
+    """(samples, lanes), in row-major order of the tensor."""
+    return array.reshape(array.shape[0], -1)
+
+
+def _inputs(imported: Imported, network: Network, seed: int, notes: list[str]) -> dict[str, Any]:
+    if imported.samples is not None:
+        return encode_samples(network, imported.samples)
+    notes.append(f"no data: {UNLABELLED_VECTORS} random vectors stand in for a test set")
+    rng = np.random.default_rng(seed)
+    result = {}
+    for layer in network.inputs:
+        lo, hi = layer.tensor.lo.astype(np.int64), layer.tensor.hi.astype(np.int64)
+        shape = (UNLABELLED_VECTORS, *layer.tensor.shape)
+        result[layer.name] = rng.integers(lo, hi, size=shape, endpoint=True)
+    return result

@@ -1,0 +1,39 @@
+"""Stage `simulate`: the emitted Verilog runs on every sample, in two simulators and cocotb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flow.pipeline.state import State
+from flow.pipeline.verdicts import require_good, write_verdicts
+from flow.verify.lint import lint
+from flow.verify.simulate import simulate_cocotb, simulate_icarus, simulate_verilator
+from flow.verify.verdict import Verdict
+
+Check = Callable[[], tuple[Verdict, ...]]
+
+
+@dataclass(frozen=True)
+class Simulate:
+    """Lint the Verilog; run the plain bench and the cocotb test on the user's samples."""
+
+    name = "simulate"
+
+    def run(self, state: State, out: Path, own: Path) -> State:
+        """verdicts.txt; raises CheckFailed where a simulator disagrees with the network."""
+        chosen = state.config.simulator
+        checks: list[Check] = [lambda: lint(out)]
+        if chosen in ("icarus", "both"):
+            checks.append(lambda: (simulate_icarus(out),))
+            checks.append(lambda: (simulate_cocotb(out),))
+        if chosen in ("verilator", "both"):
+            checks.insert(0, lambda: (simulate_verilator(out),))
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            verdicts = [v for found in pool.map(lambda check: check(), checks) for v in found]
+        verdicts.sort(key=lambda verdict: verdict.check)
+        write_verdicts(own, verdicts)
+        require_good(verdicts)
+        return replace(state, verdicts=(*state.verdicts, *verdicts))

@@ -1,0 +1,17 @@
+"""Classifiers printed on plastic: bespoke, fully parallel, combinational; area is everything.
+
+A sample takes 200 ms, the clock period of the printed classifiers of Armeniakos et al.,
+"Cross-Layer Approximation for Printed Machine Learning Circuits", DATE 2022; inputs have 4
+bits and weights 8 bits there, and nothing is rounded between the layers.
+"""
+
+from flow.pipeline.state import Recipe
+
+PRINTED = Recipe(
+    name="printed",
+    summary="Bespoke combinational classifiers in printed electronics, smallest area.",
+    tech="egfet",
+    passes="adders",
+    interval=200.0,
+    defaults={"input_bits": 4, "weight_bits": 8, "activation_bits": 0},
+)
