@@ -63,7 +63,8 @@ def calibrate(
     model = fold(model, keep=tuple(x.name for x in leading_affines(model)))
     values = evaluate_source(model, data)
     model = _quantise_activations(model, options, values)
-    layers = [_quantise_weights(x, options) for x in model.layers]
+    coding = {x.name for x in leading_affines(model)}
+    layers = [x if x.name in coding else _quantise_weights(x, options) for x in model.layers]
     return replace(model, layers=tuple(layers))
 
 
@@ -256,8 +257,8 @@ def _positive(model: SourceModel, name: str) -> bool:
 
 def _quantise_weights(layer: SourceLayer, options: QuantiseOptions) -> SourceLayer:
     bits, rule = options.weight_bits, options.weight_step
-    if isinstance(layer, SourceAffine) and not layer.name.endswith("_unit"):
-        step, values = weight_step(np.atleast_1d(layer.multiplier), bits, rule)
+    if isinstance(layer, SourceAffine):
+        _, values = weight_step(np.atleast_1d(layer.multiplier), bits, rule)
         return replace(layer, multiplier=values.reshape(layer.multiplier.shape))
     if not isinstance(layer, SourceDense) or layer.kernel.step is not None:
         return layer

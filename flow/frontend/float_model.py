@@ -48,13 +48,15 @@ def evaluate_layer(layer: SourceLayer, *sources: FloatArray) -> FloatArray:
             product: FloatArray = x @ kernel.values
             return product if bias is None else product + bias.values
         case SourceAffine(multiplier=multiplier, offset=offset):
-            return x * multiplier + offset
+            result: FloatArray = x * multiplier + offset
+            return result
         case SourceActivation(function=function):
             return apply_function(function, x)
         case SourceQuantise(quantiser=quantiser):
             return apply_quantiser(quantiser, x)
         case SourceAdd():
-            return np.sum(np.stack(sources), axis=0)
+            total: FloatArray = np.sum(np.stack(sources), axis=0)
+            return total
         case SourceConcat():
             return np.concatenate(sources, axis=-1)
         case SourceReshape(shape=shape):
@@ -91,7 +93,8 @@ def apply_function(function: Function, x: FloatArray) -> FloatArray:
             return result
         case "argmax":
             index = np.argmax(x, axis=-1).astype(np.float64)
-            return index if index.ndim > 1 else index[:, None]
+            indices: FloatArray = index if index.ndim > 1 else index[:, None]
+            return indices
         case _:
             assert_never(function)
 

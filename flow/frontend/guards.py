@@ -38,6 +38,18 @@ ELEMENTS = FILE_BYTES // 4
 
 def read_bytes(path: Path, limit: int = FILE_BYTES) -> bytes:
     """The whole file; UsageError if it is absent, no file, unreadable, or above the limit."""
+    data = read_head(path, limit + 1)
+    if len(data) > limit:
+        raise UsageError(
+            f"the file is larger than {limit // MIB} MiB",
+            where=path.name,
+            hint="a network of this size cannot become a circuit",
+        )
+    return data
+
+
+def read_head(path: Path, size: int) -> bytes:
+    """The first bytes of the file; UsageError if it is absent, no file, or unreadable."""
     where = path.name
     try:
         if path.is_dir():
@@ -49,19 +61,12 @@ def read_bytes(path: Path, limit: int = FILE_BYTES) -> bytes:
         if not path.is_file():
             raise UsageError("no such file", where=where, hint="check the path")
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            return file.read(size)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise UsageError(
             f"the file cannot be read: {reason}", where=where, hint="check the path and its rights"
         ) from error
-    if len(data) > limit:
-        raise UsageError(
-            f"the file is larger than {limit // MIB} MiB",
-            where=where,
-            hint="a network of this size cannot become a circuit",
-        )
-    return data
 
 
 def parse_json(data: bytes, where: str) -> Any:
@@ -72,7 +77,7 @@ def parse_json(data: bytes, where: str) -> Any:
         value = json.loads(
             data.decode("utf-8"),
             object_pairs_hook=_unique,
-            parse_constant=_no_constant,
+            parse_constant=_constant,
             parse_float=_finite,
         )
     except _BadJson as error:
@@ -187,8 +192,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _no_constant(text: str) -> NoReturn:
-    raise _BadJson(f"the JSON text has the number {text}")
+def _constant(text: str) -> float:
+    """Infinity, which HGQ writes for open limits; NaN is refused."""
+    if text == "NaN":
+        raise _BadJson("the JSON text has the number NaN")
+    return float(text)
 
 
 def _finite(text: str) -> float:

@@ -35,6 +35,7 @@ class WeightFile:
         self._read = 0
         with self._damage():
             self._root: Any = h5py.File(h5py.h5f.open_file_image(data), "r")
+        self._places: dict[tuple[str, ...], Any] = {(): self._root}
 
     def __enter__(self) -> WeightFile:
         return self
@@ -122,20 +123,24 @@ class WeightFile:
 
     def _find(self, path: tuple[str, ...]) -> Any:
         """The object at the path or None; refuses every link that is not a hard one."""
+        names = tuple(part for step in path for part in step.split("/") if part)
+        if names not in self._places:
+            parent = self._find(names[:-1])
+            with self._damage():
+                self._places[names] = self._follow(parent, names[-1], path)
+        return self._places[names]
+
+    def _follow(self, parent: Any, name: str, path: tuple[str, ...]) -> Any:
         import h5py
 
-        place = self._root
-        with self._damage():
-            for name in (part for step in path for part in step.split("/") if part):
-                if not isinstance(place, h5py.Group) or name in (".", ".."):
-                    return None
-                link = place.get(name, getlink=True)
-                if link is None:
-                    return None
-                if not isinstance(link, h5py.HardLink):
-                    self._refuse("the file has a link to another place", path)
-                place = place[name]
-        return place
+        if not isinstance(parent, h5py.Group) or name in (".", ".."):
+            return None
+        link = parent.get(name, getlink=True)
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            self._refuse("the file has a link to another place", path)
+        return parent[name]
 
     def _group(self, path: tuple[str, ...]) -> Any:
         import h5py

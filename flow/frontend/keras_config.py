@@ -116,9 +116,7 @@ def _sequential(entries: list[dict[str, Any]], where: str) -> Iterator[LayerConf
         previous = layer.name
 
 
-def _implied_input(
-    first: LayerConfig, entries: list[dict[str, Any]], where: str
-) -> LayerConfig:
+def _implied_input(first: LayerConfig, entries: list[dict[str, Any]], where: str) -> LayerConfig:
     shape = first.config.get("batch_input_shape", first.config.get("batch_shape"))
     if shape is None:
         shape = first.build.get("input_shape")

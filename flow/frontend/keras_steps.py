@@ -42,7 +42,9 @@ class Step:
 
 
 def affine(
-    multiplier: float | FloatArray, offset: float | FloatArray, inputs: tuple[int, ...] | None = None
+    multiplier: float | FloatArray,
+    offset: float | FloatArray,
+    inputs: tuple[int, ...] | None = None,
 ) -> Step:
     """y = x * multiplier + offset"""
     m, b = np.asarray(multiplier, np.float64), np.asarray(offset, np.float64)

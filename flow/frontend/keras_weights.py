@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from flow.errors import UsageError
+from flow.frontend import guards
 from flow.frontend.hdf5 import WeightFile
 from flow.frontend.keras_config import LayerConfig, ModelConfig
+
+OPTIONAL = frozenset({"count"})
+"""Weights that a layer counts in and never reads: those of Normalization."""
 
 
 class LayerWeights:
@@ -29,37 +33,49 @@ class LayerWeights:
                 )
             self._folders = _folders(file, model)
 
-    def read(self, layer: LayerConfig, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """The arrays by the given names, which are in the order in which Keras creates them.
+    def read(self, layer: LayerConfig, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """The arrays, as float32, by name; the names are in the order in which Keras makes them.
 
         UsageError where one is missing, or where the layer has others.
         """
+        if not names:
+            return {}
         if self._folders is not None:
             return self._read_numbered(layer, names)
         group = (*self._root, layer.name)
         stored = self._file.texts(group, "weight_names") or ()
         by_name = {_base(path): path for path in stored}
-        if len(by_name) != len(stored) or set(by_name) - set(names) - {"iteration"}:
+        if len(by_name) != len(stored) or set(by_name) - set(names) - OPTIONAL:
             raise self._others(layer, names, tuple(_base(path) for path in stored))
-        arrays: dict[str, NDArray[Any]] = {}
+        arrays: dict[str, NDArray[np.float32]] = {}
         for name in names:
             if name not in by_name:
                 raise self._others(layer, names, tuple(by_name))
             place = f"{self._file.where}, layer {layer.name!r}, {name}"
-            arrays[name] = self._file.array((*group, by_name[name]), place)
+            arrays[name] = self._array((*group, by_name[name]), place)
         return arrays
 
-    def _read_numbered(self, layer: LayerConfig, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    def _read_numbered(
+        self, layer: LayerConfig, names: Sequence[str]
+    ) -> dict[str, NDArray[np.float32]]:
         folder = (self._folders or {}).get(layer.name)
         group = () if folder is None else (*folder.split("/"), "vars")
         stored = self._file.children(group) if folder and self._file.has(group) else ()
-        if stored != tuple(sorted(str(i) for i in range(len(names)))):
+        extra = 1 if layer.kind == "Normalization" and len(stored) > len(names) else 0
+        if stored != tuple(sorted(str(i) for i in range(len(names) + extra))):
             raise self._others(layer, names, stored)
         where = self._file.where
         return {
-            name: self._file.array((*group, str(i)), f"{where}, layer {layer.name!r}, {name}")
+            name: self._array((*group, str(i)), f"{where}, layer {layer.name!r}, {name}")
             for i, name in enumerate(names)
         }
+
+    def _array(self, path: tuple[str, ...], place: str) -> NDArray[np.float32]:
+        """The weight as Keras holds it."""
+        with np.errstate(over="ignore"):
+            values = self._file.array(path, place).astype(np.float32)
+        guards.check_finite(values, place)
+        return values
 
     def _others(
         self, layer: LayerConfig, names: Sequence[str], stored: Sequence[str]

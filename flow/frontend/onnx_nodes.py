@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flow.frontend import onnx_shapes as shapes
 from flow.frontend.onnx_constants import CASTS, fold
-from flow.frontend.onnx_file import OnnxNode
+from flow.frontend.onnx_file import OnnxNode, shown
 from flow.frontend.onnx_quant import DOMAINS, bipolar_quant, quant
 from flow.frontend.onnx_shapes import variable, viewed
 from flow.frontend.onnx_values import (
@@ -38,10 +38,10 @@ def apply_node(build: Builder, node: OnnxNode, args: Args) -> Value:
             raise Obstacle(f"the operator {node.op} of QONNX is not supported")
     elif node.domain == "ai.onnx.ml":
         rule = _ML.get(node.op, _refuse_ml)
-    elif node.domain:
-        raise Obstacle(f"the operator set {node.domain[:40]!r} is unknown")
     elif node.op in _REFUSED:
         raise Obstacle(_REFUSED[node.op])
+    elif node.domain:
+        raise Obstacle(f"the operator set {shown(node.domain)} is unknown")
     else:
         rule = _RULES.get(node.op, _refuse)
     if node.has_subgraph:

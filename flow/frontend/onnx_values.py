@@ -133,7 +133,8 @@ class Builder:
             m, b = (np.broadcast_to(a, x.shape).reshape(-1) for a in (m, b))
         m, b = self.count(m), self.count(b)
         before = self.layers[x.layer]
-        if isinstance(before, SourceAffine) and x.built == built and self.uses[x.layer] <= 1:
+        alone = x.layer in node.inputs and self.uses[x.layer] == 1
+        if isinstance(before, SourceAffine) and x.built == built and alone:
             both = _composed(before.multiplier, before.offset, m, b)
             if both is not None:
                 place = f"{before.place} with {node.place}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from flow.errors import UnsupportedModel
 from flow.frontend.calibrate import calibrate
-from flow.frontend.exact import alive, lower_exactly
+from flow.frontend.exact import lower_exactly
 from flow.frontend.float_model import source_shapes
 from flow.frontend.options import QuantiseOptions
 from flow.frontend.ports import plan_ports
@@ -21,6 +21,7 @@ from flow.frontend.source import (
     SourceInput,
     SourceModel,
 )
+from flow.frontend.workbench import alive
 from flow.ir.network import Network
 
 WIDEST = 62
@@ -55,7 +56,7 @@ def to_network(
         ports, notes = plan_ports(
             model, options.input_bits, options.exact_input, options.input_signed, calibration
         )
-        return Quantised(lower_exactly(model, ports, decision, False), (*model.notes, *notes))
+        return Quantised(lower_exactly(model, ports, decision, False), notes)
     return _after_training(model, options, calibration, decision)
 
 
@@ -66,7 +67,7 @@ def _after_training(
     decision: bool,
 ) -> Quantised:
     data, assumed = _data(model, calibration)
-    notes = (*model.notes, *assumed)
+    notes = tuple(assumed)
     network = _network(model, options, data, decision)
     width = max(max(abs(t.hull.lo), abs(t.hull.hi)).bit_length() for t in network.types.values())
     if width >= WIDEST and options.activation_bits is None:

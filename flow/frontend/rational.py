@@ -76,6 +76,17 @@ def counts(values: NDArray[np.float64], step: FractionArray) -> IntArray:
     return whole.astype(np.int64)
 
 
+def round_offsets(offsets: FractionArray, unit: FractionArray) -> FractionArray:
+    """Each offset as the nearest multiple of a sixteenth of its unit, where the unit is not 0."""
+    fine = [
+        o if not u else round(o / u * 16) * u / 16
+        for o, u in zip(offsets.ravel().tolist(), unit.ravel().tolist(), strict=True)
+    ]
+    result: FractionArray = np.empty(len(fine), dtype=object)
+    result[:] = fine
+    return result.reshape(offsets.shape)
+
+
 def power_of_two(exponent: int) -> Fraction:
     """2**exponent"""
     return Fraction(1 << exponent) if exponent >= 0 else Fraction(1, 1 << -exponent)

@@ -28,8 +28,9 @@ class Simplify:
 
     def run(self, circuit: Circuit) -> Circuit:
         """The circuit on which no rule matches any more."""
+        constants: dict[int, Const] = {}
         while True:
-            better = rebuild(circuit, _better)
+            better = rebuild(circuit, lambda node, intern: _better(node, intern, constants))
             if all(
                 old is new
                 for before, after in zip(circuit.outputs, better.outputs, strict=True)
@@ -39,11 +40,16 @@ class Simplify:
             circuit = better
 
 
-def _better(node: Node, intern: Builder) -> Node:
-    """The node after every rule that matches at it."""
+def _better(node: Node, intern: Builder, constants: dict[int, Const]) -> Node:
+    """The node after every rule that matches at it.
+
+    `constants` keeps one object for each constant over all sweeps, so that a sweep without
+    a match returns the very same nodes.
+    """
     while True:
         if node.range.lo == node.range.hi:
-            return node if isinstance(node, Const) else intern(Const(node.range.lo))
+            known = node if isinstance(node, Const) else Const(node.range.lo)
+            return intern(constants.setdefault(known.value, known))
         for rule in RULES.get(type(node), ()):
             found = rule(node)
             if found is not None:

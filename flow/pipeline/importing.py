@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,12 @@ class Imported:
     notes: tuple[str, ...]
 
 
-def import_model(config: BuildConfig) -> Imported:
-    """Read model and data, and quantise. Every choice left open is the default of the target."""
+def import_model(config: BuildConfig, *, exact_input: bool = False) -> Imported:
+    """Read model and data, and quantise.
+
+    With `exact_input`, an input that the model does not quantise holds every sample exactly, up
+    to 32 bits, where `input_bits` is left open.
+    """
     source = read_source(config)
     samples = read_samples(source, config.data)
     calibration = read_samples(source, config.calibrate) or samples
@@ -42,7 +46,7 @@ def import_model(config: BuildConfig) -> Imported:
             "a float network is quantised from samples, and none are given",
             hint="give samples of its inputs with --calibrate or --data",
         )
-    options = quantise_options(config, source, samples)
+    options = replace(quantise_options(config, samples), exact_input=exact_input)
     notes: tuple[str, ...] = ()
     if config.loss is not None and not source.quantised:
         if calibration is None or calibration.labels is None:
@@ -76,9 +80,7 @@ def inputs_of(samples: Samples | None) -> Mapping[str, Any] | None:
     return None if samples is None else samples.inputs
 
 
-def quantise_options(
-    config: BuildConfig, source: SourceModel, samples: Samples | None
-) -> QuantiseOptions:
+def quantise_options(config: BuildConfig, samples: Samples | None) -> QuantiseOptions:
     """What a configuration says of the quantisation."""
     head = config.head
     if head == "auto" and samples is not None and samples.labels is not None:

@@ -49,7 +49,7 @@ def from_json(text: str, source: str = "report.json") -> Record:
 
 
 def _dump(data: Any) -> str:
-    return json.dumps(_rounded(data), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(_rounded(data), indent=1, sort_keys=True) + "\n"
 
 
 def _rounded(value: Any) -> Any:

@@ -1,39 +1,20 @@
 """`report.html`: one file that needs nothing else, from a Record.
 
-Python computes every text and every length here; the template holds the shape. The page has no
-script, and its content policy forbids one, so that no name in a model can become code.
+Python computes every text and every length (`flow.report.page`); the template holds the shape.
+The page has no script, and its content policy forbids one, so that no name in a model can
+become code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
 from typing import Any
 
 from flow.assets import asset
-from flow.report import figures as fig
-from flow.report.record import Accuracy, Check, Record, Status, Timing
+from flow.report.page import page
+from flow.report.record import Record
 
 TEMPLATE = "report.html.j2"
-HUES = 10
-
-LOOKS: dict[Status, tuple[str, str]] = {
-    "proved": ("proved", "\u220e"),
-    "passed": ("passed", "\u2713"),
-    "disproved": ("disproved", "\u2260"),
-    "failed": ("failed", "\u2717"),
-    "timed out": ("timed-out", "\u2026"),
-    "not checked": ("not-checked", "\u2013"),
-}
-"""Class and sign of each verdict; the word itself always stands beside the sign."""
-
-MEANINGS: dict[Status, str] = {
-    "proved": "holds for every input",
-    "passed": "holds on every vector tried",
-    "disproved": "a counterexample is known",
-    "failed": "differs on a vector",
-    "timed out": "not decided in the time given",
-    "not checked": "could not run here",
-}
 
 
 def to_html(record: Record) -> str:
@@ -43,6 +24,7 @@ def to_html(record: Record) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(asset("templates")),
         autoescape=True,
+        finalize=_visible,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -51,254 +33,8 @@ def to_html(record: Record) -> str:
     return environment.get_template(TEMPLATE).render(page=page(record))
 
 
-def page(record: Record) -> dict[str, Any]:
-    """Every text and length of the page, ready to be placed."""
-    return {
-        "title": record.summary.model_name,
-        "summary": record.summary,
-        "technology": _technology(record),
-        "verdict": record.verdict,
-        "verdict_class": _verdict_class(record.checks),
-        "cards": _cards(record),
-        "checks": [
-            {"check": c.check, "status": c.status, "look": LOOKS[c.status], "detail": c.detail}
-            for c in record.checks
-        ],
-        "legend": [
-            {"status": status, "look": LOOKS[status], "meaning": MEANINGS[status]}
-            for status in LOOKS
-            if any(check.status == status for check in record.checks)
-        ],
-        "layers": _layers(record) if record.layers else None,
-        "cells": _cells(record),
-        "confusion": _confusion(record.accuracy) if record.accuracy else None,
-        "path": _path(record.timing) if record.timing and record.timing.path else None,
-        "sources": _sources(record),
-        "widths": _widths(record),
-        "notes": record.notes,
-        "provenance": _provenance(record),
-        "command": record.summary.command,
-    }
-
-
-def _technology(record: Record) -> str:
-    tech = record.summary.technology
-    words = [tech.name]
-    if tech.voltage_v is not None:
-        words.append(f"{fig.digits(tech.voltage_v)} V")
-    return ", ".join([*words, *([tech.corner] if tech.corner else [])])
-
-
-def _verdict_class(checks: Sequence[Check]) -> str:
-    states = {check.status for check in checks}
-    if states & {"failed", "disproved"}:
-        return "bad"
-    if not states or states & {"timed out", "not checked"}:
-        return "open"
-    return "good"
-
-
-def _card(title: str, value: str, *lines: str) -> dict[str, Any]:
-    figure, _, unit = value.rpartition(" ") if value[-1:] and " " in value else (value, "", "")
-    return {"title": title, "value": figure, "unit": unit, "lines": [x for x in lines if x]}
-
-
-def _cards(record: Record) -> list[dict[str, Any]]:
-    cards = []
-    if (a := record.accuracy) is not None:
-        framework = f"framework {fig.metric(a.metric, a.framework)}" if a.framework else ""
-        cards.append(
-            _card(
-                a.metric,
-                fig.metric(a.metric, a.circuit),
-                f"circuit, {fig.whole(a.samples)} samples",
-                f"integer network {fig.metric(a.metric, a.network)}",
-                framework,
-            )
-        )
-    if (area := record.area) is not None:
-        nand2 = f"{fig.digits(area.nand2)} NAND2 equivalents" if area.nand2 is not None else ""
-        cells = f"{fig.whole(area.count)} cells"
-        value = fig.area(area.um2) if area.um2 is not None else cells
-        cards.append(_card("area", value, nand2, cells if area.um2 is not None else ""))
-    if (power := record.power) is not None:
-        how = f"from {fig.whole(power.vectors)} vectors"
-        cards.append(
-            _card(
-                "power",
-                fig.power(power.total_mw),
-                f"leakage {fig.power(power.leakage_mw)}",
-                f"switching {fig.power(power.switching_mw)}",
-                how if power.how == "vectors" else "vectorless",
-            )
-        )
-    if (timing := record.timing) is not None:
-        cards.append(
-            _card("critical path", fig.duration(timing.delay, timing.unit), timing.tool)
-        )
-    cards.append(_latency_card(record))
-    if record.sources:
-        source = record.source
-        cards.append(
-            {"title": "power source", "value": source.name if source else "none fits",
-             "unit": "", "words": True,
-             "lines": [f"gives up to {fig.power(source.limit_mw)}" if source else
-                       "no known source can drive it"]}
-        )  # fmt: skip
-    return cards
-
-
-def _latency_card(record: Record) -> dict[str, Any]:
-    latency, power = record.latency, record.power
-    clock = ""
-    if power is not None and power.clock_period:
-        period = fig.duration(power.clock_period, power.clock_unit)
-        clock = f"clock period {period} ({fig.frequency(power.clock_period, power.clock_unit)})"
-    if latency.cycles == 0:
-        return {"title": "latency", "value": "combinational", "unit": "", "words": True,
-                "lines": [clock] if clock else []}  # fmt: skip
-    unit = "cycle" if latency.cycles == 1 else "cycles"
-    return _card(
-        "latency", f"{latency.cycles} {unit}", f"one answer every {latency.interval}", clock
-    )
-
-
-def _layers(record: Record) -> dict[str, Any]:
-    area = record.area.um2 if record.area else None
-    power = record.power.total_mw if record.power else None
-    rows = [
-        {
-            "layer": row.layer,
-            "kind": row.kind,
-            "hue": i % HUES,
-            "shape": fig.shape(row.shape),
-            "weights": fig.whole(row.weights),
-            "bits": fig.bits(row.weight_bits, row.activation_bits),
-            "adders": fig.whole(row.adders),
-            "cells": fig.whole(row.cells),
-            "area": fig.area(row.area_um2, area),
-            "area_share": _share(row.area_um2, area),
-            "power": fig.power(row.power_mw, power),
-            "power_share": _share(row.power_mw, power),
-        }
-        for i, row in enumerate(record.layers)
-    ]
-    strips = [
-        {"name": name, "total": total,
-         "parts": [{"layer": r["layer"], "hue": r["hue"], "share": r[f"{name}_share"]}
-                   for r in rows if r[f"{name}_share"] != "0%"]}
-        for name, total, known in (("area", fig.area(area), area),
-                                   ("power", fig.power(power), power))
-        if known
-    ]  # fmt: skip
-    return {
-        "rows": rows,
-        "strips": strips,
-        "weights": fig.whole(sum(row.weights for row in record.layers)),
-        "adders": fig.whole(sum(row.adders for row in record.layers)),
-        "cells": fig.whole(sum(row.cells for row in record.layers)),
-        "area": fig.area(area, area),
-        "power": fig.power(power, power),
-    }
-
-
-def _cells(record: Record) -> list[dict[str, str]]:
-    if record.area is None or not record.area.cells:
-        return []
-    area = record.area
-    most = max(cell.count for cell in area.cells)
-    return [
-        {"name": cell.name, "count": fig.whole(cell.count), "share": _share(cell.count, most),
-         "area": fig.area(cell.area_um2, area.um2)}
-        for cell in area.cells
-    ]  # fmt: skip
-
-
-def _confusion(accuracy: Accuracy) -> dict[str, Any] | None:
-    if not accuracy.confusion:
-        return None
-    rows = []
-    for i, counts in enumerate(accuracy.confusion):
-        total = sum(counts)
-        rows.append(
-            {
-                "name": accuracy.classes[i],
-                "cells": [
-                    {"count": fig.whole(n), "heat": round(10 * n / total) if total else 0,
-                     "right": i == j}
-                    for j, n in enumerate(counts)
-                ],
-                "right": fig.percent(counts[i] / total, 1) if total else fig.NONE,
-                "total": fig.whole(total),
-            }
-        )  # fmt: skip
-    return {"classes": accuracy.classes, "rows": rows, "samples": fig.whole(accuracy.samples)}
-
-
-def _path(timing: Timing) -> dict[str, Any]:
-    steps, before = [], 0.0
-    for step in timing.path:
-        steps.append(
-            {
-                "net": step.net,
-                "cell": step.cell,
-                "layer": step.layer,
-                "arrival": fig.duration(step.arrival, timing.unit, timing.delay),
-                "start": _share(before, timing.delay),
-                "length": _share(step.arrival - before, timing.delay),
-            }
-        )
-        before = step.arrival
-    return {"steps": steps, "tool": timing.tool, "delay": fig.duration(timing.delay, timing.unit)}
-
-
-def _sources(record: Record) -> dict[str, Any] | None:
-    if not record.sources:
-        return None
-    needed = record.power.total_mw if record.power else 0.0
-    most = max([needed, *(source.limit_mw for source in record.sources)])
-    return {
-        "needed": fig.power(needed) if record.power else "",
-        "mark": _share(needed, most),
-        "rows": [
-            {"name": s.name, "limit": fig.power(s.limit_mw), "drives": s.drives,
-             "share": _share(s.limit_mw, most), "detail": s.detail}
-            for s in record.sources
-        ],
-    }  # fmt: skip
-
-
-def _widths(record: Record) -> dict[str, Any] | None:
-    if not record.widths:
-        return None
-    most = max(width.wires for width in record.widths)
-    wires = sum(width.wires for width in record.widths)
-    return {
-        "columns": [
-            {"bits": w.bits, "wires": fig.whole(w.wires), "share": _share(w.wires, most)}
-            for w in record.widths
-        ],
-        "wires": fig.whole(wires),
-        "widest": record.widths[-1].bits,
-    }
-
-
-def _provenance(record: Record) -> list[tuple[str, str]]:
-    summary = record.summary
-    return [
-        ("model", summary.model_name),
-        ("model sha256", summary.model_sha256),
-        ("technology", _technology(record)),
-        ("cells from", summary.technology.source),
-        ("flow", summary.flow_version),
-        *((tool.name, tool.value) for tool in summary.tools),
-        ("seed", str(summary.seed)),
-        *((fact.name, fact.value) for fact in record.provenance),
-    ]
-
-
-def _share(part: float | None, total: float | None) -> str:
-    """A length in percent of the total, for a style."""
-    if not part or not total:
-        return "0%"
-    return f"{min(100.0, max(0.0, 100 * part / total)):.3f}".rstrip("0").rstrip(".") + "%"
+def _visible(value: Any) -> Any:
+    """Text with control, direction and lone surrogate characters spelt out."""
+    if not isinstance(value, str) or (value.isascii() and value.isprintable()):
+        return value
+    return "".join(ascii(c)[1:-1] if unicodedata.category(c).startswith("C") else c for c in value)

@@ -188,6 +188,8 @@ def _cell(cell: Cell, templates: Mapping[Axes, str]) -> Iterator[str]:
         if pin == clock:
             yield "      clock : true;"
         yield f"      capacitance : {_number(cell.capacitance.get(pin, 0.0))};"
+        if cell.kind == "flipflop" and cell.storage is not None and clock is not None:
+            yield from _setup(cell.storage, pin, clock)
         yield "    }"
     for pin in cell.outputs:
         yield f"    pin ({_name(pin)}) {{"
@@ -248,6 +250,22 @@ def _arc(cell: Cell, arc: Arc, templates: Mapping[Axes, str]) -> Iterator[str]:
     yield "      }"
 
 
+def _setup(storage: Storage, pin: str, clock: str) -> Iterator[str]:
+    """A set-up time of zero at a data pin: none is known, and without one no path ends there."""
+    if pin not in parse(storage.data or "0").inputs:
+        return
+    yield "      timing () {"
+    yield f'        related_pin : "{clock}";'
+    yield f"        timing_type : setup_{_edge(storage)};"
+    yield '        rise_constraint (scalar) { values ("0"); }'
+    yield '        fall_constraint (scalar) { values ("0"); }'
+    yield "      }"
+
+
+def _edge(storage: Storage) -> str:
+    return "rising" if parse(storage.clock or "1").truth_table() == 0b10 else "falling"
+
+
 def _timing_type(cell: Cell, arc: Arc) -> str | None:
     """The Liberty type of an arc where it is not plainly combinational."""
     if cell.kind == "tristate" and arc.related in parse(cell.enable.get(arc.output, "1")).inputs:
@@ -255,8 +273,7 @@ def _timing_type(cell: Cell, arc: Arc) -> str | None:
     if cell.storage is None:
         return None
     if arc.related == cell.clock:
-        clock = parse(cell.storage.clock or "1")
-        return "rising_edge" if clock.truth_table() == 0b10 else "falling_edge"
+        return f"{_edge(cell.storage)}_edge"
     for text in (cell.storage.clear, cell.storage.preset):
         if text is not None and arc.related in parse(text).inputs:
             return "clear" if arc.rise is None else "preset" if arc.fall is None else None

@@ -8,7 +8,7 @@ import pytest
 from flow.errors import ToolFailed, UsageError
 from flow.tech.liberty import parse_liberty, read_liberty
 from flow.tech.registry import load
-from flow.tech.technology import Cell, Technology
+from flow.tech.technology import Cell, Storage, Technology
 from flow.tech.write_liberty import HELPER_BUFFER, liberty_text
 from flow.tools.abc import abc
 from flow.tools.yosys import yosys
@@ -149,6 +149,49 @@ def test_slow_cells_count_in_microseconds_and_keep_their_delay_for_longer_slews(
             for row in table.values
             for value in row
         )
+    )
+
+
+def test_a_flip_flop_ends_a_path_with_a_set_up_time_of_zero():
+    flop = replace(
+        INVERTER,
+        name="FLOP",
+        kind="flipflop",
+        inputs=("D", "CK"),
+        outputs=("Q",),
+        functions={"Q": "IQ"},
+        leakage=(1.0,),
+        storage=Storage("IQ", "IQN", data="D", clock="!CK"),
+    )
+    text = liberty_text(replace(TINY, cells={"FLOP": flop}))
+    assert (
+        text[text.index("    ff (") :]
+        == """    ff (IQ, IQN) {
+      next_state : "D";
+      clocked_on : "!CK";
+    }
+    pin (D) {
+      direction : input;
+      capacitance : 0;
+      timing () {
+        related_pin : "CK";
+        timing_type : setup_falling;
+        rise_constraint (scalar) { values ("0"); }
+        fall_constraint (scalar) { values ("0"); }
+      }
+    }
+    pin (CK) {
+      direction : input;
+      clock : true;
+      capacitance : 0;
+    }
+    pin (Q) {
+      direction : output;
+      function : "IQ";
+    }
+  }
+}
+"""
     )
 
 

@@ -106,9 +106,9 @@ def demo() -> Record:
         ),
         notes=("The softmax of the model is computed on the host.",),
         provenance=(
-            Fact("model", "whitewine.h5, sha256 5b1c2f0de0f7"),
-            Fact("data", "whitewine.npz, sha256 90ab33cd1e02"),
-            Fact("cells", "egfet.toml, sha256 77e1aa0b42cd"),
+            Fact("model file", "whitewine.h5, sha256 5b1c2f0de0f7"),
+            Fact("data file", "whitewine.npz, sha256 90ab33cd1e02"),
+            Fact("cell file", "egfet.toml, sha256 77e1aa0b42cd"),
         ),
     )  # fmt: skip
 

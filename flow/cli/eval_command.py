@@ -1,0 +1,31 @@
+"""`flow eval`: what the integer network answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flow.cli.options import FILE, configuration, model_options
+
+
+@click.command("eval")
+@model_options
+@click.option("-o", "--output", type=FILE, required=True, help="The .npy or .npz to write.")
+def command(config: Path | None, output: Path, **options: Any) -> None:
+    """Write what the integer network of MODEL, or of a build folder, answers to --data.
+
+    Values are real: integer * scale, with the model's softmax or sigmoid applied. A float
+    network gets 16 bits everywhere unless the options say otherwise; a network that does not
+    quantise its inputs sees the samples exactly, up to 32 bits.
+    """
+    from flow.pipeline.evaluating import answer
+    from flow.pipeline.writing import write_arrays
+
+    found = answer(configuration(options, config, {}))
+    write_arrays(output, list(found.outputs.values()))
+    samples = len(next(iter(found.outputs.values())))
+    click.echo(f"{samples} samples -> {output}")
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)

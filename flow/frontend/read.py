@@ -1,0 +1,74 @@
+"""Any model file to a SourceModel: the kind of file is decided by its content, never its name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from flow.errors import UsageError
+from flow.frontend import guards
+from flow.frontend.source import SourceModel
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+ZIP = b"PK\x03\x04"
+
+_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
+_PICKLE = re.compile(rb"\x80[\x02-\x08]")
+_TEXT = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]*")
+
+
+def read_model(path: Path, weights: Path | None = None) -> SourceModel:
+    """The model in a file; `weights` belong to a Keras `.json` only.
+
+    UsageError where the file cannot be read; UnsupportedModel, with every obstacle, where it
+    cannot become a circuit. No code of the file is run and no framework is loaded.
+    """
+    head = guards.read_head(path, 4096)
+    if weights is not None and not _JSON.match(head):
+        raise UsageError(
+            "--weights is for a Keras .json only",
+            where=path.name,
+            hint="leave it out: this file holds its own weights",
+        )
+    if head.startswith(HDF5):
+        from flow.frontend.keras import read_keras_h5
+
+        return read_keras_h5(path)
+    if _JSON.match(head):
+        from flow.frontend.keras import read_keras_json
+
+        return read_keras_json(path, weights)
+    if head.startswith(ZIP):
+        return _read_zip(path)
+    if _PICKLE.match(head):
+        raise UsageError(
+            "the file is a pickle, which can run any program when it is opened",
+            where=path.name,
+            hint="save a scikit-learn model by skops, any other as ONNX",
+        )
+    if head[:1] == b"\x08" and not _TEXT.fullmatch(head):
+        from flow.frontend.onnx import read_onnx
+
+        return read_onnx(path)
+    raise UsageError(
+        "the file is empty" if not head else "the file is of no kind that is read",
+        where=path.name,
+        hint="give a Keras .keras, .h5 or .json, an .onnx, or a .skops file",
+    )
+
+
+def _read_zip(path: Path) -> SourceModel:
+    members = guards.open_zip(guards.read_bytes(path), path.name)
+    if "config.json" in members:
+        from flow.frontend.keras import read_keras_zip
+
+        return read_keras_zip(path)
+    if "schema.json" in members:
+        from flow.frontend.sklearn import read_skops
+
+        return read_skops(path)
+    raise UsageError(
+        "the archive holds no model",
+        where=path.name,
+        hint="give a .keras or a .skops file",
+    )

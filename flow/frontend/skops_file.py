@@ -1,0 +1,157 @@
+"""The estimator inside a skops file: its archive and its types are checked before skops sees it.
+
+skops imports the modules that a file names and trusts every estimator of scikit-learn; here a
+file may name only the types in ALLOWED, so that nothing else is imported or built (compare
+CVE-2024-37065, CVE-2025-54412, CVE-2025-54413 and CVE-2025-54886 of earlier versions of skops).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flow.errors import FlowError, UnsupportedModel, UsageError, printable
+from flow.frontend.guards import FILE_BYTES, open_zip, parse_json, read_bytes, read_member
+from flow.frontend.npy import parse_npy
+
+SCHEMA = "schema.json"
+MAX_BYTES = 64 << 20
+
+_LOADERS: Mapping[str, tuple[str, ...]] = {
+    "builtins": ("dict", "list", "tuple", "str", "int", "float", "bool", "slice"),
+    "numpy": (
+        "ndarray", "dtype", "str_", "bool", "bool_", "float16", "float32", "float64",
+        "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+    ),
+    "numpy.random.mtrand": ("RandomState",),
+    "sklearn.linear_model._base": ("LinearRegression",),
+    "sklearn.linear_model._coordinate_descent": ("Lasso", "ElasticNet"),
+    "sklearn.linear_model._logistic": ("LogisticRegression", "LogisticRegressionCV"),
+    "sklearn.linear_model._perceptron": ("Perceptron",),
+    "sklearn.linear_model._ridge": ("Ridge", "RidgeClassifier"),
+    "sklearn.linear_model._sgd_fast": (
+        "Hinge", "SquaredHinge", "ModifiedHuber", "Log", "SquaredLoss", "Huber",
+        "EpsilonInsensitive", "SquaredEpsilonInsensitive",
+    ),
+    "sklearn._loss._loss": ("CyHalfBinomialLoss", "CyHalfSquaredError", "CyHuberLoss"),
+    "sklearn.linear_model._stochastic_gradient": ("SGDClassifier", "SGDRegressor"),
+    "sklearn.neural_network._multilayer_perceptron": ("MLPClassifier", "MLPRegressor"),
+    "sklearn.neural_network._stochastic_optimizers": ("AdamOptimizer", "SGDOptimizer"),
+    "sklearn.pipeline": ("Pipeline",),
+    "sklearn.preprocessing._data": (
+        "MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler",
+    ),
+    "sklearn.preprocessing._label": ("LabelBinarizer",),
+    "sklearn.svm._classes": ("LinearSVC", "LinearSVR"),
+}  # fmt: skip
+
+ALLOWED = frozenset(f"{module}.{name}" for module, names in _LOADERS.items() for name in names)
+"""Every type that a file may name."""
+
+TRUSTED = tuple(sorted(ALLOWED))
+"""What skops is told to trust: a fixed list, never what the file says of itself."""
+
+NODES = frozenset(
+    ("DictNode", "ListNode", "TupleNode", "JsonNode", "TypeNode", "SliceNode", "NdArrayNode",
+     "DTypeNode", "RandomStateNode", "ObjectNode", "LossNode", "SGDNode", "CachedNode")
+)  # fmt: skip
+"""The loaders of skops that a file may use: none of them calls a function that the file names."""
+
+_RESAVE = "save the fitted estimator again with skops.io.dump"
+
+
+def load_estimator(path: Path) -> tuple[Any, bytes]:
+    """The estimator of a skops file and the file's bytes.
+
+    Raises UsageError where the file cannot be read, is damaged, or is a pickle (which is never
+    loaded); UnsupportedModel where it holds a type that no supported estimator holds.
+    """
+    where = path.name
+    data = read_bytes(path, MAX_BYTES)
+    refuse_pickle(data, where)
+    _check(data, where)
+    return _load(data, where), data
+
+
+def refuse_pickle(data: bytes, where: str) -> None:
+    """UsageError if the bytes are a pickle, bare or in one of the packings of joblib."""
+    packed = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x5d\x00\x00", b"\x04\x22\x4d\x18")
+    zlib_head = data[:1] == b"\x78" and data[1:2] in (b"\x01", b"\x5e", b"\x9c", b"\xda")
+    if (data[:1] == b"\x80" and data[1:2] <= b"\x05") or data.startswith(packed) or zlib_head:
+        raise UsageError(
+            "this is a pickle or joblib file, which can run any code when it is loaded",
+            where=where,
+            hint="save the estimator with skops.io.dump(estimator, 'model.skops')",
+        )
+
+
+def _check(data: bytes, where: str) -> None:
+    if not data.startswith(b"PK"):
+        raise UsageError("this is not a skops file", where=where, hint=_RESAVE)
+    members = open_zip(data, where)
+    if SCHEMA not in members:
+        raise UsageError(f"this is not a skops file: it has no {SCHEMA}", where=where, hint=_RESAVE)
+    schema = parse_json(read_member(data, members[SCHEMA], MAX_BYTES, where), f"{where}, {SCHEMA}")
+    total, refused = 0, []
+    for node in _nodes(schema):
+        if "__class__" in node or "__module__" in node or "__loader__" in node:
+            told = f"{node.get('__module__')}.{node.get('__class__')}"
+            if told not in ALLOWED or node.get("__loader__") not in NODES:
+                refused.append(printable(f"{told} ({node.get('__loader__')})", 120))
+        name = node.get("file")
+        if isinstance(name, str) and "__loader__" in node:
+            if name not in members:
+                raise UsageError(
+                    f"the file names an array {printable(name, 60)!r} that it does not hold",
+                    where=where,
+                    hint=_RESAVE,
+                )
+            total += members[name].file_size
+            if total > FILE_BYTES:
+                raise UsageError(
+                    f"the arrays take more than {FILE_BYTES >> 20} MiB", where=where, hint=_RESAVE
+                )
+    if refused:
+        kinds = tuple(dict.fromkeys(refused))
+        raise UnsupportedModel(
+            f"the file holds {len(kinds)} "
+            + ("type that is" if len(kinds) == 1 else "types that are")
+            + " not supported",
+            where=where,
+            hint="only dense networks and linear models behind simple scalers are read",
+            obstacles=kinds,
+        )
+    for name, member in members.items():
+        if name != SCHEMA:
+            parse_npy(read_member(data, member, MAX_BYTES, where), f"{where}, {name}")
+
+
+def _load(data: bytes, where: str) -> Any:
+    import skops.io
+
+    try:
+        with warnings.catch_warnings():
+            # scikit-learn warns of another version; the arrays are checked one by one anyway.
+            warnings.simplefilter("ignore")
+            return skops.io.loads(data, trusted=list(TRUSTED))
+    except FlowError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"the skops file is damaged: {type(error).__name__}", where=where, hint=_RESAVE
+        ) from error
+
+
+def _nodes(schema: Any) -> list[dict[str, Any]]:
+    """Every JSON object of the schema; its depth has been checked."""
+    found, stack = [], [schema]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            found.append(item)
+            stack.extend(reversed(list(item.values())))
+        elif isinstance(item, list):
+            stack.extend(reversed(item))
+    return found

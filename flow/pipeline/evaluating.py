@@ -1,0 +1,89 @@
+"""What the integer network answers to samples, as the framework would say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flow.errors import UsageError
+from flow.frontend.data import decode, encode, read_data
+from flow.ir.network import Network, evaluate_network
+from flow.ir.network_text import parse_network
+from flow.pipeline.config import BuildConfig
+from flow.pipeline.folder import read_manifest
+from flow.pipeline.importing import encode_samples, import_model
+from flow.pipeline.reading import read_text
+
+FLOAT_BITS = 16
+"""Widths of a float network in `eval`: those of a faithful copy, not of a small circuit."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The real outputs (samples, ...) of each output of the network, heads applied."""
+
+    outputs: dict[str, Any]
+    network: Network
+    notes: tuple[str, ...]
+
+
+def answer(config: BuildConfig) -> Answer:
+    """The answers of a model file, or of the network in a build folder, to the data."""
+    if config.model is None or config.data is None:
+        raise UsageError("eval needs a model and data", hint="flow eval MODEL --data X -o Y.npy")
+    if config.model.is_dir():
+        return _of_folder(config.model, config.data)
+    imported = import_model(_faithful(config), exact_input=True)
+    assert imported.samples is not None
+    inputs = encode_samples(imported.network, imported.samples)
+    return Answer(_real(imported.network, inputs), imported.network, imported.notes)
+
+
+def _faithful(config: BuildConfig) -> BuildConfig:
+    """Choices left open become those that change the network's answers least."""
+    activation = FLOAT_BITS if config.activation_bits is None else config.activation_bits
+    return replace(
+        config,
+        head="logits",
+        weight_bits=config.weight_bits or FLOAT_BITS,
+        activation_bits=activation,
+    )
+
+
+def _of_folder(folder: Path, data: Path) -> Answer:
+    read_manifest(folder)
+    path = folder / "01-import" / "network.json"
+    network = parse_network(read_text(path), str(path))
+    shapes = {layer.name: layer.tensor.shape for layer in network.inputs}
+    samples = read_data(data, shapes)
+    inputs = {
+        layer.name: encode(layer, np.asarray(samples.inputs[layer.name]))
+        for layer in network.inputs
+    }
+    return Answer(_real(network, inputs), network, ())
+
+
+def _real(network: Network, inputs: dict[str, Any]) -> dict[str, Any]:
+    values = evaluate_network(network, inputs)
+    result = {}
+    for name in network.outputs:
+        real = decode(network.types[name], values[name])
+        decided = network.layer(name).kind in ("argmax", "at_least")
+        result[name] = real if decided else apply_head(network.head, real)
+    return result
+
+
+def apply_head(head: str, x: Any) -> Any:
+    """softmax over the last axis, or sigmoid, in float64; nothing for `none`."""
+    match head:
+        case "softmax":
+            e = np.exp(x - x.max(axis=-1, keepdims=True))
+            return e / e.sum(axis=-1, keepdims=True)
+        case "sigmoid":
+            positive = np.exp(-np.abs(x))
+            return np.where(x >= 0, 1 / (1 + positive), positive / (1 + positive))
+        case _:
+            return x
