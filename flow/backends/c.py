@@ -90,7 +90,7 @@ class _Program:
 
     bits: int
     steps: list[_Step] = field(default_factory=list)
-    tables: list[tuple[int, ...]] = field(default_factory=list)
+    tables: dict[tuple[int, ...], int] = field(default_factory=dict)
     inputs: int = 0
     _count: int = 0
     _value: dict[Node, int | str] = field(default_factory=dict)
@@ -135,9 +135,7 @@ class _Program:
 
     def table(self, entries: tuple[int, ...]) -> int:
         """The index of a table of constants; equal tables are one."""
-        if entries not in self.tables:
-            self.tables.append(entries)
-        return self.tables.index(entries)
+        return self.tables.setdefault(entries, len(self.tables))
 
     def _new(self) -> int:
         self._count += 1
@@ -336,7 +334,7 @@ def _text(circuit: Circuit, program: _Program, results: list[int]) -> str:
     ]
     tables = [
         f"static const lane table_{i}[] = {{{', '.join(_literal(v) for v in table)}}};"
-        for i, table in enumerate(program.tables)
+        for table, i in program.tables.items()
     ]
     body, offset = [], 0
     ends = []

@@ -17,7 +17,7 @@ def command(config: Path | None, output: Path, **options: Any) -> None:
     """Write what the integer network of MODEL, or of a build folder, answers to --data.
 
     Values are real: integer * scale, with the model's softmax or sigmoid applied. A float
-    network gets 16 bits everywhere unless the options say otherwise; a network that does not
+    network gets 24 bits everywhere unless the options say otherwise; a network that does not
     quantise its inputs sees the samples exactly, up to 32 bits.
     """
     from flow.pipeline.evaluating import answer

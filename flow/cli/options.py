@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 
 
-class Loss(click.ParamType):
+class Loss(click.ParamType[float]):
     """A share such as 0.01 or 1%."""
 
     name = "share"

@@ -1,8 +1,8 @@
 """Post-training quantisation: a float SourceModel becomes one whose weights and inputs have steps.
 
-Ranges come from calibration data. Steps of activations are powers of two, so that a
-requantisation is a shift; it rounds down, and half a step in the bias before it makes that the
-nearest value at no cost (symmetric uniform quantisation as in Jacob et al., CVPR 2018).
+Ranges come from calibration data. The step of an activation is the accumulator's times a power of
+two, so that a requantisation is a shift; it rounds down, and half a step in the bias before it
+makes that the nearest value at no cost (uniform quantisation as in Jacob et al., CVPR 2018).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from flow.frontend.float_model import apply_quantiser, evaluate_source
 from flow.frontend.fold import fold, leading_affines, readers
 from flow.frontend.options import QuantiseOptions
 from flow.frontend.ports import fixed_point, grid
-from flow.frontend.rational import power_of_two, rational
+from flow.frontend.rational import common_divisor, hull_divisor, power_of_two, rational
 from flow.frontend.source import (
     FloatArray,
     Quantiser,
@@ -34,6 +34,7 @@ from flow.frontend.source import (
     Weights,
     step_array,
 )
+from flow.ir.rounding import Rounding
 
 INPUT_BITS = 8
 TABLE_BITS = 10
@@ -61,11 +62,10 @@ def calibrate(
         if isinstance(layer, SourceInput) and not _is_quantised(model, layer.name):
             model = _code_input(model, layer, options, data[layer.name], layer.name in scaled)
     model = fold(model, keep=tuple(x.name for x in leading_affines(model)))
-    values = evaluate_source(model, data)
-    model = _quantise_activations(model, options, values)
     coding = {x.name for x in leading_affines(model)}
     layers = [x if x.name in coding else _quantise_weights(x, options) for x in model.layers]
-    return replace(model, layers=tuple(layers))
+    model = replace(model, layers=tuple(layers))
+    return _quantise_activations(model, options, evaluate_source(model, data))
 
 
 def weight_step(
@@ -90,19 +90,28 @@ def weight_step(
 
 
 def activation_quantiser(
-    values: FloatArray, bits: int, signed: bool, rule: str = "mse", rounding: str = "floor"
+    values: FloatArray,
+    bits: int,
+    signed: bool,
+    rule: str = "mse",
+    rounding: Rounding = "half_up",
+    unit: Fraction = Fraction(1),
 ) -> Quantiser:
-    """A quantiser with a power-of-two step for values like these."""
+    """A quantiser for values like these, whose step is `unit` times a power of two."""
     magnitudes = np.abs(values)
     largest = float(magnitudes.max(initial=0.0)) or 1.0
     if rule == "percentile":
         largest = float(np.percentile(magnitudes, 99.9)) or largest
-    lo, hi, step = fixed_point((), largest, bits, signed)
-    steps = [step / (1 << k) for k in range(3 if rule == "mse" else 1)]
+    lo, hi, step = fixed_point(largest / float(unit), bits, signed)
+    steps = [unit * step / (1 << k) for k in range(3 if rule == "mse" else 1)]
     nearest = [Quantiser(step_array(s), lo, hi) for s in steps]
-    errors = [float(((values - apply_quantiser(q, values)) ** 2).sum()) for q in nearest]
-    best = nearest[int(np.argmin(errors))]
-    return replace(best, rounding="floor" if rounding == "floor" else "half_up")
+    return replace(_best(nearest, values), rounding=rounding)
+
+
+def _best(quantisers: list[Quantiser], values: FloatArray) -> Quantiser:
+    """The first of least squared error."""
+    errors = [float(((values - apply_quantiser(q, values)) ** 2).sum()) for q in quantisers]
+    return quantisers[int(np.argmin(errors))]
 
 
 # ---------------------------------------------------------------------- inputs
@@ -140,7 +149,9 @@ def _code_input(
 
 
 def input_quantiser(data: FloatArray, bits: int, signed: bool | None = None) -> Quantiser:
-    """A power-of-two step that covers the data with `bits` bits, or fewer where these are exact."""
+    """A quantiser for these data: exact in `bits` bits or fewer where these suffice; else of the
+    power-of-two steps, and for unsigned data the one whose last level is the largest datum, the
+    step of least squared error."""
     negative = bool(data.min() < 0) if signed is None else signed
     largest = float(np.abs(data).max())
     exact = grid(data)
@@ -150,8 +161,11 @@ def input_quantiser(data: FloatArray, bits: int, signed: bool | None = None) -> 
         if width <= bits:
             lo = -(1 << (width - 1)) if negative else 0
             return Quantiser(step_array(power_of_two(exact)), lo, lo + (1 << width) - 1)
-    lo, hi, step = fixed_point((), largest, bits, negative)
-    return Quantiser(step_array(step), lo, hi)
+    lo, hi, step = fixed_point(largest, bits, negative)
+    steps = [step, step / 2]
+    if not negative and largest > 0:
+        steps.append(_short(largest) / hi)
+    return _best([Quantiser(step_array(s), lo, hi) for s in steps], data)
 
 
 # ---------------------------------------------------------------------- activations
@@ -171,7 +185,10 @@ def _quantise_activations(
     for layer in hidden:
         source = layer.sources[0]
         before = activation_quantiser(
-            np.clip(values[source], -8.0, 8.0), min(bits or TABLE_BITS, 14), True, rounding="near"
+            np.clip(values[source], -8.0, 8.0),
+            min(bits or TABLE_BITS, 14),
+            True,
+            unit=_unit(model, source),
         )
         model = _between(model, source, layer.name, before)
         if not _is_quantised(model, layer.name):
@@ -188,7 +205,7 @@ def _quantise_activations(
 
 
 def _unit_quantiser(signed: bool, bits: int) -> Quantiser:
-    lo, hi, step = fixed_point((), 1.0, bits, signed)
+    lo, hi, step = fixed_point(1.0, bits, signed)
     return Quantiser(step_array(step), lo, hi)
 
 
@@ -202,8 +219,9 @@ def _requantise(
     layer = _named(model, source)
     signed = not _positive(model, source)
     biased = _biased(model, layer)
+    rounding: Rounding = "half_up" if biased is None else "floor"
     q = activation_quantiser(
-        values[source], bits, signed, options.activation_range, "floor" if biased else "near"
+        values[source], bits, signed, options.activation_range, rounding, _unit(model, source)
     )
     if biased is not None:
         half = float(q.step[()]) / 2
@@ -224,8 +242,25 @@ def _biased(model: SourceModel, layer: SourceLayer) -> SourceDense | None:
         layer = _named(model, layer.sources[0])
         if len(readers(model, layer.name)) != 1 or layer.name in model.outputs:
             return None
-    free = isinstance(layer, SourceDense) and layer.kernel.step is None
-    return layer if free and isinstance(layer, SourceDense) else None
+    if not isinstance(layer, SourceDense) or (layer.bias and layer.bias.step is not None):
+        return None
+    return layer
+
+
+def _unit(model: SourceModel, name: str) -> Fraction:
+    """A rational of which every value of the tensor is a multiple, up to its offset."""
+    layer = _named(model, name)
+    match layer:
+        case SourceQuantise(quantiser=quantiser):
+            return hull_divisor(rational(quantiser.step))
+        case SourceDense(kernel=kernel) if kernel.step is not None:
+            return _unit(model, layer.sources[0]) * hull_divisor(rational(kernel.step))
+        case SourceAffine(multiplier=multiplier):
+            return _unit(model, layer.sources[0]) * hull_divisor(rational(multiplier))
+        case SourceInput():
+            return Fraction(1)
+        case _:
+            return common_divisor(*(_unit(model, s) for s in layer.sources))
 
 
 def _narrow(model: SourceModel, name: str) -> bool:

@@ -70,9 +70,7 @@ def plan_ports(
     return ports, tuple(notes)
 
 
-def fixed_point(
-    shape: tuple[int, ...], largest: float, bits: int, signed: bool
-) -> tuple[int, int, Fraction]:
+def fixed_point(largest: float, bits: int, signed: bool) -> tuple[int, int, Fraction]:
     """(lo, hi, step) of `bits` bits; the step is the power of two that makes 2**bits steps
     (half of that if signed) reach at least `largest`, saturating the last step."""
     exponent = int(np.ceil(np.log2(largest))) if largest > 0 else 0
@@ -149,7 +147,7 @@ def _data_port(
         width = bits or DEFAULT_BITS
         if bits is None:
             notes.append(f"input {layer.name!r}: {width} bits, as the model has no quantiser there")
-        lo, hi, step = fixed_point(layer.shape, largest, width, negative)
+        lo, hi, step = fixed_point(largest, width, negative)
     return Port(tensor_type(layer.shape, lo, hi, step), full(0, layer.shape))
 
 

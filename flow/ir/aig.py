@@ -225,6 +225,38 @@ class AigBuilder:
         return found
 
 
+def without_unread_state(aig: Aig) -> Aig:
+    """The graph less the register bits (`Q:x` with `D:x`) that no output depends on."""
+    first, driver = aig.first_gate, dict(zip(aig.outputs, aig.literals, strict=True))
+    names = [name for name in aig.outputs if not name.startswith("D:")]
+    stack = [driver[name] >> 1 for name in names]
+    seen: set[int] = set()
+    while stack:
+        variable = stack.pop()
+        if variable in seen:
+            continue
+        seen.add(variable)
+        if variable >= first:
+            stack += (aig.left[variable - first] >> 1, aig.right[variable - first] >> 1)
+        elif variable and aig.inputs[variable - 1].startswith("Q:"):
+            stack.append(driver["D:" + aig.inputs[variable - 1][2:]] >> 1)
+    kept = {
+        name: i for i, name in enumerate(aig.inputs, 1) if i in seen or not name.startswith("Q:")
+    }
+    g = AigBuilder(aig.name, list(kept))
+    new = {0: 0} | {old: 2 * i for i, old in enumerate(kept.values(), 1)}
+    for k, (a, b) in enumerate(zip(aig.left, aig.right, strict=True)):
+        if first + k in seen:
+            g.owner = aig.owners[k] if aig.owners else None
+            new[first + k] = g.conj(new[a >> 1] ^ a & 1, new[b >> 1] ^ b & 1)
+    outputs = [
+        (name, new[x >> 1] ^ x & 1)
+        for name, x in zip(aig.outputs, aig.literals, strict=True)
+        if not name.startswith("D:") or "Q:" + name[2:] in kept
+    ]
+    return g.finish(outputs)
+
+
 def pack(bits: NDArray[Any]) -> Words:
     """Rows of words from 0/1 samples of shape (samples, signals); the last word is zero-filled."""
     samples, signals = bits.shape

@@ -108,6 +108,10 @@ def read_blif(text: str, technology: Technology, where: str = "blif") -> Netlist
                 inputs += bits
             case [".outputs", *bits]:
                 outputs += bits
+            case [".gate", "_const0_" | "_const1_" as cell, pin]:
+                same[_pin(pin, where)[1]] = ONE if cell == "_const1_" else ZERO
+            case [".barbuf", net, copy]:
+                same[copy] = net
             case [".gate", cell, *pins]:
                 gates.append((cell, dict(_pin(pin, where) for pin in pins)))
             case [".names", *nets]:

@@ -17,9 +17,6 @@ from flow.pipeline.folder import read_manifest
 from flow.pipeline.importing import encode_samples, import_model
 from flow.pipeline.reading import read_text
 
-FLOAT_BITS = 16
-"""Widths of a float network in `eval`: those of a faithful copy, not of a small circuit."""
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -36,21 +33,10 @@ def answer(config: BuildConfig) -> Answer:
         raise UsageError("eval needs a model and data", hint="flow eval MODEL --data X -o Y.npy")
     if config.model.is_dir():
         return _of_folder(config.model, config.data)
-    imported = import_model(_faithful(config), exact_input=True)
+    imported = import_model(replace(config, head="logits"), faithful=True)
     assert imported.samples is not None
     inputs = encode_samples(imported.network, imported.samples)
     return Answer(_real(imported.network, inputs), imported.network, imported.notes)
-
-
-def _faithful(config: BuildConfig) -> BuildConfig:
-    """Choices left open become those that change the network's answers least."""
-    activation = FLOAT_BITS if config.activation_bits is None else config.activation_bits
-    return replace(
-        config,
-        head="logits",
-        weight_bits=config.weight_bits or FLOAT_BITS,
-        activation_bits=activation,
-    )
 
 
 def _of_folder(folder: Path, data: Path) -> Answer:

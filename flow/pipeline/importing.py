@@ -20,6 +20,8 @@ from flow.ir.network import Network
 from flow.pipeline.config import BuildConfig
 
 DEFAULT_WEIGHT_BITS = 8
+FAITHFUL_BITS = 24
+"""As many as the mantissa of the frameworks' float32."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,12 @@ class Imported:
     notes: tuple[str, ...]
 
 
-def import_model(config: BuildConfig, *, exact_input: bool = False) -> Imported:
+def import_model(config: BuildConfig, *, faithful: bool = False) -> Imported:
     """Read model and data, and quantise.
 
-    With `exact_input`, an input that the model does not quantise holds every sample exactly, up
-    to 32 bits, where `input_bits` is left open.
+    `faithful` fills what the configuration leaves open with what changes the answers least: an
+    input that the model does not quantise holds every sample exactly, up to 32 bits; a float
+    network has FAITHFUL_BITS everywhere. Otherwise the defaults are those of small circuits.
     """
     source = read_source(config)
     samples = read_samples(source, config.data)
@@ -46,7 +49,9 @@ def import_model(config: BuildConfig, *, exact_input: bool = False) -> Imported:
             "a float network is quantised from samples, and none are given",
             hint="give samples of its inputs with --calibrate or --data",
         )
-    options = replace(quantise_options(config, samples), exact_input=exact_input)
+    options = quantise_options(config, samples)
+    if faithful:
+        options = _faithful(config, options, source)
     notes: tuple[str, ...] = ()
     if config.loss is not None and not source.quantised:
         if calibration is None or calibration.labels is None:
@@ -90,6 +95,21 @@ def quantise_options(config: BuildConfig, samples: Samples | None) -> QuantiseOp
         weight_bits=config.weight_bits or DEFAULT_WEIGHT_BITS,
         activation_bits=config.activation_bits or None,
         head=head,
+    )
+
+
+def _faithful(
+    config: BuildConfig, options: QuantiseOptions, source: SourceModel
+) -> QuantiseOptions:
+    if source.quantised:
+        return replace(options, exact_input=True)
+    activation = FAITHFUL_BITS if config.activation_bits is None else options.activation_bits
+    return replace(
+        options,
+        input_bits=config.input_bits or FAITHFUL_BITS,
+        weight_bits=config.weight_bits or FAITHFUL_BITS,
+        activation_bits=activation,
+        activation_range="max",
     )
 
 

@@ -293,7 +293,7 @@ def _close(what: str, parts: Iterable[float | None], total: float | None) -> Non
         raise InternalError(f"{what} are known in part only")
     found = math.fsum(known)
     if not _near(found, total):
-        raise InternalError(f"{what} add up to {found:.9g}, not {total:.9g}")
+        raise InternalError(f"{what} add up to {found:.12g}, not {total:.12g}")
 
 
 def _refuse_strange_numbers(value: object, where: str) -> None:

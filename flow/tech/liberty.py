@@ -149,7 +149,7 @@ def _cell(
     file: str,
 ) -> Cell:
     pins = [(pin_name, pin) for pin in group.all("pin") for pin_name in pin.arguments]
-    inputs = tuple(pin_name for pin_name, pin in pins if _direction(pin) == "input")
+    inputs = tuple(dict.fromkeys(name_ for name_, pin in pins if _direction(pin) == "input"))
     out = {pin_name: pin for pin_name, pin in pins if _direction(pin) == "output"}
     functions = {
         pin_name: _expression(pin, "function", file)

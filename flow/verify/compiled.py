@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -70,15 +71,24 @@ class CompiledCircuit:
         self.close()
 
     def close(self) -> None:
-        """Delete the folder. The library stays loaded until the process ends."""
+        """Unload the library and delete the folder: a search opens thousands."""
+        library, self._library = self._library, None
+        if library is not None and sys.platform != "win32":
+            # ctypes offers no public way to unload; without it each library would stay in memory.
+            import _ctypes
+
+            _ctypes.dlclose(library._handle)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def evaluate(self, inputs: Mapping[str, IntArray]) -> dict[str, NDArray[np.int64]]:
         """The outputs for a batch of samples: what `flow.ir.evaluate.evaluate` returns.
 
         Row-major int8 to int64 arrays are read where they lie; others are converted first.
-        Raises IRError where a value lies outside its interval, or a port is missing.
+        Raises IRError where a value lies outside its interval, or a port is missing, and
+        InternalError after `close`.
         """
+        if self._library is None:
+            raise InternalError(f"the compiled circuit {self._circuit.name!r} is closed")
         arrays = [_rows(port, inputs) for port in self._circuit.inputs]
         samples = arrays[0].shape[0] if arrays else 1
         if any(array.shape[0] != samples for array in arrays):
@@ -87,30 +97,33 @@ class CompiledCircuit:
             np.empty((samples, len(port.lanes)), dtype=np.int64) for port in self._circuit.outputs
         ]
         if samples:
-            self._split(arrays, results, samples)
+            self._split(self._library.flow_run, arrays, results, samples)
         return {port.name: r for port, r in zip(self._circuit.outputs, results, strict=True)}
 
-    def _split(self, arrays: list[IntArray], results: list[IntArray], samples: int) -> None:
+    def _split(
+        self, run: Any, arrays: list[IntArray], results: list[IntArray], samples: int
+    ) -> None:
         """Share the samples out over the threads; ctypes holds no lock while C runs."""
         shares = max(1, min(self._threads, samples // SMALLEST_SHARE))
         step = -(-samples // shares)
         ranges = [(first, min(samples, first + step)) for first in range(0, samples, step)]
         if len(ranges) == 1:
-            codes = [self._call(arrays, results, 0, samples)]
+            codes = [_call(run, arrays, results, 0, samples)]
         else:
             with ThreadPoolExecutor(len(ranges)) as pool:
-                codes = list(pool.map(lambda r: self._call(arrays, results, *r), ranges))
+                codes = list(pool.map(lambda r: _call(run, arrays, results, *r), ranges))
         if 2 in codes:
             raise MemoryError
         if any(codes):
             _refuse(self._circuit, arrays)
 
-    def _call(self, arrays: list[IntArray], results: list[IntArray], first: int, end: int) -> int:
-        sizes = (ctypes.c_int * max(1, len(arrays)))(*(array.itemsize for array in arrays))
-        code: int = self._run(
-            end - first, _pointers(arrays, first), ctypes.byref(sizes), _pointers(results, first)
-        )
-        return code
+
+def _call(run: Any, arrays: list[IntArray], results: list[IntArray], first: int, end: int) -> int:
+    sizes = (ctypes.c_int * max(1, len(arrays)))(*(array.itemsize for array in arrays))
+    code: int = run(
+        end - first, _pointers(arrays, first), ctypes.byref(sizes), _pointers(results, first)
+    )
+    return code
 
 
 def _rows(port: Port, inputs: Mapping[str, IntArray]) -> IntArray:

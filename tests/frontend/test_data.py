@@ -242,7 +242,7 @@ def test_a_zip_bomb_is_refused(tmp_path):
 def test_an_archive_without_the_inputs_says_what_it_holds(tmp_path):
     path = save(tmp_path / "d.npz", x_train=np.zeros((2, 4)), y=np.zeros(2))
     assert refusal(path) == (
-        "error: the archive needs 'x' or 'x0' for the model's inputs, and holds x_train, y\n"
+        "error: the archive needs 'x' for the model's inputs, and holds x_train, y\n"
         "  at d.npz\n"
         "  hint: save it with numpy.savez(path, x=..., y=...), or x0=..., x1=... for two inputs"
     )

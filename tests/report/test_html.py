@@ -218,3 +218,13 @@ def test_chromium_draws_the_page(tmp_path):
     picture = browser.picture(file, 600, 2000)
     assert png_size(picture) == (600, 2000)
     assert len(picture) > 10 * len(browser.picture(empty, 600, 2000))
+
+
+def test_without_chromium_a_page_is_not_checked_and_ci_fails(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match=r"^not checked: chromium is not installed$"):
+        start(tmp_path)
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match=r"^chromium is not installed, and CI=true"):
+        start(tmp_path)

@@ -1,12 +1,15 @@
 """The compiled evaluator answers what `evaluate` answers, and refuses what it refuses."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import circuits, input_values, random_circuit
 
-from flow.errors import InternalError, IRError
+from flow.errors import InternalError, IRError, ToolNotFound
 from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Port
 from flow.ir.evaluate import evaluate
@@ -193,8 +196,21 @@ def test_more_than_64_bits_are_not_supported():
         CompiledCircuit(circuit)
 
 
-def test_the_folder_goes_with_the_context():
+def test_the_folder_and_the_library_go_with_the_context():
     with CompiledCircuit(network((3, 2))) as compiled:
         folder = compiled._folder
         assert (folder / "circuit.c").is_file()
+        assert str(folder) in Path("/proc/self/maps").read_text()
     assert not folder.exists()
+    assert str(folder) not in Path("/proc/self/maps").read_text()
+    with pytest.raises(InternalError, match=r"^the compiled circuit 'network' is closed$"):
+        compiled.evaluate({"x": np.zeros((1, 3), dtype=np.int64)})
+
+
+def test_a_compiler_that_is_missing_is_named_and_leaves_nothing_behind(monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("CC", "no-such-compiler")
+    with pytest.raises(ToolNotFound):
+        CompiledCircuit(network((3, 2)))
+    assert list(tmp_path.iterdir()) == []
