@@ -44,7 +44,8 @@ class Emission:
     `latency` counts register stages; a new sample may enter every `initiation_interval` clocks.
     `registers` has (signal, width) for each Register in order of `circuit.walk()`; the width is
     0 where none was needed: a constant, or a value that nothing reads. `primitives` names the
-    files of rtl/ that are instantiated. A clocked design has the port `clk`; with `handshake`
+    files of rtl/ that are instantiated. `work` is about what a sample costs in an event-driven
+    simulator, in evaluations. A clocked design has the port `clk`; with `handshake`
     also `rst`, `in_valid`, `in_ready`, `out_valid` and `out_ready`.
     """
 
@@ -57,6 +58,7 @@ class Emission:
     registers: tuple[tuple[str, int], ...] = ()
     clocked: bool = False
     handshake: bool = False
+    work: int = 1
 
     @property
     def inputs(self) -> tuple[VerilogPort, ...]:

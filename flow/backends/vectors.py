@@ -94,6 +94,7 @@ def layout(emission: Emission, samples: int, scales: Mapping[str, str]) -> str:
         "initiation_interval": emission.initiation_interval,
         "clocked": emission.clocked,
         "handshake": emission.handshake,
+        "work": emission.work,
     }
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
     sides = []
@@ -104,9 +105,7 @@ def layout(emission: Emission, samples: int, scales: Mapping[str, str]) -> str:
             texts.append(_port_text(port, offset, scales.get(port.source)))
             offset += port.width
         joined = ",\n".join(texts)
-        sides.append(
-            f'  "{name}": {{"width": {offset}, "ports": [\n{joined}\n  ]}}'
-        )
+        sides.append(f'  "{name}": {{"width": {offset}, "ports": [\n{joined}\n  ]}}')
     return "{\n" + "\n".join(lines) + "\n" + ",\n".join(sides) + "\n}\n"
 
 

@@ -109,6 +109,7 @@ class _Module:
             registers=tuple(self.registers),
             clocked=self.clocked,
             handshake=self.handshake,
+            work=_work(self.order, self.live),
         )  # fmt: skip
 
     def _head(self) -> Iterator[str]:
@@ -292,6 +293,15 @@ def _delays(order: Sequence[Node]) -> dict[Node, int | None]:
         else:
             delay[node] = None
     return delay
+
+
+def _work(order: Sequence[Node], live: set[Node]) -> int:
+    """A bound on evaluations for one sample: a node may change once for each path length to it."""
+    level: dict[Node, int] = {}
+    for node in order:
+        fresh = isinstance(node, (Input, Register)) or node not in live
+        level[node] = 1 if fresh else 1 + max((level[x] for x in node.operands), default=0)
+    return max(1, sum(level[node] for node in live))
 
 
 def _live(order: Sequence[Node], outputs: Sequence[Port]) -> set[Node]:

@@ -301,7 +301,7 @@ class _Lowering:
         scale = common_divisors(*(v.m for v in values))
         zero = full(0, scale.shape)
         aligned = [
-            self.bench.rescaled(s, replace(v, b=zero), scale, v.b)
+            self.bench.rescaled(s, replace(v, b=zero), scale, v.b, labelled=True)
             for s, v in zip(layer.sources, values, strict=True)
         ]
         offset = sum((v.b for v in aligned[1:]), start=aligned[0].b)

@@ -48,7 +48,7 @@ def host_head(bench: Workbench, heads: dict[str, Function]) -> Head:
 def logits(bench: Workbench, name: str) -> str:
     """The tensor as integers with a scale alone; the name of the network's layer."""
     value = bench.plain(name)
-    return bench.rescaled(name, value, common_divisors(value.m, value.b)).layer
+    return bench.rescaled(name, value, common_divisors(value.m, value.b), labelled=True).layer
 
 
 def decide(bench: Workbench, name: str, head: Function | None, word: str, place: str) -> str:
@@ -81,9 +81,11 @@ def _comparable(bench: Workbench, name: str, value: Value) -> Value:
     the integers, so their ranks stand for them.
     """
     scale = value.m.ravel()[0]
+    labels = bench.types[value.layer].scale
+    labelled = bool((labels != labels.ravel()[0]).any())
     if scale <= 0 or (value.m != scale).any():
         grid = hull_divisor(np.concatenate([value.m.ravel(), value.b.ravel()]))
-        return bench.rescaled(name, value, full(grid, value.m.shape))
+        return bench.rescaled(name, value, full(grid, value.m.shape), labelled=labelled)
     shifts = [Fraction(b) / scale for b in value.b.ravel().tolist()]
     least = min(round_fraction(v, "floor") for v in shifts)
     ranks = {v: i for i, v in enumerate(sorted({v % 1 for v in shifts}))}
@@ -91,4 +93,5 @@ def _comparable(bench: Workbench, name: str, value: Value) -> Value:
     codes = [(round_fraction(v, "floor") - least) + Fraction(ranks[v % 1], steps) for v in shifts]
     one = full(1, value.m.shape)
     value = replace(value, m=one, b=rational(codes).reshape(value.m.shape))
-    return bench.rescaled(name, value, full(Fraction(1, steps), value.m.shape))
+    grids = full(Fraction(1, steps), value.m.shape)
+    return bench.rescaled(name, value, grids, labelled=labelled)

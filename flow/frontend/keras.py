@@ -41,7 +41,7 @@ def read_keras_json(path: Path, weights: Path | None) -> SourceModel:
     where = path.name
     data = guards.read_bytes(path, guards.JSON_BYTES)
     value = guards.parse_json(data, where)
-    planned = _plan(read_config(value, where), _major(value.get("keras_version")), where)
+    planned = _plan(read_config(value, where), _version(value), where)
     beside = _beside(path) if weights is None else weights
     stored = guards.read_bytes(beside)
     if not stored.startswith(MAGIC):
@@ -213,6 +213,13 @@ def _major(version: Any) -> int | None:
     """2 for "2.4.0" and for "2.15.0-tf", 3 for "3.3.3", None for anything else."""
     head = version.split(".")[0] if isinstance(version, str) else ""
     return int(head) if head in ("1", "2", "3") else None
+
+
+def _version(value: Mapping[str, Any]) -> int | None:
+    """The version in a JSON text; Keras 3 writes none, and a module instead."""
+    major = _major(value.get("keras_version"))
+    module = value.get("module")
+    return 3 if major is None and isinstance(module, str) and module.startswith("keras") else major
 
 
 def _sha256(*contents: bytes) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 from io import BytesIO
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,11 @@ from flow.errors import UsageError
 MAX_HEADER = 10_000
 KINDS = "biufSU"
 """Booleans, integers, floats and text; never Python objects, records or dates."""
+
+_BAD_HEADER = (
+    ValueError, TypeError, SyntaxError, RecursionError, MemoryError, EOFError, TokenError,
+    OverflowError,
+)  # fmt: skip
 
 
 def parse_npy(data: bytes, where: str) -> NDArray[Any]:
@@ -29,8 +36,10 @@ def parse_npy(data: bytes, where: str) -> NDArray[Any]:
         read = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
         if version not in read:
             raise ValueError("unknown version")
-        shape, column_major, dtype = read[version](file, max_header_size=MAX_HEADER)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, EOFError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # headers of Python 2 are fine
+            shape, column_major, dtype = read[version](file, max_header_size=MAX_HEADER)
+    except _BAD_HEADER as error:
         raise UsageError(
             "this is not a numpy file", where=where, hint="save the array with numpy.save"
         ) from error

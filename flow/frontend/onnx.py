@@ -48,9 +48,9 @@ def read_onnx(path: Path) -> SourceModel:
                 obstacles.append(f"initialiser {shown(name)}: {graph.opaque[name]}")
                 values[name] = Unknown()
         try:
-            result = apply_node(build, node, tuple(values[n] if n else None for n in node.inputs))
             if any(name in uses for name in node.outputs[1:]):
                 raise Obstacle("only its first result is supported")
+            result = apply_node(build, node, tuple(values[n] if n else None for n in node.inputs))
         except Obstacle as obstacle:
             obstacles.append(f"{node.place}: {obstacle}")
             result = Unknown()
@@ -74,6 +74,7 @@ def read_onnx(path: Path) -> SourceModel:
         layers=tuple(build.layers.values()),
         outputs=tuple(outputs),
         sha256=graph.sha256,
+        notes=tuple(build.notes),
     )
 
 

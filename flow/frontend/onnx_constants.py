@@ -139,3 +139,6 @@ _FOLDS: Mapping[str, Callable[..., Array]] = {
     "Concat": _concat,
     "Gather": _gather,
 }
+
+FOLDED = tuple(_FOLDS)
+"""The operators that are computed on constants."""

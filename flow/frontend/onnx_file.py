@@ -112,24 +112,25 @@ def read_graph(path: Path) -> OnnxGraph:
     constants: dict[str, NDArray[Any]] = {}
     opaque: dict[str, str] = {}
     for tensor in graph.initializer:
-        if tensor.name in constants or tensor.name in opaque:
-            raise UsageError(f"two initialisers have the name {shown(tensor.name)}", where=where)
+        name = _text(tensor.name)
+        if name in constants or name in opaque:
+            raise UsageError(f"two initialisers have the name {shown(name)}", where=where)
         if 0 in tensor.dims:
-            opaque[tensor.name] = "it is empty"
+            opaque[name] = "it is empty"
         elif tensor.data_type in _TYPES:
-            constants[tensor.name] = _array(tensor, f"initialiser {shown(tensor.name)}", where)
+            constants[name] = _array(tensor, f"initialiser {shown(name)}", where)
         else:
-            opaque[tensor.name] = f"it holds elements of the ONNX type {tensor.data_type}"
+            opaque[name] = f"it holds elements of the ONNX type {tensor.data_type}"
     inputs = tuple(
         _input(value, where)
         for value in graph.input
-        if value.name not in constants and value.name not in opaque
+        if _text(value.name) not in constants and _text(value.name) not in opaque
     )
     nodes = tuple(_node(node, where) for node in graph.node)
-    outputs = tuple(value.name for value in graph.output)
+    outputs = tuple(_text(value.name) for value in graph.output)
     _check_order(nodes, [i.name for i in inputs], [*constants, *opaque], outputs, where)
     return OnnxGraph(
-        name=graph.name,
+        name=_text(graph.name),
         opset=_opset(model, where),
         inputs=inputs,
         outputs=outputs,
@@ -140,9 +141,15 @@ def read_graph(path: Path) -> OnnxGraph:
     )
 
 
-def shown(name: str) -> str:
+def shown(name: str | bytes) -> str:
     """A name of the file in quotes, cut to a readable length."""
+    name = _text(name)
     return repr(name if len(name) <= MAX_SHOWN else name[:MAX_SHOWN] + "...")
+
+
+def _text(name: Any) -> str:
+    """A string of the file; protobuf hands on bytes where they are no UTF-8."""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 
 def _parse(content: bytes, where: str) -> Any:
@@ -240,44 +247,45 @@ def _input(value: Any, where: str) -> OnnxInput:
     if not value.type.HasField("tensor_type"):
         raise UsageError(f"input {shown(value.name)} is not a tensor", where=where)
     if not kind.HasField("shape"):
-        return OnnxInput(value.name, None, kind.elem_type)
+        return OnnxInput(_text(value.name), None, kind.elem_type)
     dims = (d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim)
-    return OnnxInput(value.name, tuple(dims), kind.elem_type)
+    return OnnxInput(_text(value.name), tuple(dims), kind.elem_type)
 
 
 def _node(node: Any, where: str) -> OnnxNode:
     attributes: dict[str, Any] = {}
     has_subgraph = False
     for a in node.attribute:
-        if a.name in attributes:
+        key = _text(a.name)
+        if key in attributes:
             raise UsageError(
-                f"{node.op_type} node {shown(node.name)} has two attributes {shown(a.name)}",
+                f"{_text(node.op_type)} node {shown(node.name)} has two attributes {shown(a.name)}",
                 where=where,
             )
         match a.type:
             case 1:
-                attributes[a.name] = float(a.f)
+                attributes[key] = float(a.f)
             case 2:
-                attributes[a.name] = int(a.i)
+                attributes[key] = int(a.i)
             case 3:
-                attributes[a.name] = a.s.decode("utf-8", "replace")
+                attributes[key] = a.s.decode("utf-8", "replace")
             case 4 if a.t.data_type in _TYPES:
-                what = f"attribute {shown(a.name)} of {node.op_type} node {shown(node.name)}"
-                attributes[a.name] = _array(a.t, what, where)
+                what = f"attribute {shown(a.name)} of {_text(node.op_type)} node {shown(node.name)}"
+                attributes[key] = _array(a.t, what, where)
             case 6:
-                attributes[a.name] = [float(v) for v in a.floats]
+                attributes[key] = [float(v) for v in a.floats]
             case 7:
-                attributes[a.name] = [int(v) for v in a.ints]
+                attributes[key] = [int(v) for v in a.ints]
             case 8:
-                attributes[a.name] = [v.decode("utf-8", "replace") for v in a.strings]
+                attributes[key] = [v.decode("utf-8", "replace") for v in a.strings]
             case _:
                 has_subgraph |= a.type in (5, 10)
     return OnnxNode(
-        op=node.op_type,
-        domain="" if node.domain == "ai.onnx" else node.domain,
-        name=node.name,
-        inputs=tuple(node.input),
-        outputs=tuple(node.output),
+        op=_text(node.op_type),
+        domain="" if node.domain == "ai.onnx" else _text(node.domain),
+        name=_text(node.name),
+        inputs=tuple(_text(name) for name in node.input),
+        outputs=tuple(_text(name) for name in node.output),
         attributes=attributes,
         has_subgraph=has_subgraph,
     )

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flow.frontend import onnx_shapes as shapes
-from flow.frontend.onnx_constants import CASTS, fold
+from flow.frontend.onnx_constants import CASTS, FOLDED, fold
 from flow.frontend.onnx_file import OnnxNode, shown
 from flow.frontend.onnx_quant import DOMAINS, bipolar_quant, quant
-from flow.frontend.onnx_shapes import variable, viewed
+from flow.frontend.onnx_shapes import variable
 from flow.frontend.onnx_values import (
     Builder,
     Constant,
@@ -37,11 +37,15 @@ def apply_node(build: Builder, node: OnnxNode, args: Args) -> Value:
         if rule is None:
             raise Obstacle(f"the operator {node.op} of QONNX is not supported")
     elif node.domain == "ai.onnx.ml":
-        rule = _ML.get(node.op, _refuse_ml)
+        if node.op not in _ML:
+            raise Obstacle(_REFUSED_ML)
+        rule = _ML[node.op]
     elif node.op in _REFUSED:
         raise Obstacle(_REFUSED[node.op])
     elif node.domain:
         raise Obstacle(f"the operator set {shown(node.domain)} is unknown")
+    elif node.op not in _RULES and node.op not in FOLDED and not node.has_subgraph:
+        raise Obstacle("this operator is not supported")
     else:
         rule = _RULES.get(node.op, _refuse)
     if node.has_subgraph:
@@ -53,9 +57,10 @@ def apply_node(build: Builder, node: OnnxNode, args: Args) -> Value:
     if any(isinstance(a, Variable) and a.integer for a in args) and node.op not in _ON_INTEGERS:
         raise Obstacle("it computes on integers; cast them to float first")
     try:
-        return rule(build, node, args)
-    except (IndexError, ValueError) as error:
-        raise Obstacle("its operands do not fit") from error
+        with np.errstate(all="ignore"):  # what is not finite is found where it becomes a weight
+            return rule(build, node, args)
+    except (IndexError, ValueError, TypeError, OverflowError) as error:
+        raise Obstacle("its operands or attributes do not fit") from error
 
 
 def _folded(node: OnnxNode, args: Args) -> Constant:
@@ -79,7 +84,6 @@ def _dense(
             f"weights of the shape {[inputs, outputs]} meet a tensor of the shape "
             f"{['batch', *x.shape]}"
         )
-    build.count(kernel.values)
     source = build.shaped(x, x.shape, node.place)
     shape = checked_size((*x.shape[:-1], outputs))
     build.add(SourceDense(node.outputs[0], (source,), node.place, kernel, bias))
@@ -200,8 +204,7 @@ def _div(build: Builder, node: OnnxNode, args: Args) -> Value:
     x, c = _one_constant(node, args)
     if isinstance(c, Variable) or args[0] is not x:
         raise Obstacle("it divides by a tensor that depends on the input")
-    with np.errstate(divide="ignore"):
-        return build.affine(node, x, 1 / c.values, np.zeros_like(c.values))
+    return build.affine(node, x, 1 / c.values, np.zeros_like(c.values))
 
 
 def _neg(build: Builder, node: OnnxNode, args: Args) -> Value:
@@ -231,8 +234,7 @@ def _batch_normalization(build: Builder, node: OnnxNode, args: Args) -> Value:
     if not x.shape or any(p.shape != (x.shape[0],) for p in (scale, bias, mean, variance)):
         raise Obstacle(f"its parameters do not fit the channels of {['batch', *x.shape]}")
     epsilon = np.float32(node.attributes.get("epsilon", 1e-5))
-    with np.errstate(all="ignore"):
-        multiplier = scale / np.sqrt(variance + epsilon)
+    multiplier = scale / np.sqrt(variance + epsilon)
     offset = bias - mean * multiplier
     channels = (-1, *(1 for _ in x.shape[1:]))
     return build.affine(node, x, multiplier.reshape(channels), offset.reshape(channels))
@@ -326,19 +328,7 @@ def _scaler(build: Builder, node: OnnxNode, args: Args) -> Value:
 
 
 def _refuse(build: Builder, node: OnnxNode, args: Args) -> Value:
-    raise Obstacle("this operator is not supported")
-
-
-def _refuse_ml(build: Builder, node: OnnxNode, args: Args) -> Value:
-    raise Obstacle(
-        "this operator of ai.onnx.ml is not supported; convert with options={'zipmap': False} and "
-        "keep the scores only, or save the estimator with skops"
-    )
-
-
-def unchanged(x: Variable) -> Variable:
-    """The same tensor with the shape that its layer has."""
-    return viewed(x, x.built)
+    raise Obstacle("this operator is supported on constants only")
 
 
 _ON_INTEGERS = ("Cast", "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape",
@@ -347,6 +337,10 @@ _KEEPS_STEP = ("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsque
 
 _QUANTISERS: Mapping[str, Rule] = {"Quant": quant, "BipolarQuant": bipolar_quant}
 _ML: Mapping[str, Rule] = {"Scaler": _scaler}
+_REFUSED_ML = (
+    "this operator of ai.onnx.ml is not supported; convert with options={'zipmap': False} and "
+    "keep the scores only, or save the estimator with skops"
+)
 
 _LATER = "convolution and pooling are not supported yet; only dense networks are"
 _REFUSED: Mapping[str, str] = {
@@ -389,5 +383,4 @@ _RULES: Mapping[str, Rule] = {
     "Unsqueeze": shapes.unsqueeze,
     "Transpose": shapes.transpose,
     "Concat": shapes.concat,
-    "Constant": _refuse,
 }

@@ -55,11 +55,16 @@ def quant(build: Builder, node: OnnxNode, args: tuple[Value | None, ...]) -> Val
     hi = (1 << (width - 1)) - 1 if signed else (1 << width) - 1 - narrow
     rounding, function = _ROUNDINGS[mode]
     if isinstance(x, Constant):
+        _check_scale(x.values, scale)
         integers = function(np.clip(x.values / scale, lo, hi)).astype(np.float64)
         return _stepped(integers, scale)
     x = variable(x)
-    _power_of_two(scale)
     step = _along_last(_fractions(scale), x)
+    if (np.frexp(scale)[0] != 0.5).any():
+        build.notes.append(
+            f"{node.place}: its scale is no power of two; the division by it is taken as exact, "
+            "where the framework rounds to float32"
+        )
     quantiser = Quantiser(step, lo, hi, rounding)
     name = node.outputs[0]
     build.add(SourceQuantise(name, (x.layer,), node.place, quantiser))
@@ -70,6 +75,7 @@ def bipolar_quant(build: Builder, node: OnnxNode, args: tuple[Value | None, ...]
     """BipolarQuant: min(max(floor(x), -1), 0) is -1 or 0; twice that, plus one, is the sign."""
     x, scale = args[0], _number(args[1])
     if isinstance(x, Constant):
+        _check_scale(x.values, scale)
         return _stepped(np.where(x.values >= 0, 1.0, -1.0), scale)
     x = variable(x)
     if scale.size != 1:
@@ -89,14 +95,16 @@ def _number(value: Value | None) -> Array:
     return value.values
 
 
+def _check_scale(values: Array, scale: Array) -> None:
+    if np.broadcast_shapes(values.shape, scale.shape) != values.shape:
+        raise Obstacle(
+            f"its scale has the shape {list(scale.shape)}, its operand {list(values.shape)}"
+        )
+
+
 def _stepped(integers: Array, scale: Array) -> Constant:
     step = _fractions(scale)
-    if np.broadcast_shapes(integers.shape, scale.shape) != integers.shape:
-        raise Obstacle(
-            f"its scale has the shape {list(scale.shape)}, its operand {list(integers.shape)}"
-        )
-    # A float32 has 24 bits and an integer at most 32, so that the float64 product may round;
-    # it is exact for up to 29 bits, and checked beyond.
+    # A float32 scale has 24 bits: with integers of up to 29 bits the float64 product is exact.
     values = integers * scale.astype(np.float64) + 0.0
     if np.abs(integers).max(initial=0) >= 1 << 29:
         raise Obstacle("its integers have more than 29 bits")
@@ -111,15 +119,6 @@ def _fractions(scale: Array) -> FractionArray:
     steps: FractionArray = np.empty(scale.shape, dtype=object)
     steps.ravel()[:] = [Fraction(float(s)) for s in scale.ravel()]
     return steps
-
-
-def _power_of_two(scale: Array) -> None:
-    mantissa, _ = np.frexp(scale)
-    if (mantissa != 0.5).any():
-        raise Obstacle(
-            "its scale is not a power of two, so that its float32 division cannot be done exactly "
-            "on integers"
-        )
 
 
 def _along_last(step: FractionArray, x: Variable) -> FractionArray:

@@ -76,6 +76,7 @@ class Builder:
     opset: int
     uses: Mapping[str, int]
     layers: dict[str, SourceLayer] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     elements: int = 0
 
     def add(self, layer: SourceLayer) -> None:
@@ -161,7 +162,7 @@ def _composed(
     m: FloatArray, b: FloatArray, m2: FloatArray, b2: FloatArray
 ) -> tuple[FloatArray, FloatArray] | None:
     """(x * m + b) * m2 + b2 as one affine map, where its numbers are exact in float64."""
-    if m.size > 4096:
+    if m.size > 1024:
         return None
     numbers = [[Fraction(float(v)) for v in a] for a in (m, b, m2, b2)]
     multiplier = [p * r for p, _, r, _ in zip(*numbers, strict=True)]

@@ -82,12 +82,21 @@ class Workbench:
         return Value(self.emit(clip), scale, full(0, scale.shape))
 
     def rescaled(
-        self, name: str, value: Value, scale: FractionArray, keep: FractionArray | None = None
+        self,
+        name: str,
+        value: Value,
+        scale: FractionArray,
+        keep: FractionArray | None = None,
+        labelled: bool = False,
     ) -> Value:
-        """The value on the grid `scale`, of which m and b are multiples; `keep` stays outside."""
+        """The value on the grid `scale`, of which m and b are multiples; `keep` stays outside.
+
+        If `labelled`, the scale in the type of its layer is that grid too.
+        """
         offset = full(0, scale.shape) if keep is None else keep
         multiplier, added = integers(value.m / scale), integers(value.b / scale)
-        if (multiplier == 1).all() and not added.any():
+        label = not labelled or (self.types[value.layer].scale == scale).all()
+        if (multiplier == 1).all() and not added.any() and label:
             return replace(value, b=offset)
         layer = self.emit(
             Affine(

@@ -39,6 +39,8 @@ def evaluate(circuit: Circuit, inputs: Mapping[str, IntArray]) -> dict[str, IntA
             value = lanes[node]
         else:
             value = node.evaluate(*(values[x] for x in node.operands))
+            if wide and isinstance(value, np.ndarray):
+                value = value.astype(object)  # Comparisons give int64, which a shift may overflow.
         low, high = _ends(value, node)
         if low < node.range.lo or high > node.range.hi:
             raise IRError(f"{node.mnemonic} gave [{low}, {high}], outside {node.range}")

@@ -10,6 +10,7 @@ from flow.errors import IRError, ToolFailed, UsageError
 from flow.ir.aig import FALSE, TRUE, Aig, AigBuilder
 from flow.tech.function import BooleanFunction
 from flow.tech.technology import Cell, Technology
+from flow.tech.write_liberty import HELPER_BUFFER
 
 CLOCK = "clk"
 ZERO, ONE = "1'b0", "1'b1"
@@ -91,6 +92,7 @@ class Netlist:
 def read_blif(text: str, technology: Technology, where: str = "blif") -> Netlist:
     """The combinational netlist in a BLIF file with `.gate` lines; each bit is a bus of its own.
 
+    ABC's constants and buffers without a cell, and the helper buffer, become plain nets.
     Nets and instances get short names in topological order, so equal circuits give equal names.
     """
     inputs: list[str] = []
@@ -112,6 +114,8 @@ def read_blif(text: str, technology: Technology, where: str = "blif") -> Netlist
                 same[_pin(pin, where)[1]] = ONE if cell == "_const1_" else ZERO
             case [".barbuf", net, copy]:
                 same[copy] = net
+            case [".gate", cell, source, copy] if cell == HELPER_BUFFER:
+                same[_pin(copy, where)[1]] = _pin(source, where)[1]
             case [".gate", cell, *pins]:
                 gates.append((cell, dict(_pin(pin, where) for pin in pins)))
             case [".names", *nets]:
@@ -178,18 +182,27 @@ def _order_pins(
 def rename(netlist: Netlist, technology: Technology) -> Netlist:
     """The netlist in topological order, with nets n1, n2, ... and instances u1, u2, ..."""
     ordered = topological(netlist, technology)
+    taken = {bus.name for bus in (*netlist.inputs, *netlist.outputs)}
+    wire, unit = _prefix("n", taken), _prefix("u", taken)
     new = {bit: bit for bit in (*netlist.input_bits, ZERO, ONE)}
     for instance in ordered:
         for net in instance.nets(technology.cell(instance.cell).outputs):
-            new[net] = f"n{len(new) - len(netlist.input_bits) - 1}"
+            new[net] = f"{wire}{len(new) - len(netlist.input_bits) - 1}"
     return replace(
         netlist,
         instances=tuple(
-            Instance(f"u{k}", i.cell, tuple((pin, _known(new, net)) for pin, net in i.pins))
+            Instance(f"{unit}{k}", i.cell, tuple((pin, _known(new, net)) for pin, net in i.pins))
             for k, i in enumerate(ordered, 1)
         ),
         drivers=tuple(_known(new, net) for net in netlist.drivers),
     )
+
+
+def _prefix(letter: str, taken: set[str]) -> str:
+    """The letter, with as many underscores as keep it apart from the names of the ports."""
+    while any(name[: len(letter)] == letter and name[len(letter) :].isdigit() for name in taken):
+        letter += "_"
+    return letter
 
 
 def _known(names: Mapping[str, str], net: str) -> str:

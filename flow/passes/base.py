@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flow.analysis.vectors import sample
 from flow.errors import IRError, PassError
@@ -167,7 +168,7 @@ def check_exact(samples: int = 64, seed: int = 0) -> Observer:
     return observe
 
 
-def _vector(vectors: dict[str, np.ndarray], row: int) -> str:  # type: ignore[type-arg]
+def _vector(vectors: dict[str, NDArray[Any]], row: int) -> str:
     return ", ".join(f"{name} = {[int(v) for v in array[row]]}" for name, array in vectors.items())
 
 

@@ -5,20 +5,55 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flow.passes.base import Pass
+from flow.passes.compressor_trees import CompressorTrees
+from flow.passes.expand_linear import ExpandLinear
+from flow.passes.narrow import Narrow
+from flow.passes.share import Share
 from flow.passes.simplify import Simplify
 from flow.passes.solve_linear import SolveLinear
 
-CANONICAL: tuple[Pass, ...] = (Simplify(),)
+CANONICAL: tuple[Pass, ...] = (
+    Simplify(),
+    # Simplified operands have their final form, so equal ones are in one order at once.
+    Share(),
+)
 """The same function in fewer nodes; linear rows stay as they are."""
+
+FINISH: tuple[Pass, ...] = (
+    # Moves biases into comparisons and removes negations that met a sum.
+    Simplify(),
+    # After the adders are chosen: an inner sum may have fewer values than its operands suggest.
+    Narrow(),
+    # Narrower intervals decide more comparisons and clamps.
+    Simplify(),
+    Share(),
+)
+"""After any choice of adders."""
 
 ADDERS: tuple[Pass, ...] = (
     # Drops zero coefficients and constant terms, so that equal rows look equal to the solver.
-    Simplify(),
+    *CANONICAL,
+    # Before the solver, which sees the true intervals of its operands.
+    Narrow(),
     SolveLinear(),
-    # Moves the biases into comparisons and removes negations that met a sum.
-    Simplify(),
+    *FINISH,
 )
-"""Linear rows as shared adders: the usual way to hardware."""
+"""Linear rows as adders that are shared across rows: the smallest circuit."""
 
-PIPELINES: Mapping[str, tuple[Pass, ...]] = {"canonical": CANONICAL, "adders": ADDERS}
+PLAIN: tuple[Pass, ...] = (*CANONICAL, Narrow(), ExpandLinear(), *FINISH)
+"""Linear rows as balanced trees, each on its own: the least depth in adders."""
+
+BESPOKE: tuple[Pass, ...] = (*CANONICAL, ExpandLinear(split_signs=True), *FINISH)
+"""Positive and negative products in two trees, as in exact bespoke printed circuits."""
+
+COMPRESSED: tuple[Pass, ...] = (*CANONICAL, Narrow(), CompressorTrees(), Simplify(), Share())
+"""Linear rows as full adders, with one carry-propagate addition for each row."""
+
+PIPELINES: Mapping[str, tuple[Pass, ...]] = {
+    "canonical": CANONICAL,
+    "adders": ADDERS,
+    "plain": PLAIN,
+    "bespoke": BESPOKE,
+    "compressed": COMPRESSED,
+}
 """By the name that stands for them in a pipeline text."""

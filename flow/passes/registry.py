@@ -1,9 +1,24 @@
-"""Every pass, in reading order."""
+"""Every pass on circuits, in reading order."""
 
 from __future__ import annotations
 
+from flow.passes.balance_adders import BalanceAdders
 from flow.passes.base import Pass
+from flow.passes.compressor_trees import CompressorTrees
+from flow.passes.expand_linear import ExpandLinear
+from flow.passes.narrow import Narrow
+from flow.passes.pipeline import Pipeline
+from flow.passes.share import Share
 from flow.passes.simplify import Simplify
 from flow.passes.solve_linear import SolveLinear
 
-PASSES: tuple[type[Pass], ...] = (Simplify, SolveLinear)
+PASSES: tuple[type[Pass], ...] = (
+    Simplify,
+    Share,
+    Narrow,
+    SolveLinear,
+    ExpandLinear,
+    CompressorTrees,
+    BalanceAdders,
+    Pipeline,
+)

@@ -50,7 +50,7 @@ _RESUB = "orchestrate: orchestrate; strash"
 
 PLAIN = _variant("plain", _MAP)
 CHOICES = _variant("choices", _CHOICES)
-REWRITE = _variant("rewrite", "dc2: dc2; dc2; strash", _CHOICES)
+REWRITE = _variant("rewrite", "dc2: dc2; dc2; strash", _CHOICES, largest=3_000)
 TWICE = _variant("twice", _CHOICES, "remap: strash; dch -f; amap -m", largest=4_000)
 RESUB = _variant("resub", _RESUB, _RESUB, _CHOICES, largest=4_000)
 CARES = _variant(
@@ -124,7 +124,7 @@ def synthesise(
     inputs, outputs = buses(circuit, emission)
     with tempfile.TemporaryDirectory(prefix="flow-synthesis-") as scratch:
         place = Path(scratch)
-        (place / "cells.lib").write_text(liberty_text(technology, combinational_only=True))
+        (place / "cells.lib").write_text(_liberty(technology))
         (place / "graph.aig").write_bytes(write_aiger(graph))
         with ThreadPoolExecutor(max(1, workers)) as pool:
             tried = list(pool.map(lambda v: _attempt(v, place, technology, timeout_s), variants))
@@ -167,6 +167,11 @@ def check_technology(technology: Technology) -> None:
         f"technology {technology.name} has no complete set of gates",
         hint="it needs a two-input NAND or NOR, or an inverter with a two-input AND or OR",
     )
+
+
+def _liberty(technology: Technology) -> str:
+    # Without a buffer in the library, ABC's mfs3 and &nf end with a segmentation fault.
+    return liberty_text(technology, combinational_only=True, helper_buffer=True)
 
 
 @dataclass(frozen=True, slots=True)

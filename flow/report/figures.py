@@ -78,6 +78,11 @@ def bits(weights: int, activations: int) -> str:
     return " ".join(words) or NONE
 
 
+def interval(cycles: int) -> str:
+    """How often an answer comes."""
+    return "an answer every cycle" if cycles == 1 else f"an answer every {cycles} cycles"
+
+
 def _text(value: float | None, like: float | None, factor: float, steps: Steps) -> str:
     if value is None:
         return NONE

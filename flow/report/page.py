@@ -148,9 +148,7 @@ def _latency_card(record: Record) -> dict[str, Any]:
         return {"title": "latency", "value": "combinational", "unit": "", "words": True,
                 "lines": [clock] if clock else []}  # fmt: skip
     unit = "cycle" if latency.cycles == 1 else "cycles"
-    return _card(
-        "latency", f"{latency.cycles} {unit}", f"one answer every {latency.interval}", clock
-    )
+    return _card("latency", f"{latency.cycles} {unit}", fig.interval(latency.interval), clock)
 
 
 def _layers(record: Record) -> dict[str, Any]:
@@ -188,7 +186,9 @@ def _layers(record: Record) -> dict[str, Any]:
         "adders": fig.whole(sum(row.adders for row in record.layers)),
         "cells": fig.whole(sum(row.cells for row in record.layers)),
         "area": fig.area(area, area),
+        "area_known": area is not None,
         "power": fig.power(power, power),
+        "power_known": power is not None,
     }
 
 

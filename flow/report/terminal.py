@@ -59,7 +59,8 @@ def _accuracy(level: str) -> Callable[[Record], str]:
 def _latency(r: Record) -> str:
     if r.latency.cycles == 0:
         return "combinational"
-    return f"{r.latency.cycles} cycles, one answer every {r.latency.interval}"
+    unit = "cycle" if r.latency.cycles == 1 else "cycles"
+    return f"{r.latency.cycles} {unit}, {fig.interval(r.latency.interval)}"
 
 
 def _technology(r: Record) -> str:

@@ -48,16 +48,15 @@ class CompiledCircuit:
         self._threads = max(1, threads)
         text = emit_c(circuit)
         self._folder = Path(tempfile.mkdtemp(prefix="flow-compiled-"))
+        self._library: ctypes.CDLL | None = None
         try:
-            library = ctypes.CDLL(
-                str(shared_library(text, self._folder, "circuit", arguments=FLAGS))
-            )
+            built = shared_library(text, self._folder, "circuit", arguments=FLAGS)
+            self._library = ctypes.CDLL(str(built))
         except BaseException:
             self.close()
             raise
-        self._run = library.flow_run
-        self._run.restype = ctypes.c_int
-        self._run.argtypes = (ctypes.c_longlong, *(3 * (ctypes.c_void_p,)))
+        self._library.flow_run.restype = ctypes.c_int
+        self._library.flow_run.argtypes = (ctypes.c_longlong, *(3 * (ctypes.c_void_p,)))
 
     def __enter__(self) -> CompiledCircuit:
         return self

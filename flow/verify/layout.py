@@ -16,6 +16,7 @@ class Layout:
 
     top: str
     samples: int
+    work: int
     outputs: tuple[dict[str, Any], ...]
     width: int
 
@@ -46,6 +47,7 @@ def read_layout(folder: Path) -> Layout:
         return Layout(
             top=str(data["top"]),
             samples=int(data["samples"]),
+            work=max(1, int(data["work"])),
             outputs=tuple(data["outputs"]["ports"]),
             width=max(1, int(data["outputs"]["width"])),
         )

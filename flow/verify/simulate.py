@@ -26,26 +26,31 @@ _MISMATCH = re.compile(
 _OTHER = re.compile(r"\b((?:MISMATCH|STALL|SURPLUS|UNKNOWN) [^\n]+)")
 _TESTS = re.compile(r"^(PASS|FAIL) (\d+) of (\d+) tests$", re.MULTILINE)
 
-Log = Callable[[Layout, Path], str]
-"""Runs a simulator for a layout in a scratch folder; what it printed."""
+Log = Callable[[Layout, Path, int], str]
+"""Runs a simulator on the first samples in a scratch folder; what it printed."""
+
+EVALUATIONS = 6_000_000
+"""What an event-driven simulator may spend on a design; about three seconds."""
+FEWEST = 10
+"""Samples that it runs in any case."""
 
 
 def simulate_icarus(folder: Path, timeout_s: float = 300.0) -> Verdict:
-    """The plain Verilog bench in Icarus Verilog."""
+    """The plain Verilog bench in Icarus Verilog, on as many samples as EVALUATIONS allows."""
 
-    def work(layout: Layout, scratch: Path) -> str:
+    def work(layout: Layout, scratch: Path, samples: int) -> str:
         files = [f"tb/tb_{layout.top}.v", *_sources(folder)]
         program = scratch / "bench.vvp"
         icarus.compile_verilog(files, f"tb_{layout.top}", program, folder, timeout_s)
-        return icarus.simulate(program, folder, timeout_s).log
+        return icarus.simulate(program, folder, timeout_s, [f"+samples={samples}"]).log
 
-    return _checked("simulation with Icarus Verilog", folder, work, _plain)
+    return _checked("simulation with Icarus Verilog", folder, work, _plain, EVALUATIONS)
 
 
 def simulate_verilator(folder: Path, timeout_s: float = 600.0) -> Verdict:
     """The C++ bench in Verilator: a second simulator, of two values, compiled."""
 
-    def work(layout: Layout, scratch: Path) -> str:
+    def work(layout: Layout, scratch: Path, samples: int) -> str:
         files = [*_sources(folder), f"tb/tb_{layout.top}.cpp"]
         # Most of the time goes into Verilator's own runtime, so that is not optimised.
         arguments = [
@@ -61,12 +66,10 @@ def simulate_verilator(folder: Path, timeout_s: float = 600.0) -> Verdict:
     return _checked("simulation with Verilator", folder, work, _plain)
 
 
-def simulate_cocotb(
-    folder: Path, simulator: str = "icarus", timeout_s: float = 300.0
-) -> Verdict:
+def simulate_cocotb(folder: Path, simulator: str = "icarus", timeout_s: float = 300.0) -> Verdict:
     """The cocotb test, in "icarus" or "verilator"."""
 
-    def work(layout: Layout, scratch: Path) -> str:
+    def work(layout: Layout, scratch: Path, samples: int) -> str:
         if find_spec("cocotb") is None:
             raise ToolNotFound("cocotb is not installed", hint="pip install cocotb")
         if simulator == "icarus" and not icarus.available():
@@ -77,29 +80,39 @@ def simulate_cocotb(
         command = Command(
             (sys.executable, "-B", str(folder.resolve() / "tb" / "run.py"), str(scratch)),
             cwd=scratch,
-            env={**environment, "SIM": simulator, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={
+                **environment,
+                "SIM": simulator,
+                "FLOW_SAMPLES": str(samples),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
             timeout_s=timeout_s,
             name="cocotb",
         )
         return run(command, check=False).log
 
-    return _checked(f"cocotb test with {simulator}", folder, work, _cocotb)
+    limit = EVALUATIONS if simulator == "icarus" else None
+    return _checked(f"cocotb test with {simulator}", folder, work, _cocotb, limit)
 
 
 def _checked(
     check: str,
     folder: Path,
     work: Log,
-    judge: Callable[[str, Layout], tuple[str, bool]],
+    judge: Callable[[str, Layout, int], tuple[str, bool]],
+    limit: int | None = None,
 ) -> Verdict:
     """Run, judge the log, and turn every way to fail into a verdict."""
     layout = read_layout(folder)
     begin = time.monotonic()
     if not layout.samples:
         return Verdict(check, "not checked", "there are no samples", 0.0)
+    samples = layout.samples
+    if limit is not None:
+        samples = min(samples, max(FEWEST, limit // layout.work))
     try:
         with tempfile.TemporaryDirectory(prefix="flow-sim-") as scratch:
-            log = work(layout, Path(scratch).resolve())
+            log = work(layout, Path(scratch).resolve(), samples)
     except ToolNotFound as error:
         return Verdict(check, "not checked", error.message, time.monotonic() - begin)
     except ToolFailed as error:
@@ -108,14 +121,14 @@ def _checked(
         detail = ": ".join([error.message, *last])
         status: Status = "timed out" if late else "failed"
         return Verdict(check, status, detail, time.monotonic() - begin)
-    detail, good = judge(log, layout)
+    detail, good = judge(log, layout, samples)
     return Verdict(check, "passed" if good else "failed", detail, time.monotonic() - begin)
 
 
-def _plain(log: str, layout: Layout) -> tuple[str, bool]:
+def _plain(log: str, layout: Layout, samples: int) -> tuple[str, bool]:
     result = _RESULT.search(log)
-    if result and result[1] == "PASS" and result[2] == result[3] == str(layout.samples):
-        return f"{layout.samples} samples", True
+    if result and result[1] == "PASS" and result[2] == result[3] == str(samples):
+        return _extent(layout, samples), True
     if found := _MISMATCH.search(log):
         where = layout.difference(found[2], found[3])
         wrong = f"; {result[2]} of {result[3]} samples are wrong" if result else ""
@@ -125,13 +138,19 @@ def _plain(log: str, layout: Layout) -> tuple[str, bool]:
     return f"the bench ended without a result: {_last(log)}", False
 
 
-def _cocotb(log: str, layout: Layout) -> tuple[str, bool]:
+def _cocotb(log: str, layout: Layout, samples: int) -> tuple[str, bool]:
     result = _TESTS.search(log)
     if result and result[1] == "PASS" and result[2] == result[3]:
-        return f"{layout.samples} samples, {result[3]} tests", True
+        return f"{_extent(layout, samples)}, {result[3]} tests", True
     if other := _OTHER.search(log):
         return other[1].removeprefix("MISMATCH ").strip(), False
     return f"the test ended without a result: {_last(log)}", False
+
+
+def _extent(layout: Layout, samples: int) -> str:
+    if samples == layout.samples:
+        return f"{samples} samples"
+    return f"the first {samples} of {layout.samples} samples"
 
 
 def _last(log: str) -> str:

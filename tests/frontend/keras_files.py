@@ -95,11 +95,13 @@ def archive(members, compression=zipfile.ZIP_STORED):
 
 def keras_zip(model, weights, version="3.4.1"):
     """The bytes of a `.keras` file."""
-    return archive({
-        "metadata.json": json.dumps({"keras_version": version}),
-        "config.json": json.dumps(model),
-        "model.weights.h5": weights,
-    })
+    return archive(
+        {
+            "metadata.json": json.dumps({"keras_version": version}),
+            "config.json": json.dumps(model),
+            "model.weights.h5": weights,
+        }
+    )
 
 
 KERNEL = np.array([[0.5, -1.25, 2.0], [3.0, 0.125, -0.5]], np.float32)

@@ -72,7 +72,9 @@ def test_an_archive_has_inputs_in_order_and_labels(tmp_path):
 def test_images_are_flattened_and_flat_rows_become_images(tmp_path):
     x = np.arange(18.0).reshape(2, 3, 3)
     np.save(tmp_path / "x.npy", x)
-    assert read_data(tmp_path / "x.npy", {"x": (9,)}).inputs["x"].tolist() == x.reshape(2, 9).tolist()
+    assert (
+        read_data(tmp_path / "x.npy", {"x": (9,)}).inputs["x"].tolist() == x.reshape(2, 9).tolist()
+    )
     assert read_data(tmp_path / "x.npy", {"x": (1, 3, 3)}).inputs["x"].shape == (2, 1, 3, 3)
     np.save(tmp_path / "flat.npy", x.reshape(2, 9))
     assert read_data(tmp_path / "flat.npy", {"x": (3, 3)}).inputs["x"].tolist() == x.tolist()
@@ -134,7 +136,10 @@ def test_a_table_feeds_two_inputs_in_order(tmp_path):
         ("a,b,c,d,y\n1,2,3\n", "line 2 has 3 cells, but the header has 5"),
         ("a,b,c,d,y\n1,2,3,4,\n", "the label of row 1 is missing"),
         ("a,b,c,d,y\n", "the table has a header and no rows"),
-        ("1,2,3,4,5\n1,2,3,4,0\n", "the first line of the table is no header: it holds numbers only"),
+        (
+            "1,2,3,4,5\n1,2,3,4,0\n",
+            "the first line of the table is no header: it holds numbers only",
+        ),
         (
             "a,b\n1,2\n",
             "the table has 2 columns, but the model takes 4 features (5 columns with a label)",
@@ -273,7 +278,11 @@ def test_labels_become_class_indices(tmp_path, labels, options, indices, classes
 @pytest.mark.parametrize(
     ("labels", "options", "message"),
     [
-        ([0, 1, 2], {"classes": (0, 1)}, "the label 2 of row 3 is none of the model's classes 0, 1"),
+        (
+            [0, 1, 2],
+            {"classes": (0, 1)},
+            "the label 2 of row 3 is none of the model's classes 0, 1",
+        ),
         ([4, 5, 6], {"outputs": 2}, "the labels are 3 classes, but the model has 2"),
         ([0, 1], {}, "there are 3 samples and 2 labels"),
         ([0, 1, np.nan], {}, "the label of row 3 is missing"),

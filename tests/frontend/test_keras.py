@@ -142,7 +142,7 @@ def test_a_functional_model_branches_merges_and_drops_what_acts_in_training_only
         ],
         outputs=("noise", "sum"),
     )
-    weights = {name: k.SMALL_WEIGHTS["fc1"] for name in ("late", "early")}
+    weights = dict.fromkeys(("late", "early"), k.SMALL_WEIGHTS["fc1"])
     read = read_h5(tmp_path, model, weights)
     assert kinds(read) == [
         ("SourceInput", "x", ()),

@@ -61,3 +61,8 @@ def test_metrics_shapes_and_bits():
     assert [fig.bits(4, 6), fig.bits(0, 6), fig.bits(4, 0), fig.bits(0, 0)] == [
         "w4 a6", "a6", "w4", "\u2013"
     ]  # fmt: skip
+
+
+def test_intervals():
+    assert fig.interval(1) == "an answer every cycle"
+    assert fig.interval(4) == "an answer every 4 cycles"

@@ -91,9 +91,21 @@ def test_every_figure_stands_on_the_page():
 def test_a_bare_record_makes_a_page_without_empty_sections():
     text = words(to_html(bare()))
     assert "Nothing was checked." in text
-    assert "5 cycles one answer every 2" in text
+    assert "5 cycles an answer every 2 cycles" in text
     for absent in ("Layers", "Answers", "Power sources", "Critical path", "Cells", "None"):
         assert absent not in text
+
+
+def test_figures_that_are_not_known_take_no_column():
+    record = demo()
+    layers = tuple(replace(row, area_um2=None) for row in record.layers)
+    cells = tuple(replace(cell, area_um2=None) for cell in record.area.cells)
+    area = replace(record.area, um2=None, nand2=None, cells=cells)
+    text = words(to_html(replace(record, area=area, layers=layers)))
+    assert "area 6 460 cells power" in text
+    assert "weights bits adders cells power hidden_1 dense" in text
+    assert "110 w5 a4 214 2 961 7.91 mW" in text
+    assert "cm²" not in text.replace("printed solar cell, 10 cm²", "")
 
 
 def test_every_verdict_has_its_own_look_sign_and_word():

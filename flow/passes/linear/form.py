@@ -59,13 +59,20 @@ def finish(a: Form | None, bias: int, intern: Builder) -> Node:
     return intern(Add(x, Const(bias))) if bias else x
 
 
-def add_all(forms: Iterable[Form], intern: Builder) -> Form | None:
+def add_all(
+    forms: Iterable[Form], intern: Builder, depths: Iterable[int] | None = None
+) -> Form | None:
     """The sum in a tree that joins the two shallowest, then narrowest, values first.
 
-    Least depth in the manner of Huffman, "A Method for the Construction of Minimum-Redundancy
-    Codes", Proc. IRE 40 (1952), with max for plus (Golumbic, IEEE Trans. Computers 25, 1976).
+    `depths` holds the depth of each value; all are 0 without it. Least depth: M. C. Golumbic,
+    "Combinatorial Merging", IEEE Trans. Computers C-25 (1976). None where there are no values.
     """
-    heap = [(0, _width(form), i, form) for i, form in enumerate(forms)]
+    listed = list(forms)
+    starts = list(depths) if depths is not None else [0] * len(listed)
+    heap = [
+        (depth, _width(form), i, form)
+        for i, (depth, form) in enumerate(zip(starts, listed, strict=True))
+    ]
     heapq.heapify(heap)
     count = len(heap)
     while len(heap) > 1:
@@ -76,6 +83,16 @@ def add_all(forms: Iterable[Form], intern: Builder) -> Form | None:
         heapq.heappush(heap, (max(depth, other) + 1, _width(total), count, total))
         count += 1
     return heap[0][3] if heap else None
+
+
+def least_depth(depths: Iterable[int]) -> int:
+    """Depth of the tree that `add_all` makes of values of these depths, which is the least."""
+    heap = list(depths)
+    heapq.heapify(heap)
+    while len(heap) > 1:
+        heapq.heappop(heap)
+        heapq.heappush(heap, heapq.heappop(heap) + 1)
+    return heap[0] if heap else 0
 
 
 def _width(form: Form) -> int:

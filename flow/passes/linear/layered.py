@@ -10,6 +10,7 @@ from flow.ir.builder import Builder, substitute
 from flow.ir.circuit import Circuit
 from flow.ir.nodes import Linear, Node
 from flow.passes.rules.arithmetic import linear_terms
+from flow.passes.widen import fitted, on_wider
 
 Replace = Callable[[Sequence[Linear], Builder], dict[Linear, Node]]
 """The node for each of some rows, none of which depends on another."""
@@ -29,13 +30,16 @@ def rebuild_linear(circuit: Circuit, replace: Replace) -> Circuit:
     order = sorted(depth, key=lambda node: (depth[node], not isinstance(node, Linear)))
     intern = Builder()
     done: dict[Node, Node] = {}
-    for is_row, nodes in groupby(order, key=lambda node: isinstance(node, Linear)):
-        moved = {x: intern(x.with_operands(*(done[y] for y in x.operands))) for x in nodes} if is_row else {}
+    for (_, is_row), nodes in groupby(order, key=lambda x: (depth[x], isinstance(x, Linear))):
         if not is_row:
             for x in nodes:
-                done[x] = intern(x.with_operands(*(done[y] for y in x.operands)))
+                done[x] = intern(fitted(on_wider(x, (done[y] for y in x.operands)), x.range))
             continue
-        rows = {x: cast("Linear", linear_terms(y) or y) for x, y in moved.items()}
+        rows: dict[Node, Linear] = {}
+        for x in nodes:
+            moved = intern(x.with_operands(*(done[y] for y in x.operands)))
+            rows[x] = cast("Linear", linear_terms(moved) or moved)
         found = replace(tuple(dict.fromkeys(rows.values())), intern)
-        done.update({x: found[row] for x, row in rows.items()})
+        for x, row in rows.items():
+            done[x] = intern(fitted(found[row], row.range))
     return substitute(circuit, done)

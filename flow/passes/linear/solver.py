@@ -22,9 +22,6 @@ from flow.passes.linear.program import Program, Ref
 COEFFICIENT_BITS = 22
 """Coefficients of more bits are outside what the solver computes exactly."""
 
-NEGATE, INPUT, ADD, SUBTRACT = -2, -1, 0, 1
-"""The operation codes that a solution may contain."""
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -70,6 +67,7 @@ def _stage(
     """Append the sums of one stage of a solution; the references to its outputs."""
     values: list[Ref | None] = []
     for op in stage.ops:
+        # Codes of the operations: -1 input, -2 negation, 0 addition, 1 subtraction.
         match op.opcode:
             case -1:
                 values.append(_moved(inputs[op.data[0]], stage.inp_shifts[op.data[0]], False))
@@ -77,7 +75,7 @@ def _stage(
                 values.append(_moved(values[op.addr[0]], 0, True))
             case 0 | 1:
                 a = values[op.addr[0]]
-                b = _moved(values[op.addr[1]], op.data[0], op.opcode == SUBTRACT)
+                b = _moved(values[op.addr[1]], op.data[0], op.opcode == 1)
                 if a is None or b is None:
                     values.append(b if a is None else a)
                 else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from flow.passes.linear.csd import digit_count
 from flow.passes.linear.matrix import Row
@@ -11,19 +12,29 @@ Tile = tuple[range, range]
 """Rows and columns of a part of a matrix."""
 
 
-def tiles(rows: Sequence[Row], columns: int, digits: int) -> list[Tile]:
-    """Tiles with about `digits` signed digits each, or the whole where that is no more.
+WHOLE_DIGITS = 7000
+"""A matrix of no more signed digits is not cut: 64 x 64 of 4 bits."""
 
-    Columns are cut before rows: cutting columns costs an adder for each row, cutting rows loses
-    the subexpressions that rows share, which at equal work is more (measured on random 64 x 64
-    matrices of 4 and 8 bits: 4 % and 3 %).
+TILE_DIGITS = 4000
+"""Signed digits of a tile of a larger one; a tile takes about a second."""
+
+
+def work(rows: Sequence[Row]) -> int:
+    """Signed digits of all coefficients; the solver's time grows with their square or less."""
+    return sum(digit_count(c) for row in rows for c in row.values())
+
+
+def tiles(rows: Sequence[Row], columns: int) -> list[Tile]:
+    """Tiles with about TILE_DIGITS signed digits each, or the whole up to WHOLE_DIGITS.
+
+    A tile has twice as many rows (sums) as columns (terms): cutting columns costs an adder for
+    each row, but cutting rows loses the subexpressions that rows share, which is more (3 to 4 %
+    of the adders on random 64 x 64 matrices of 4 and 8 bits cut in two).
     """
-    work = sum(digit_count(c) for row in rows for c in row.values())
-    if work <= digits:
+    digits = work(rows)
+    if digits <= WHOLE_DIGITS:
         return [(range(len(rows)), range(columns))]
-    density = work / (len(rows) * columns)
-    area = digits / density
-    # Twice as many rows (outputs) as columns (inputs).
+    area = TILE_DIGITS * len(rows) * columns / digits
     high = min(len(rows), max(1, round((2 * area) ** 0.5)))
     wide = min(columns, max(1, round(area / high)))
     return [
@@ -37,4 +48,4 @@ def _parts(length: int, largest: int) -> list[range]:
     """Cut 0 .. length-1 into the fewest nearly equal ranges of at most `largest`."""
     count = -(-length // largest)
     edges = [length * i // count for i in range(count + 1)]
-    return [range(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [range(a, b) for a, b in pairwise(edges)]

@@ -166,7 +166,9 @@ def product(node: Node) -> Node | None:
             return Linear((x,), (c,), 0)
         case Mul(p, q) if BIT.covers(p.range) and BIT.covers(q.range):
             return And(p, q)
-        case Mul(x, p) | Mul(p, x) if BIT.covers(p.range):
+        case Mul(x, p) if BIT.covers(p.range):
+            return Select(p, x, Const(0))
+        case Mul(p, x) if BIT.covers(p.range):
             return Select(p, x, Const(0))
     return None
 

@@ -1,0 +1,77 @@
+"""Trees of additions as lists of signed terms."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from flow.ir.builder import Builder, substitute
+from flow.ir.circuit import Circuit
+from flow.ir.nodes import Add, Linear, Neg, Node, Shl, Sub
+
+Term = tuple[Node, int]
+"""A node and its coefficient."""
+
+
+def uses(circuit: Circuit) -> Counter[Node]:
+    """How often each node is read, by operations and by output ports."""
+    count: Counter[Node] = Counter()
+    for node in circuit.walk():
+        count.update(node.operands)
+    for port in circuit.outputs:
+        count.update(port.lanes)
+    return count
+
+
+def inner_nodes(circuit: Circuit, kinds: tuple[type[Node], ...]) -> set[Node]:
+    """Nodes of some kinds that only one other node of these kinds reads."""
+    count = uses(circuit)
+    return {
+        x
+        for node in circuit.walk()
+        if isinstance(node, kinds)
+        for x in node.operands
+        if isinstance(x, kinds) and count[x] == 1
+    }
+
+
+def terms_of(root: Node, is_inner: Callable[[Node], bool]) -> list[Term]:
+    """The leaves of the tree under a sum, in reading order, each with its coefficient."""
+    terms: list[Term] = []
+    stack: list[Term] = [(root, 1)]
+    while stack:
+        node, c = stack.pop()
+        if node is not root and not is_inner(node):
+            terms.append((node, c))
+            continue
+        match node:
+            case Add(a, b):
+                stack += [(b, c), (a, c)]
+            case Sub(a, b):
+                stack += [(b, -c), (a, c)]
+            case Neg(x):
+                stack.append((x, -c))
+            case Shl(x, amount):
+                stack.append((x, c << amount))
+            case _:
+                terms.append((node, c))
+    return terms
+
+
+def linear_of_sums(circuit: Circuit) -> Circuit:
+    """The circuit with each tree of Add, Sub, Neg and Shl as one Linear row."""
+    kinds = (Add, Sub, Neg, Shl)
+    inner = inner_nodes(circuit, kinds)
+    intern = Builder()
+    done: dict[Node, Node] = {}
+    for node in circuit.walk():
+        if node in inner:
+            continue
+        if isinstance(node, kinds):
+            terms = terms_of(node, inner.__contains__)
+            done[node] = intern(
+                Linear(tuple(done[x] for x, _ in terms), tuple(c for _, c in terms), 0)
+            )
+        else:
+            done[node] = intern(node.with_operands(*(done[x] for x in node.operands)))
+    return substitute(circuit, done)

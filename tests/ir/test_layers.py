@@ -1,0 +1,210 @@
+"""Every layer against plain Python on rationals; every value lies in its interval."""
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from networks import array, inputs, layers
+
+from flow.errors import IRError
+from flow.ir.layers import (
+    LAYER_TYPES,
+    Add,
+    Affine,
+    ArgMax,
+    AtLeast,
+    Concat,
+    Dense,
+    Input,
+    Lookup,
+    Relu,
+    Requantize,
+    Reshape,
+)
+from flow.ir.rounding import round_fraction
+from flow.ir.tensor import exact, fractions, tensor_type
+
+HEAD = ("y", ("x",), "file: y")
+ONE = fractions(1, ())
+
+
+def spread(values, shape):
+    return np.broadcast_to(np.asarray(values, dtype=object), shape)
+
+
+def dense(layer, x):
+    rows = []
+    for row in x.reshape(-1, x.shape[-1]).tolist():
+        for j in range(layer.weights.shape[1]):
+            terms = zip(row, layer.weights[:, j].tolist(), strict=True)
+            rows.append(int(layer.bias[j]) + sum(a * b for a, b in terms))
+    return array(rows, (*x.shape[:-1], layer.weights.shape[1]))
+
+
+def requantize(layer, x):
+    parts = (layer.multiplier, layer.offset, layer.lo, layer.hi)
+    spreads = [spread(p, x.shape).ravel().tolist() for p in parts]
+    values = []
+    for n, m, b, lo, hi in zip(x.ravel().tolist(), *spreads, strict=True):
+        y = round_fraction(Fraction(n) * m + b, layer.rounding)
+        while layer.overflow == "wrap" and not lo <= y <= hi:
+            y += (hi - lo + 1) * (1 if y < lo else -1)
+        values.append(min(max(y, lo), hi))
+    return array(values, x.shape)
+
+
+def lookup(layer, x):
+    return array([layer.table[n - layer.base] for n in x.ravel().tolist()], x.shape)
+
+
+def argmax(layer, x):
+    rows = x.reshape(-1, x.shape[-1]).tolist()
+    return array([row.index(max(row)) for row in rows], x.shape[:-1] or (1,))
+
+
+ORACLES = {
+    Dense: dense,
+    Affine: lambda layer, x: x * spread(layer.multiplier, x.shape) + spread(layer.offset, x.shape),
+    Requantize: requantize,
+    Relu: lambda layer, x: array([max(n, 0) for n in x.ravel().tolist()], x.shape),
+    Lookup: lookup,
+    Add: lambda layer, *xs: array(
+        [sum(t) for t in zip(*(x.ravel() for x in xs), strict=True)], xs[0].shape
+    ),
+    Concat: lambda layer, *xs: np.concatenate(xs, axis=layer.axis),
+    Reshape: lambda layer, x: x.reshape(layer.shape),
+    ArgMax: argmax,
+    AtLeast: lambda layer, x: (x >= spread(layer.bound, x.shape)).astype(int).astype(object),
+}
+
+
+def test_every_layer_but_the_input_has_an_oracle():
+    assert set(LAYER_TYPES) - set(ORACLES) == {Input}
+
+
+@given(st.data(), inputs(), st.sampled_from([np.int64, object]))
+def test_a_layer_is_its_definition_and_stays_in_its_interval(data, source, dtype):
+    layer = data.draw(layers("y", {"x": source.tensor}))
+    types = [source.tensor] * len(layer.sources)
+    here = layer.infer_type(*types)
+    ends = zip(source.tensor.lo.ravel().tolist(), source.tensor.hi.ravel().tolist(), strict=True)
+    columns = [data.draw(st.lists(st.integers(a, b), min_size=4, max_size=4)) for a, b in ends]
+    batch = np.array(columns, dtype=dtype).T.reshape(-1, *source.tensor.shape)
+    out = layer.evaluate(*[batch] * len(types))
+    assert out.dtype == dtype
+    for x, y in zip(batch.astype(object), out.astype(object), strict=True):
+        assert y.tolist() == ORACLES[type(layer)](layer, *[x] * len(types)).tolist()
+        assert y.shape == here.shape
+        assert (here.lo <= y).all()
+        assert (y <= here.hi).all()
+
+
+@given(st.data(), inputs())
+def test_intermediate_values_stay_below_the_peak(data, source):
+    layer = data.draw(layers("y", {"x": source.tensor}))
+    here = layer.infer_type(*[source.tensor] * len(layer.sources))
+    assert layer.peak(*[source.tensor] * len(layer.sources)) >= 0
+    if isinstance(layer, Dense):
+        assert layer.peak(source.tensor) >= max(abs(here.hull.lo), abs(here.hull.hi))
+    if isinstance(layer, Requantize):
+        n, b, d = layer.ratio(source.tensor.shape)
+        assert layer.peak(source.tensor) >= 2 * abs(source.tensor.hi * n + b).max()
+        assert [Fraction(*p) for p in zip(n.ravel(), d.ravel(), strict=True)] == spread(
+            layer.multiplier, n.shape
+        ).ravel().tolist()
+
+
+def test_the_interval_of_a_dense_layer_is_reached_at_its_corners():
+    x = tensor_type((2,), np.array([-1, 2]), np.array([3, 5]))
+    layer = Dense(*HEAD, np.array([[2, -3], [-1, 4]]), np.array([10, 0]), ONE)
+    here = layer.infer_type(x)
+    corners = np.array(list(itertools.product((-1, 3), (2, 5))))
+    out = layer.evaluate(corners)
+    assert out.min(axis=0).tolist() == here.lo.tolist() == [3, -1]
+    assert out.max(axis=0).tolist() == here.hi.tolist() == [14, 23]
+
+
+def test_a_wrap_that_never_wraps_keeps_the_narrow_interval():
+    x = tensor_type((1,), -2, 3)
+    layer = Requantize(
+        *HEAD, ONE, fractions(0, ()), "floor", "wrap", exact(-4, ()), exact(3, ()), ONE
+    )
+    here = layer.infer_type(x)
+    assert (here.lo.tolist(), here.hi.tolist()) == ([-2], [3])
+
+
+def test_argmax_takes_the_lowest_index_of_equals():
+    layer = ArgMax(*HEAD)
+    assert layer.evaluate(np.array([[1, 4, 4], [7, 7, 0], [0, 0, 1]])).tolist() == [[1], [0], [2]]
+
+
+def test_dense_of_integers_wider_than_64_bits_is_exact():
+    big = 1 << 80
+    layer = Dense(*HEAD, np.array([[3]]), np.array([1]), ONE)
+    x = np.array([[big], [-big]], dtype=object)
+    assert layer.evaluate(x).tolist() == [[3 * big + 1], [1 - 3 * big]]
+
+
+X3 = tensor_type((3,), 0, 7)
+
+
+@pytest.mark.parametrize(
+    ("make", "sources", "message"),
+    [
+        (
+            lambda: Input("x", (), "p", X3, fractions(0, (2,))),
+            (),
+            "x: the offset has shape (2,)",
+        ),
+        (
+            lambda: Dense(*HEAD, np.ones((2, 1), int), np.zeros(1, int), ONE),
+            (X3,),
+            "y: weights (2, 1) meet a tensor (3,)",
+        ),
+        (
+            lambda: Requantize(*HEAD, ONE, ONE, "up", "wrap", exact(0, ()), exact(1, ()), ONE),
+            (X3,),
+            "y: no rounding 'up' or 'wrap'",
+        ),
+        (
+            lambda: Requantize(*HEAD, ONE, ONE, "ceil", "wrap", exact(2, ()), exact(1, ()), ONE),
+            (X3,),
+            "y: an empty range to requantise into",
+        ),
+        (lambda: Lookup(*HEAD, 0, (1, 2, 3), ONE), (X3,), "y: a table of 3 entries meets [0, 7]"),
+        (
+            lambda: Add("y", ("x", "z"), "p"),
+            (X3, tensor_type((3,), 0, 7, Fraction(1, 2))),
+            "y: tensors of different shape or scale are added",
+        ),
+        (lambda: Reshape(*HEAD, (2, 2)), (X3,), "y: (3,) does not reshape to (2, 2)"),
+        (
+            lambda: ArgMax(*HEAD),
+            (tensor_type((2,), 0, 1, array([Fraction(1), Fraction(2)], (2,))),),
+            "y: the elements have different scales",
+        ),
+    ],
+)
+def test_a_layer_that_does_not_fit_is_refused(make, sources, message):
+    with pytest.raises(IRError) as caught:
+        make().infer_type(*sources)
+    assert caught.value.message == message
+
+
+def test_an_input_has_no_value_of_its_own():
+    with pytest.raises(IRError, match=r"^input 'x' has no value of its own$"):
+        Input("x", (), "p", X3, fractions(0, (3,))).evaluate()
+
+
+def test_peak_of_a_requantisation_bounds_the_doubled_numerator():
+    x = tensor_type((1,), -5, 3)
+    layer = Requantize(
+        *HEAD, fractions(Fraction(2, 3), ()), fractions(Fraction(1, 2), ()), "half_even",
+        "saturate", exact(-9, ()), exact(9, ()), ONE,
+    )  # fmt: skip
+    n, b, d = (int(v.item()) for v in layer.ratio((1,)))
+    assert (n, b, d) == (4, 3, 6)
+    assert layer.peak(x) == 4 * (5 * 4 + 3 + 6)

@@ -1,0 +1,130 @@
+"""Hypothesis strategies: random valid networks over every kind of layer, and their inputs."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import strategies as st
+
+from flow.ir.layers import (
+    Add,
+    Affine,
+    ArgMax,
+    AtLeast,
+    Concat,
+    Dense,
+    Input,
+    Layer,
+    Lookup,
+    Relu,
+    Requantize,
+    Reshape,
+)
+from flow.ir.network import Network
+from flow.ir.rounding import ROUNDINGS
+from flow.ir.tensor import TensorType, fractions, tensor_type
+
+SMALL = st.integers(-9, 9)
+RATIOS = st.fractions(-3, 3, max_denominator=12)
+
+
+def array(values, shape):
+    """Python integers or fractions of a shape."""
+    result = np.empty(len(values), dtype=object)
+    result[:] = values
+    return result.reshape(shape)
+
+
+@st.composite
+def arrays(draw: st.DrawFn, shape, elements=SMALL):
+    """An object array of the shape, or one that broadcasts to it from the last axis."""
+    shape = draw(st.sampled_from([(), shape[-1:], shape]))
+    size = int(np.prod(shape, dtype=int))
+    return array(draw(st.lists(elements, min_size=size, max_size=size)), shape)
+
+
+@st.composite
+def inputs(draw: st.DrawFn, name: str = "x") -> Input:
+    """An input of up to 12 elements with an interval for each."""
+    shape = draw(st.sampled_from([(1,), (3,), (4,), (2, 3), (2, 2, 2)]))
+    size = int(np.prod(shape))
+    lo = draw(st.lists(st.integers(-20, 5), min_size=size, max_size=size))
+    span = draw(st.lists(st.integers(0, 30), min_size=size, max_size=size))
+    scale = draw(st.sampled_from([Fraction(1), Fraction(1, 8), Fraction(3, 7)]))
+    hi = [a + b for a, b in zip(lo, span, strict=True)]
+    tensor = tensor_type(shape, array(lo, shape), array(hi, shape), scale)
+    return Input(name, (), "file: x", tensor, fractions(0, shape))
+
+
+@st.composite
+def layers(draw: st.DrawFn, name: str, tensors: dict[str, TensorType]) -> Layer:
+    """A layer that fits on some of the tensors."""
+    source = draw(st.sampled_from(sorted(tensors)))
+    x = tensors[source]
+    head = (name, (source,), f"file: {name}")
+    scale = fractions(Fraction(1, 4), ())
+    kinds = [Dense, Affine, Requantize, Relu, Reshape, AtLeast, Add, Concat]
+    if x.hull.hi - x.hull.lo < 400:
+        kinds.append(Lookup)
+    if (x.scale == x.scale.ravel()[0]).all():
+        kinds.append(ArgMax)
+    match draw(st.sampled_from(kinds)).kind:
+        case "dense":
+            outputs = draw(st.integers(1, 3))
+            size = x.shape[-1] * outputs
+            weights = draw(st.lists(SMALL, min_size=size, max_size=size))
+            bias = draw(st.lists(SMALL, min_size=outputs, max_size=outputs))
+            weights = array(weights, (x.shape[-1], outputs)).astype(np.int64)
+            return Dense(*head, weights, array(bias, (outputs,)).astype(np.int64), scale)
+        case "affine":
+            factor, offset = draw(arrays(x.shape)), draw(arrays(x.shape))
+            return Affine(*head, factor, offset, scale)
+        case "requantize":
+            factor, offset = draw(arrays(x.shape, RATIOS)), draw(arrays(x.shape, RATIOS))
+            lo, span = draw(arrays(x.shape)), draw(st.integers(0, 12))
+            hi = np.asarray(lo + span, dtype=object)
+            rounding = draw(st.sampled_from(ROUNDINGS))
+            overflow = draw(st.sampled_from(["saturate", "wrap"]))
+            return Requantize(*head, factor, offset, rounding, overflow, lo, hi, scale)
+        case "reshape":
+            return Reshape(*head, draw(st.sampled_from([(x.size,), (1, x.size), (x.size, 1)])))
+        case "at_least":
+            return AtLeast(*head, draw(arrays(x.shape)))
+        case "lookup":
+            size = x.hull.hi - x.hull.lo + 1
+            table = draw(st.lists(SMALL, min_size=size, max_size=size))
+            return Lookup(*head, x.hull.lo, tuple(table), scale)
+        case "add":
+            return Add(name, (source, source), f"file: {name}")
+        case "concat":
+            return Concat(name, (source, source), f"file: {name}", draw(st.sampled_from([0, -1])))
+        case "argmax":
+            return ArgMax(*head)
+        case _:
+            return Relu(*head)
+
+
+@st.composite
+def networks(draw: st.DrawFn, max_layers: int = 5) -> Network:
+    """A valid network of one or two inputs; the last layer and maybe another are its outputs."""
+    made: list[Layer] = [draw(inputs(f"x{i}")) for i in range(draw(st.integers(1, 2)))]
+    tensors = {layer.name: layer.infer_type() for layer in made}
+    for i in range(draw(st.integers(1, max_layers))):
+        layer = draw(layers(f"layer_{i}", tensors))
+        tensors[layer.name] = layer.infer_type(*(tensors[s] for s in layer.sources))
+        made.append(layer)
+    outputs = (made[-1].name, draw(st.sampled_from(sorted(tensors))))
+    head = draw(st.sampled_from(["none", "softmax", "sigmoid"]))
+    return Network("net", tuple(made), tuple(dict.fromkeys(outputs)), head)
+
+
+def sample(network: Network, rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
+    """Integer inputs inside their intervals, the two ends first."""
+    values = {}
+    for layer in network.inputs:
+        lo, hi = layer.tensor.lo.astype(np.int64), layer.tensor.hi.astype(np.int64)
+        drawn = rng.integers(lo, hi + 1, (count, *layer.tensor.shape))
+        drawn[:1], drawn[1:2] = lo, hi
+        values[layer.name] = drawn
+    return values
