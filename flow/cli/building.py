@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from flow.cli.tables import show
 from flow.errors import UsageError
 from flow.pipeline.build import STAGES, Build, build
 from flow.pipeline.config import BuildConfig
 from flow.report.codec import to_json
-from flow.report.terminal import show
+from flow.report.terminal import one
 from flow.targets.registry import target
 
 Configure = Callable[[Mapping[str, Any], Path | None, Mapping[str, Any]], BuildConfig]
@@ -43,7 +44,7 @@ def run_build(
     if as_json:
         click.echo(to_json(done.state.report), nl=False)
         return
-    show(done.state.report)
+    show(one(done.state.report))
     _footer(done, output)
 
 

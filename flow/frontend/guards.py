@@ -75,7 +75,7 @@ def parse_json(data: bytes, where: str) -> Any:
         _refuse_json(f"the JSON text is larger than {JSON_BYTES // MIB} MiB", where)
     try:
         value = json.loads(
-            data.decode("utf-8"),
+            data.decode("utf-8-sig"),
             object_pairs_hook=_unique,
             parse_constant=_constant,
             parse_float=_finite,

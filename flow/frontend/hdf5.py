@@ -20,6 +20,9 @@ from flow.frontend import guards
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
+DEPTH = 64
+"""The most parts of a path."""
+
 FILTERS = frozenset({1, 2, 3, 32000})
 """The filters that may unpack data: deflate, shuffle, Fletcher-32, LZF; no plug-ins."""
 
@@ -124,10 +127,13 @@ class WeightFile:
     def _find(self, path: tuple[str, ...]) -> Any:
         """The object at the path or None; refuses every link that is not a hard one."""
         names = tuple(part for step in path for part in step.split("/") if part)
-        if names not in self._places:
-            parent = self._find(names[:-1])
-            with self._damage():
-                self._places[names] = self._follow(parent, names[-1], path)
+        if len(names) > DEPTH:
+            self._refuse(f"a path has more than {DEPTH} parts", path)
+        for end in range(1, len(names) + 1):
+            if names[:end] not in self._places:
+                parent = self._places[names[: end - 1]]
+                with self._damage():
+                    self._places[names[:end]] = self._follow(parent, names[end - 1], path)
         return self._places[names]
 
     def _follow(self, parent: Any, name: str, path: tuple[str, ...]) -> Any:
@@ -176,15 +182,15 @@ class WeightFile:
         return tuple(self._string(item, path, name) for item in array.reshape(-1).tolist())
 
     def _string(self, value: Any, path: tuple[str, ...], name: str) -> str:
-        if isinstance(value, bytes):
-            with self._damage():
+        with self._damage():
+            if isinstance(value, bytes):
                 return value.decode("utf-8")
-        if isinstance(value, str):
-            return value
+            if isinstance(value, str):
+                return value.encode("utf-8").decode("utf-8")
         self._refuse(f"the attribute {name!r} is not text", path)
 
     def _place(self, path: tuple[str, ...]) -> str:
-        return f"{self.where}, {'/'.join(path)}"
+        return f"{self.where}, {'/'.join(path)[:200]}"
 
     def _refuse(self, message: str, path: tuple[str, ...]) -> NoReturn:
         raise UsageError(

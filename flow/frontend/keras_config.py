@@ -32,14 +32,10 @@ class LayerConfig:
     calls: tuple[tuple[Tensor, ...], ...]
     place: str
 
-    def read_class(self, config: Any, what: str) -> tuple[str, Mapping[str, Any]]:
-        """The class name and the settings of a serialised object in this layer."""
-        return read_class(config, f"{self.place}, {what}")
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelConfig:
-    """All layers in the order of the file; `implied` is the input shape where no layer has it."""
+    """All layers in the order of the file, an input before them where the file implies it."""
 
     name: str
     layers: tuple[LayerConfig, ...]
@@ -67,7 +63,7 @@ def read_config(value: Any, where: str) -> ModelConfig:
         )
     if not entries:
         malformed("the model has no layers", where)
-    name = str(config.get("name", "model")) if isinstance(config, Mapping) else "model"
+    name = config.get("name") if isinstance(config, Mapping) else None
     if kind == "Sequential":
         layers = tuple(_sequential(entries, where))
         outputs: tuple[Tensor, ...] = ((layers[-1].name, 0, 0),)
@@ -81,7 +77,8 @@ def read_config(value: Any, where: str) -> ModelConfig:
         if layer.name in seen:
             malformed(f"two layers are named {layer.name!r}", where)
         seen.add(layer.name)
-    return ModelConfig(name, layers, outputs, kind == "Sequential")
+    title = str(name) if _is_text(name) else "model"
+    return ModelConfig(title, layers, outputs, kind == "Sequential")
 
 
 def read_class(value: Any, where: str, listed: bool = False) -> tuple[str, Any]:
@@ -198,9 +195,16 @@ def _layer(
 def _name(entry: dict[str, Any], where: str) -> str:
     config = entry.get("config")
     name = entry.get("name") or (config.get("name") if isinstance(config, dict) else None)
-    if not isinstance(name, str) or not name:
+    if not _is_text(name):
         malformed("a layer has no name", where)
-    return name
+    return str(name)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is a string with something in it, and no half of a surrogate pair."""
+    if not isinstance(value, str) or not value:
+        return False
+    return value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 def _place(entry: dict[str, Any], where: str) -> str:

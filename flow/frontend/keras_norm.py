@@ -34,7 +34,8 @@ def plan_batch_norm(settings: Settings) -> Normalisation:
     """
     parts = ("gamma", "beta", "mean", "variance")
     settings.allow(
-        "axis", "momentum", "epsilon", "center", "scale", "fused", "synchronized", "renorm_momentum", "renorm_clipping",
+        "axis", "momentum", "epsilon", "center", "scale", "fused", "synchronized",
+        "renorm_momentum", "renorm_clipping",
         "virtual_batch_size", "mode", "beta_range", "gamma_range",
         *(f"{part}_quantizer" for part in parts if settings.kind == "QBatchNormalization"),
     )  # fmt: skip

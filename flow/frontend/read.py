@@ -11,10 +11,11 @@ from flow.frontend.source import SourceModel
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = b"PK\x03\x04"
+ONNX = b"\x08"
+"""A protocol buffer that begins with its field 1, the version of the ONNX format."""
 
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
 _PICKLE = re.compile(rb"\x80[\x02-\x08]")
-_TEXT = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]*")
 
 
 def read_model(path: Path, weights: Path | None = None) -> SourceModel:
@@ -46,7 +47,7 @@ def read_model(path: Path, weights: Path | None = None) -> SourceModel:
             where=path.name,
             hint="save a scikit-learn model by skops, any other as ONNX",
         )
-    if head[:1] == b"\x08" and not _TEXT.fullmatch(head):
+    if head.startswith(ONNX):
         from flow.frontend.onnx import read_onnx
 
         return read_onnx(path)

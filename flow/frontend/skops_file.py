@@ -98,8 +98,9 @@ def _check(data: bytes, where: str) -> None:
     for node in _nodes(schema):
         if "__class__" in node or "__module__" in node or "__loader__" in node:
             told = f"{node.get('__module__')}.{node.get('__class__')}"
-            if told not in ALLOWED or node.get("__loader__") not in NODES:
-                refused.append(printable(f"{told} ({node.get('__loader__')})", 120))
+            loader = str(node.get("__loader__"))
+            if told not in ALLOWED or loader not in NODES:
+                refused.append(printable(f"{told} ({loader})", 120))
         name = node.get("file")
         if isinstance(name, str) and "__loader__" in node:
             if name not in members:

@@ -1,7 +1,8 @@
-"""Random SourceModels: quantised ones whose numbers float64 holds exactly, and float perceptrons."""
+"""Random SourceModels: quantised ones that float64 computes exactly, and float perceptrons."""
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -37,6 +38,7 @@ def quantiser(step, lo, hi, rounding="half_even", overflow="saturate"):
 
 def exact_dense(name, source, integers, step=Fraction(1, 4), bias=None):
     """A dense layer of integers times a step; the bias is given as floats without a step."""
+    step = Fraction(step)
     kernel = Weights(np.asarray(integers, dtype=float) * float(step), step_array(step))
     offset = None if bias is None else Weights(np.asarray(bias, dtype=float))
     return SourceDense(name, (source,), f"file: {name}", kernel, offset)
@@ -48,10 +50,12 @@ def perceptron(rng, sizes=PERCEPTRON_SIZES, hidden="relu", head="softmax", scale
     if scaler:
         scale, offset = rng.uniform(0.1, 2, sizes[0]), rng.normal(size=sizes[0])
         layers.append(SourceAffine("scaler", ("x",), "file: scaler", scale, offset))
-    for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (a, b) in enumerate(itertools.pairwise(sizes)):
         kernel, bias = rng.normal(size=(a, b)) / a**0.5, 0.1 * rng.normal(size=b)
         source = layers[-1].name
-        dense = SourceDense(f"dense_{i}", (source,), f"file: dense_{i}", Weights(kernel), Weights(bias))
+        dense = SourceDense(
+            f"dense_{i}", (source,), f"file: dense_{i}", Weights(kernel), Weights(bias)
+        )
         layers.append(dense)
         function = hidden if i < len(sizes) - 2 else head
         if function:
@@ -106,7 +110,9 @@ def _layer(rng, name, source, shapes, narrow):
         case 2:
             size = () if rng.random() < 0.3 else (last,)
             factor = np.asarray(rng.integers(-3, 4, size) / 2.0)
-            return SourceAffine(name, (source,), place, factor, np.asarray(rng.integers(-9, 9, size) / 8.0))
+            return SourceAffine(
+                name, (source,), place, factor, np.asarray(rng.integers(-9, 9, size) / 8.0)
+            )
         case 3:
             functions = ["relu", "relu", "hard_tanh"]
             return SourceActivation(name, (source,), place, functions[rng.integers(3)])
@@ -122,7 +128,9 @@ def _layer(rng, name, source, shapes, narrow):
 
 
 def _steps(rng, shape):
-    array = np.array([Fraction(1, 1 << int(k)) for k in rng.integers(0, 4, int(np.prod(shape)))] + [0])
+    array = np.array(
+        [Fraction(1, 1 << int(k)) for k in rng.integers(0, 4, int(np.prod(shape)))] + [0]
+    )
     return array[:-1].reshape(shape)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import random
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -227,6 +228,29 @@ def test_a_hostile_numpy_file_is_refused_before_memory_is_taken(
     (tmp_path / "x.npy").write_bytes(content)
     assert refusal(tmp_path / "x.npy").splitlines()[0] == f"error: {message}"
     assert [p.name for p in tmp_path.iterdir()] == ["x.npy"]
+
+
+@pytest.mark.parametrize("kind", ["x.npy", "d.npz", "d.csv"])
+def test_a_damaged_file_ends_in_samples_or_a_message(tmp_path, kind):
+    path = tmp_path / kind
+    x = np.arange(12.0).reshape(3, 4)
+    if kind == "x.npy":
+        np.save(path, x)
+    elif kind == "d.npz":
+        np.savez_compressed(path, x=x, y=np.arange(3))
+    else:
+        text(path, "a,b,c,d,y\n1,2,3,4,'q'\n5,6,7,8,r\n")
+    whole, rng = path.read_bytes(), random.Random(2)
+    for _ in range(400):
+        broken = bytearray(whole)
+        for _ in range(rng.randint(1, 3)):
+            broken[rng.randrange(len(broken))] = rng.choice(b"'\"(){}[],:\n019<|OVc#-\xff\x00")
+        path.write_bytes(broken[: rng.choice([len(broken), rng.randrange(len(broken))])])
+        try:
+            samples = read_data(path, FOUR)
+        except UsageError:
+            continue
+        assert np.isfinite(samples.inputs["x"]).all()
 
 
 def test_a_pickled_array_is_refused(tmp_path):

@@ -462,6 +462,7 @@ def at(path, value):
         (at(["layers"], []), "the model has no layers", "net.h5"),
         (at(["layers", 2, "name"], "fc1"), "two layers are named 'fc1'", "net.h5"),
         (at(["layers", 1, "name"], 3), "a layer has no name", "net.h5"),
+        (at(["layers", 1, "name"], "fc\ud8001"), "a layer has no name", "net.h5"),
         (at(["layers", 1, "config"], 3), "no class_name and config", "net.h5, layer 1"),
         (
             at(["layers", 1, "inbound_nodes"], 3),

@@ -635,6 +635,35 @@ def test_control_characters_of_names_are_escaped(tmp_path):
     ]
 
 
+def test_a_name_that_is_no_text_is_shown_and_not_believed(tmp_path):
+    whole = model([node("Bad", "x", "y", name="QQ")], {}).SerializeToString()
+    lines = refused(tmp_path, whole.replace(b"QQ", b"\xff\xfe")).splitlines()
+    assert lines[2:] == ["  - Bad node '\ufffd\ufffd': this operator is not supported"]
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes"),
+    [("Softmax", {"axis": "last"}), ("Flatten", {"axis": "a"}),
+     ("Cast", {"to": [1.5]}), ("HardSigmoid", {"alpha": [1.0, 2.0]})],
+)  # fmt: skip
+def test_an_attribute_of_a_wrong_type_is_an_obstacle(tmp_path, op, attributes):
+    proto = model([node("MatMul", "x W", "h"), node(op, "h", "y", **attributes)], W34)
+    assert obstacles(tmp_path, proto) == [f"{op} node 'y': its operands or attributes do not fit"]
+
+
+def test_a_scale_larger_than_its_weights_takes_no_memory(tmp_path):
+    constants = {
+        "W": np.ones((1 << 20, 1), F), "s": np.ones((1, 1 << 20), F), "z": F(0), "b": F(4),
+    }  # fmt: skip
+    told = obstacles(tmp_path, model([quantiser("W s z b", "Wq"), *dense_of("Wq")], constants))
+    assert told == ["Quant node 'Wq': its scale has the shape [1, 1048576], its operand "
+                    "[1048576, 1]"]  # fmt: skip
+
+
+def dense_of(kernel):
+    return [node("MatMul", f"x {kernel}", "y")]
+
+
 def test_what_is_no_onnx_file_is_refused(tmp_path):
     whole = model(DENSE, {"W": weights(4, 2)}).SerializeToString()
     for content in (

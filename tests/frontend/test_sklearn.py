@@ -333,6 +333,15 @@ def test_a_type_outside_the_list_is_refused_and_never_imported(
     )
 
 
+@pytest.mark.parametrize("loader", [None, ["ObjectNode"], {"a": 1}, 3])
+def test_a_loader_that_is_no_name_is_refused(tmp_path, loader):
+    def change(schema):
+        schema["__loader__"] = loader
+
+    path = rewritten(saved(tmp_path / "m.skops", fitted(LinearSVC())), change)
+    assert refused(path).splitlines()[-1] == f"  - sklearn.svm._classes.LinearSVC ({loader})"
+
+
 def test_a_member_with_a_hostile_header_is_refused(tmp_path):
     path = saved(tmp_path / "m.skops", fitted(LinearSVC()))
     with zipfile.ZipFile(path) as archive:

@@ -1,0 +1,1 @@
+"""Benchmarks: one script a topic; each prints its table and writes its record."""
