@@ -131,9 +131,9 @@ def _code_input(
     if per_feature is None:
         spans = (high - low)[high > low]
         uneven = bits < 12 and spans.size > 0 and spans.max() > _SPREAD * spans.min()
-        per_feature = len(layer.shape) == 1 and (scaled or bool(uneven))
+        per_feature = scaled or bool(uneven)
     name = _fresh(model, f"{layer.name}_code")
-    if not per_feature:
+    if not per_feature or len(layer.shape) != 1:
         quantiser = input_quantiser(data, bits, options.input_signed)
         return _insert(model, layer.name, SourceQuantise(name, (), layer.place, quantiser))
     # Feature x becomes (x - low) / span in [0, 1]; the dense layers behind take that back.
@@ -195,6 +195,8 @@ def _quantise_activations(
             after = _unit_quantiser(layer.function == "tanh", bits or TABLE_BITS)
             name = _fresh(model, f"{layer.name}_q")
             model = _insert(model, layer.name, SourceQuantise(name, (), layer.place, after))
+            outputs = tuple(name if x == layer.name else x for x in model.outputs)
+            model = replace(model, outputs=outputs)
     if bits is None:
         return model
     for dense in [x for x in model.layers if isinstance(x, SourceDense)]:

@@ -24,7 +24,7 @@ class QuantiseOptions:
     #: Whether inputs are signed; None: signed where the calibration data are negative.
     input_signed: bool | None = None
     #: Whether every feature is coded over its own range; None: where a scaler leads the model,
-    #: or where few bits meet features of very different range.
+    #: or where few bits meet features of very different range. Only inputs of one axis are.
     per_feature: bool | None = None
     #: "decision": circuits end in a class; "auto": they do where the model ends in a head.
     head: Literal["logits", "decision", "auto"] = "logits"

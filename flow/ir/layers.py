@@ -335,7 +335,8 @@ class ArgMax(Layer):
         """argmax(x)"""
         (x,) = sources
         index = np.argmax(x, axis=-1)
-        return (index if index.ndim > 1 else index[:, None]).astype(x.dtype)
+        result: IntArray = (index if index.ndim > 1 else index[:, None]).astype(x.dtype)
+        return result
 
 
 @dataclass(frozen=True, slots=True, eq=False)

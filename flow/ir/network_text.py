@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from fractions import Fraction
 from math import prod
@@ -31,9 +32,10 @@ from flow.ir.tensor import TensorType, compact, narrow, tensor_type
 FORM = "flow-network 1"
 MAX_DIGITS = 400
 MAX_ELEMENTS = 1 << 22
-"""Of one tensor or array."""
+"""Of one array, and of all tensors of a network together."""
 
 MAX_AXES = 8
+_TOO_LARGE = f"the tensors have more than {MAX_ELEMENTS} elements"
 _KEYS = ("form", "name", "head", "outputs", "layers")
 _KINDS: dict[str, type[Layer]] = {cls.kind: cls for cls in LAYER_TYPES}
 _SOURCES: dict[str, tuple[int, int]] = {
@@ -75,6 +77,7 @@ def parse_network(text: str, source: str = "the text") -> Network:
         raise UsageError("the head or the name of the network is unknown", where=source)
     if not all(isinstance(x, str) for x in outputs):
         raise UsageError("an output is no name", where=source)
+    _check_inputs(layers, source)
     read = [_read_layer(entry, i, source) for i, entry in enumerate(layers)]
     _check_sizes(read, source)
     try:
@@ -225,9 +228,22 @@ def _read_layer(entry: Any, index: int, source: str) -> Layer:
         raise UsageError(error.message, where=where) from error
 
 
+def _check_inputs(layers: list[Any], source: str) -> None:
+    """Refuse inputs too large before they are read."""
+    total = 0
+    for entry in layers:
+        tensor = entry.get("tensor") if isinstance(entry, dict) else None
+        if isinstance(tensor, list) and tensor:
+            with suppress(ValueError):
+                total += prod(_shape(tensor[0]))
+    if total > MAX_ELEMENTS:
+        raise UsageError(_TOO_LARGE, where=source)
+
+
 def _check_sizes(layers: list[Layer], source: str) -> None:
     """Refuse tensors too large before any memory is taken for them."""
     sizes: dict[str, int] = {}
+    total = 0
     for i, layer in enumerate(layers):
         size = sum(sizes.get(s, 0) for s in layer.sources)
         match layer:
@@ -239,10 +255,9 @@ def _check_sizes(layers: list[Layer], source: str) -> None:
                 size = MAX_ELEMENTS + 1
             case _:
                 pass
-        if size > MAX_ELEMENTS:
-            raise UsageError(
-                f"{layer.kind} has more than {MAX_ELEMENTS} elements", where=f"{source}, layer {i}"
-            )
+        total += size
+        if total > MAX_ELEMENTS:
+            raise UsageError(_TOO_LARGE, where=f"{source}, layer {i}")
         sizes[layer.name] = size
 
 

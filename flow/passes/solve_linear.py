@@ -45,9 +45,13 @@ class SolveLinear:
 
     def run(self, circuit: Circuit) -> Circuit:
         """The circuit without Linear nodes."""
-        return rebuild_linear(
-            circuit, _Solver(Options(self.method, self.hard_dc, self.decompose_dc))
-        )
+        if self.method not in METHODS:
+            raise UsageError(
+                f"solve-linear: there is no method {self.method!r}",
+                hint=f"the methods are {', '.join(METHODS)}",
+            )
+        options = Options(self.method, self.hard_dc, self.decompose_dc)
+        return rebuild_linear(circuit, _Solver(options))
 
 
 @dataclass(slots=True)

@@ -91,6 +91,21 @@ def random_exact_model(rng, depth=6):
     return model(layers)
 
 
+def float_twin(net, rng):
+    """The model without its steps: weights a little off, functions instead of quantisers."""
+    functions = ["relu", "tanh", "sigmoid", "hard_tanh", "hard_sigmoid"]
+    layers: list[SourceLayer] = []
+    for x in net.layers:
+        if isinstance(x, SourceQuantise):
+            x = SourceActivation(x.name, x.sources, x.place, functions[rng.integers(5)])
+        elif isinstance(x, SourceDense):
+            kernel = Weights(x.kernel.values * 1.01 + 0.003)
+            bias = None if x.bias is None else Weights(x.bias.values)
+            x = SourceDense(x.name, x.sources, x.place, kernel, bias)
+        layers.append(x)
+    return model(layers, net.outputs)
+
+
 def _layer(rng, name, source, shapes, narrow):
     shape = shapes[source]
     last = shape[-1]

@@ -4,7 +4,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from frontend.source_models import exact_dense, model, perceptron, quantiser, random_exact_model
+from frontend.source_models import (
+    exact_dense,
+    float_twin,
+    model,
+    perceptron,
+    quantiser,
+    random_exact_model,
+)
 
 from flow.errors import UnsupportedModel, UsageError
 from flow.frontend.data import encode
@@ -197,6 +204,31 @@ def test_logits_keep_the_head_for_the_host():
 
 
 # ---------------------------------------------------------------------- after training
+
+
+def test_a_tanh_at_the_end_of_a_float_model_becomes_a_table():
+    rng = np.random.default_rng(5)
+    net = perceptron(rng, (4, 5, 2), head="tanh")
+    x = rng.normal(size=(200, 4))
+    network = to_network(net, QuantiseOptions(16, 16, 12), {"x": x}).network
+    assert isinstance(network.layers[-1], Lookup)
+    wanted = evaluate_source(net, {"x": x})[net.outputs[0]]
+    assert np.abs(answer(network, {"x": x})[1] - wanted).max() < 1e-2
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_random_float_model_of_16_bits_is_close(seed):
+    rng = np.random.default_rng(seed)
+    net = float_twin(random_exact_model(rng), rng)
+    x = rng.integers(-300, 300, (60, *net.layers[0].shape)) / 64
+    for options in (QuantiseOptions(16, 16, 16), QuantiseOptions(16, 16, per_feature=True)):
+        network = to_network(net, options, {"x": x}).network
+        wanted = evaluate_source(net, {"x": x})
+        name = net.outputs[0]
+        if network.head == "sigmoid":
+            name = next(layer.sources[0] for layer in net.layers if layer.name == name)
+        error = np.abs(answer(network, {"x": x})[1] - wanted[name]).max()
+        assert error < 2e-2 * max(1, np.abs(wanted[name]).max())
 
 
 @pytest.mark.parametrize("hidden", ["relu", "tanh", "sigmoid", "hard_tanh"])

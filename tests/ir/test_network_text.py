@@ -158,7 +158,7 @@ def test_a_tensor_that_doubles_without_end_is_refused():
     ]
     data["outputs"] = ["x"]
     message, where = refused(json.dumps(data))
-    assert (message, where) == ("concat has more than 4194304 elements", "net.json, layer 22")
+    assert (message, where) == ("the tensors have more than 4194304 elements", "net.json, layer 21")
 
 
 def test_a_dense_layer_that_would_fill_the_memory_is_refused():
@@ -167,7 +167,16 @@ def test_a_dense_layer_that_would_fill_the_memory_is_refused():
     data["layers"][0]["offset"] = [[1], ["0"]]
     data["layers"][1]["weights"] = [[1, 3], [1, 2, 3]]
     message, _ = refused(json.dumps(data))
-    assert message == "dense has more than 4194304 elements"
+    assert message == "the tensors have more than 4194304 elements"
+
+
+def test_inputs_that_would_fill_the_memory_together_are_refused():
+    data = json.loads(TEXT)
+    first = data["layers"][0]
+    first["tensor"][0] = [1 << 21]
+    data["layers"] = [{**first, "name": f"x{i}"} for i in range(3)]
+    message, where = refused(json.dumps(data))
+    assert (message, where) == ("the tensors have more than 4194304 elements", "net.json")
 
 
 @given(st.data())

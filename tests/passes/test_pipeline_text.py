@@ -63,8 +63,7 @@ def test_printing_gives_the_text_back(text):
         ),
         (
             "x",
-            "error: there is no pass 'x'\n"
-            f"  hint: the passes are {NAMES}, {', '.join(PIPELINES)}",
+            f"error: there is no pass 'x'\n  hint: the passes are {NAMES}, {', '.join(PIPELINES)}",
         ),
         (
             "simplify{fast=true}",

@@ -116,6 +116,7 @@ CASES = {
     "concat_of_one_word": [
         Concat((Bits(X, 0, 2), Bits(X, 2, 2)), (2, 2)),
         Concat((Bits(X, 1, 1), Bits(X, 2, 1), Bits(X, 3, 1)), (1, 1, 2)),
+        Concat((Bits(U, 0, 1), Shr(U, 1)), (1, 4)),
     ],
     "full_adder_of_equals": [
         FullAdder(C(0), C(0), P),

@@ -35,17 +35,18 @@ def tiles(rows: Sequence[Row], columns: int) -> list[Tile]:
     if digits <= WHOLE_DIGITS:
         return [(range(len(rows)), range(columns))]
     area = TILE_DIGITS * len(rows) * columns / digits
-    high = min(len(rows), max(1, round((2 * area) ** 0.5)))
-    wide = min(columns, max(1, round(area / high)))
+    # Numbers of parts: high of rows, wide of columns.
+    high = max(1, round(len(rows) / (2 * area) ** 0.5))
+    wide = -(-len(rows) * columns // int(area * high + 1))
     return [
         (row_part, column_part)
         for row_part in _parts(len(rows), high)
-        for column_part in _parts(columns, wide)
+        for column_part in _parts(columns, min(wide, columns))
     ]
 
 
-def _parts(length: int, largest: int) -> list[range]:
-    """Cut 0 .. length-1 into the fewest nearly equal ranges of at most `largest`."""
-    count = -(-length // largest)
+def _parts(length: int, count: int) -> list[range]:
+    """Cut 0 .. length-1 into nearly equal ranges, not more than there are numbers."""
+    count = min(count, length)
     edges = [length * i // count for i in range(count + 1)]
     return [range(a, b) for a, b in pairwise(edges)]

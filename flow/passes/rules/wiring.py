@@ -122,19 +122,29 @@ def _flat(node: Concat) -> list[tuple[Node, int]]:
 def concat_of_one_word(node: Node) -> Node | None:
     """concat of the neighbouring fields bits(x, l, v), bits(x, l+v, w) -> bits(x, l, v+w)"""
     assert isinstance(node, Concat)
-    first = node.parts[0]
-    if not isinstance(first, Bits):
+    first = _field(node.parts[0])
+    if first is None:
         return None
-    at = first.low
+    word, low, _ = first
+    at = low
     for i, (part, width) in enumerate(zip(node.parts, node.widths, strict=True)):
-        match part:
-            case Bits(x, low, own) if x is first.x and low == at:
-                if own != width and i < len(node.parts) - 1:
-                    return None
-                at += own
-            case _:
-                return None
-    return Bits(first.x, first.low, at - first.low)
+        field = _field(part)
+        if field is None or field[0] is not word or field[1] != at:
+            return None
+        if field[2] != width and i < len(node.parts) - 1:
+            return None
+        at += field[2]
+    return Bits(word, low, at - low)
+
+
+def _field(part: Node) -> tuple[Node, int, int] | None:
+    """The word, the lowest bit and the width of a field; x >> l is the field of all high bits."""
+    match part:
+        case Bits(x, low, width):
+            return x, low, width
+        case Shr(x, low) if x.range.lo >= 0:
+            return x, low, x.range.width - low
+    return None
 
 
 def full_adder_of_equals(node: Node) -> Node | None:

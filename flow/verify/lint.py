@@ -1,0 +1,66 @@
+"""Lints the Verilog of an output folder with three independent readers."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from flow.errors import ToolFailed, ToolNotFound
+from flow.tools import icarus, verilator, yosys
+from flow.verify.verdict import Verdict
+
+
+def lint(folder: Path, top: str, timeout_s: float = 300.0) -> tuple[Verdict, ...]:
+    """Verdicts of Icarus -Wall, Verilator -Wall and Yosys' checks on `rtl/`; a warning fails."""
+    files = sorted(f"rtl/{path.name}" for path in (folder / "rtl").glob("*.v"))
+
+    def by_icarus() -> str:
+        with tempfile.TemporaryDirectory(prefix="flow-lint-") as scratch:
+            output = Path(scratch) / "lint.vvp"
+            return icarus.compile_verilog(files, top, output, folder, timeout_s).log.strip()
+
+    def by_verilator() -> str:
+        verilator.lint(files, top, folder, timeout_s)
+        return ""
+
+    def by_yosys() -> str:
+        script = [
+            *(f"read_verilog {yosys.file_name(file)}" for file in files),
+            f"hierarchy -check -top {top}",
+            "proc",
+            "check -assert",
+        ]
+        log = yosys.yosys(script, folder, timeout_s).log
+        return "\n".join(line for line in log.splitlines() if line.startswith("Warning:"))
+
+    return (
+        _checked("lint with Icarus Verilog", by_icarus),
+        _checked("lint with Verilator", by_verilator),
+        _checked("lint with Yosys", by_yosys),
+    )
+
+
+def _checked(check: str, work: Callable[[], str]) -> Verdict:
+    """`work` returns the warnings, which are all that can be wrong if it does not raise."""
+    begin = time.monotonic()
+    try:
+        warnings = work()
+    except ToolNotFound as error:
+        return Verdict(check, "not checked", error.message, time.monotonic() - begin)
+    except ToolFailed as error:
+        seconds = time.monotonic() - begin
+        if "took longer than" in error.message:
+            return Verdict(check, "timed out", error.message, seconds)
+        return Verdict(check, "failed", _first(error.log) or error.message, seconds)
+    if warnings:
+        return Verdict(check, "failed", _first(warnings), time.monotonic() - begin)
+    return Verdict(check, "passed", "no warnings", time.monotonic() - begin)
+
+
+def _first(log: str) -> str:
+    """The first line that complains."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    loud = [line for line in lines if "arning" in line or "rror" in line]
+    return (loud or lines or [""])[0]
