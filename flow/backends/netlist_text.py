@@ -115,7 +115,7 @@ class _Reader:
 
     def next(self, *wanted: str) -> str:
         """The next token, which must be one of `wanted` if any are given."""
-        token = self.tokens[self.at]
+        token: str = self.tokens[self.at]
         if wanted and token not in wanted:
             raise ValueError(f"{token!r} where {' or '.join(wanted)} should be")
         self.at += 1
@@ -123,7 +123,7 @@ class _Reader:
 
     def peek(self) -> str:
         """The next token, which stays."""
-        return self.tokens[self.at]
+        return str(self.tokens[self.at])
 
     def bus(self) -> Bus:
         """A vector and a name."""

@@ -14,13 +14,18 @@ KINDS = ("targets", "passes", "technologies", "stages", "primitives")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(kind: str, as_json: bool) -> None:
     """List targets, passes, technologies, stages or primitives."""
-    rows = _ROWS[kind]()
+    found = rows(kind)
     if as_json:
-        click.echo(json.dumps([{"name": name, "summary": text} for name, text in rows], indent=2))
+        click.echo(json.dumps([{"name": name, "summary": text} for name, text in found], indent=2))
         return
-    width = max((len(name) for name, _ in rows), default=0)
-    for name, text in rows:
+    width = max((len(name) for name, _ in found), default=0)
+    for name, text in found:
         click.echo(f"{name:{width}}  {text}")
+
+
+def rows(kind: str) -> list[tuple[str, str]]:
+    """Name and summary of everything of one of KINDS."""
+    return _ROWS[kind]()
 
 
 def _targets() -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ EXPANSION = 1000
 """How many times larger than its stored bytes a member or an array may say that it is."""
 LAYERS = 10_000
 """The largest number of layers."""
-ELEMENTS = FILE_BYTES // 4
+ELEMENTS = 1 << 24
 """The largest number of elements of one tensor or array."""
 
 

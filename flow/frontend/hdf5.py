@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from flow.errors import UsageError
 from flow.frontend import guards
+from flow.frontend.hdf5_strings import declared_lengths
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -34,7 +35,9 @@ class WeightFile:
         import h5py
 
         self.where = where
+        self._data = data
         self._size = len(data)
+        self._longest: dict[str, int] = {}
         self._read = 0
         with self._damage():
             self._root: Any = h5py.File(h5py.h5f.open_file_image(data), "r")
@@ -76,7 +79,7 @@ class WeightFile:
         if value is not None:
             return self._strings(value, path, attribute)
         parts: list[str] = []
-        for index in range(guards.LAYERS):
+        for index in range(1000):
             value = self._attribute(path, f"{attribute}{index}")
             if value is None:
                 break
@@ -168,10 +171,18 @@ class WeightFile:
             if name not in place.attrs:
                 return None
             attribute = place.attrs.get_id(name)
-            count = math.prod(attribute.shape)
-            # Strings of variable length may all lie on the same bytes of the file.
-            each = attribute.dtype.itemsize if attribute.dtype.kind == "S" else self._size
-            if count > 10 * guards.LAYERS or count * each > 4 * guards.FILE_BYTES:
+            count, kind = math.prod(attribute.shape), attribute.dtype
+            if kind.kind == "O":
+                if name not in self._longest:
+                    lengths = declared_lengths(self._data, name)
+                    self._longest[name] = max(lengths, default=self._size + 1)
+                # Several strings may lie on the same bytes of the file.
+                size = count * self._longest[name]
+                if self._longest[name] > self._size:
+                    self._refuse(f"the attribute {name!r} is longer than the file", path)
+            else:
+                size = count * int(kind.itemsize)
+            if count > 10 * guards.LAYERS or size > guards.FILE_BYTES:
                 self._refuse(f"the attribute {name!r} is too large", path)
             return place.attrs[name]
 

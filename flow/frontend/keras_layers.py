@@ -239,7 +239,7 @@ def plan_norm(settings: Settings) -> Build:
 def _dense(
     settings: Settings, kernel: qkeras.Shape, bias: qkeras.Shape, after: tuple[Step, ...]
 ) -> Build:
-    units = settings.whole("units", 1, guards.ELEMENTS)
+    units = settings.whole("units", 1, 1 << 20)
     names = ("kernel", "bias") if settings.flag("use_bias", True) else ("kernel",)
 
     def build(site: Site) -> Built:

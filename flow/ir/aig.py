@@ -7,7 +7,7 @@ A register is cut: its output is an input here, and what it takes is an output.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -223,6 +223,14 @@ class AigBuilder:
         if found is None:
             found = self._known[key] = self.conj(c, d)
         return found
+
+
+def copy_into(g: AigBuilder, aig: Aig, inputs: Mapping[str, int]) -> list[int]:
+    """Build the gates of a graph on given literals of its inputs; the literals of its outputs."""
+    new = [FALSE] + [inputs[name] for name in aig.inputs] + [FALSE] * aig.size
+    for k, (a, b) in enumerate(zip(aig.left, aig.right, strict=True), aig.first_gate):
+        new[k] = g.conj(new[a >> 1] ^ a & 1, new[b >> 1] ^ b & 1)
+    return [new[x >> 1] ^ x & 1 for x in aig.literals]
 
 
 def without_unread_state(aig: Aig) -> Aig:

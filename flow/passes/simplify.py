@@ -47,9 +47,10 @@ def _better(node: Node, intern: Builder, constants: dict[int, Const]) -> Node:
     a match returns the very same nodes.
     """
     while True:
-        if node.range.lo == node.range.hi:
-            known = node if isinstance(node, Const) else Const(node.range.lo)
-            return intern(constants.setdefault(known.value, known))
+        value = _constant(node)
+        if value is not None:
+            known = node if isinstance(node, Const) else Const(value)
+            return intern(constants.setdefault(value, known))
         for rule in RULES.get(type(node), ()):
             found = rule(node)
             if found is not None:
@@ -57,3 +58,12 @@ def _better(node: Node, intern: Builder, constants: dict[int, Const]) -> Node:
                 break
         else:
             return node
+
+
+def _constant(node: Node) -> int | None:
+    """The only value that the node can have, if its interval or its operands say so."""
+    if node.range.lo == node.range.hi:
+        return node.range.lo
+    if node.operands and all(isinstance(x, Const) for x in node.operands):
+        return int(node.evaluate(*(x.range.lo for x in node.operands)))
+    return None

@@ -31,15 +31,16 @@ METHODS = ("wmc", "mc", "wmc-dc", "mc-dc", "wmc-pdc", "mc-pdc", "dummy")
 class SolveLinear:
     """Replace linear rows by adders that share subexpressions across rows.
 
-    `method` is the solver's choice of subexpression (wmc: most common, weighted by overlap; mc:
-    most common); `hard-dc` bounds the depth above the least possible (-1: no bound);
-    `decompose-dc` bounds the depth of differences between rows (-1: no differences, -2: try all).
+    `method` is the solver's choice of subexpression (mc: most common; wmc: most common, weighted
+    by overlap); `hard-dc` bounds the depth above the least possible (-1: no bound);
+    `decompose-dc` bounds the depth of differences between rows (-1: no differences; -2: try all
+    on small matrices, 0 on large ones).
     """
 
     name: ClassVar[str] = "solve-linear"
     exact: ClassVar[bool] = True
 
-    method: str = "wmc"
+    method: str = "mc"
     hard_dc: int = -1
     decompose_dc: int = -2
 

@@ -12,7 +12,7 @@ from typing import Any
 from flow import __version__
 from flow.errors import UsageError
 from flow.pipeline.config import BuildConfig
-from flow.pipeline.folder import read_manifest, replacing, write_manifest
+from flow.pipeline.folder import hashes, read_manifest, replacing, write_manifest
 from flow.pipeline.provenance import command_line, plain, tool_versions
 from flow.pipeline.stages.emit_stage import Emit
 from flow.pipeline.stages.import_stage import Import
@@ -113,6 +113,12 @@ def _earlier(out: Path, config: BuildConfig) -> Path:
     if manifest.get("choices") != plain(config):
         raise UsageError(
             "the earlier build was made with other choices",
+            where=str(out),
+            hint="build it anew without --from",
+        )
+    if hashes(out) != manifest.get("files"):
+        raise UsageError(
+            "the earlier build has been changed since it was made",
             where=str(out),
             hint="build it anew without --from",
         )

@@ -22,7 +22,8 @@ def lint(folder: Path, top: str, timeout_s: float = 300.0) -> tuple[Verdict, ...
             return icarus.compile_verilog(files, top, output, folder, timeout_s).log.strip()
 
     def by_verilator() -> str:
-        verilator.lint(files, top, folder, timeout_s)
+        # -O0: warnings are about the text, not about what the optimiser has made of it.
+        verilator.lint(files, top, folder, timeout_s, ["-O0"])
         return ""
 
     def by_yosys() -> str:

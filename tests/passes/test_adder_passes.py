@@ -87,12 +87,12 @@ def test_trees_of_additions_are_compressed_on_request():
 
 
 def test_a_table_behind_a_compressed_row_is_padded():
-    circuit = row([1, 1, -1], 3)
+    circuit = row([1, 1, -1], 1)
     inner = circuit.outputs[0].lanes[0]
-    table = Lookup(inner, 0, tuple(i * i % 7 for i in range(10)))
+    table = Lookup(inner, -2, tuple(1 + i * i % 7 for i in range(10)))
     whole = Circuit("table", circuit.inputs, (Port("y", (table,)),))
     after = run_passes(whole, [CompressorTrees()], check_exact())
-    assert after.outputs[0].lanes[0].table == (*table.table, *[4] * 6)
+    assert after.outputs[0].lanes[0].table == (*[1] * 6, *table.table)
 
 
 def test_compressor_trees_know_two_final_additions():

@@ -45,7 +45,7 @@ def test_no_text_is_no_pass():
     [
         "simplify",
         "simplify,pipeline{stages=3}",
-        "solve-linear{method=mc,hard-dc=2},narrow,expand-linear{split-signs=true}",
+        "solve-linear{method=wmc,hard-dc=2},narrow,expand-linear{split-signs=true}",
         "balance-adders{max-depth=4},pipeline{period=2.5},compressor-trees{final=ripple}",
     ],
 )

@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 
+from flow.ir.circuit import Circuit, Port
 from flow.ir.nodes import (
     Add,
     And,
@@ -19,6 +20,7 @@ from flow.ir.nodes import (
     Mul,
     Neg,
     Or,
+    Register,
     Relu,
     Select,
     Shl,
@@ -27,7 +29,7 @@ from flow.ir.nodes import (
     Sub,
     Xor,
 )
-from flow.passes.simplify import RULES
+from flow.passes.simplify import RULES, Simplify
 
 X = Input("x", 0, -5, 6)
 Y = Input("y", 0, -3, 9)
@@ -185,7 +187,6 @@ CASES = {
         Compare(P, C(5), "eq"),
         Compare(C(-1), P, "lt"),
     ],
-    "compare_constants": [Compare(C(3), C(3), "eq"), Compare(C(3), C(4), "ne")],
     "compare_choice": [
         Compare(Select(P, C(3), C(8)), C(3), "eq"),
         Compare(Select(P, C(3), C(8)), C(5), "lt"),
@@ -262,6 +263,28 @@ def test_a_rule_keeps_every_value(name):
             given = {x.port: v for x, v in zip(ports, values, strict=True)}
             assert value(after, given) == value(node, given), (node, after, given)
             assert value(after, given) in after.range
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        (Compare(C(3), C(3), "eq"), 1),
+        (Xor(C(5), C(3)), 6),
+        (Signed(C(5), 3), -3),
+        (Bits(C(-3), 1, 3), 6),
+        (Lookup(C(4), 3, (7, 8, 9)), 8),
+        (Input("x", 0, 4, 4), 4),
+        (And(U, C(0)), 0),
+        (Register(C(5)), 5),
+    ],
+)
+def test_what_is_constant_becomes_a_constant(node, expected):
+    ports = (Port("u", (U,)), Port("x", (Input("x", 0, 4, 4),)))
+    if isinstance(node, Input):
+        ports = (Port("x", (node,)),)
+    after = Simplify().run(Circuit("constant", ports, (Port("y", (node,)),)))
+    assert isinstance(after.outputs[0].lanes[0], Const)
+    assert after.outputs[0].lanes[0].value == expected
 
 
 def test_every_rule_is_proved():

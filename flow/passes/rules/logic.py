@@ -141,14 +141,6 @@ def compare_bit(node: Node) -> Node | None:
     return Const(says[0])
 
 
-def compare_constants(node: Node) -> Node | None:
-    """c R d -> 0 or 1"""
-    match node:
-        case Compare(Const(c), Const(d), _):
-            return Const(node.evaluate(c, d))
-    return None
-
-
 def compare_choice(node: Node) -> Node | None:
     """select(p, c, d) R e -> p, p == 0, or a constant"""
     match node:
@@ -176,7 +168,6 @@ RULES: dict[type[Node], tuple[Rule, ...]] = {
     Or: (bitwise_with_itself, bitwise_with_zero, bitwise_twice),
     Xor: (bitwise_with_itself, bitwise_with_zero, xor_one, bitwise_twice),
     Compare: (
-        compare_constants,
         compare_with_itself,
         compare_at_most,
         compare_bit,

@@ -15,6 +15,7 @@ from flow.passes.lower_layers import port_names
 from flow.pipeline.folder import write_file
 from flow.pipeline.importing import Imported, encode_samples, import_model
 from flow.pipeline.state import State
+from flow.pipeline.technology import choose_technology
 
 UNLABELLED_VECTORS = 256
 """Random vectors that stand in where the user gives no data."""
@@ -28,6 +29,7 @@ class Import:
 
     def run(self, state: State, out: Path, own: Path) -> State:
         """network.json, notes.txt; and what the network answers to every sample."""
+        technology = choose_technology(state.config, state.recipe)
         imported = import_model(state.config)
         network = FoldLayers().run(imported.network)
         notes = list(imported.notes)
@@ -44,9 +46,14 @@ class Import:
             samples=imported.samples,
             network=network,
             notes=tuple(notes),
+            technology=technology,
             inputs={p: flat(inputs[n]) for p, n in zip(x_ports, names, strict=True)},
             expected={p: flat(answers[n]) for p, n in zip(y_ports, network.outputs, strict=True)},
         )
+
+    def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
+        """The samples are needed, so the import runs again; it is quick and gives the same."""
+        return self.run(state, out, own)
 
 
 def flat(array: Any) -> Any:

@@ -9,10 +9,11 @@ from flow.errors import UnsupportedModel
 from flow.ir.evaluate import evaluate
 from flow.ir.layers import Dense
 from flow.ir.spec import check
-from flow.ir.text import print_circuit
+from flow.ir.text import parse_circuit, print_circuit
 from flow.passes.lower_layers import LowerLayers
 from flow.pipeline.comparing import require_equal
 from flow.pipeline.folder import write_file
+from flow.pipeline.reading import read_text
 from flow.pipeline.state import State, have
 
 MAX_WEIGHTS = 4_000_000
@@ -38,4 +39,12 @@ class Lower:
         check(circuit)
         require_equal("the lowered circuit", evaluate(circuit, state.inputs), state.expected)
         write_file(own, "circuit.flow", print_circuit(circuit))
+        return replace(state, lowered=circuit)
+
+    def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
+        """circuit.flow of the earlier build, compared anew."""
+        text = read_text(earlier / "circuit.flow")
+        circuit = parse_circuit(text, str(earlier / "circuit.flow"))
+        require_equal("the lowered circuit", evaluate(circuit, state.inputs), state.expected)
+        write_file(own, "circuit.flow", text)
         return replace(state, lowered=circuit)

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flow.ir.evaluate import evaluate
-from flow.ir.text import print_circuit
+from flow.ir.text import parse_circuit, print_circuit
 from flow.passes.base import Pass, PassManager, Step, check_exact
 from flow.passes.pipeline_text import parse_pipeline, print_pipeline
 from flow.pipeline.comparing import require_equal
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.folder import write_file
+from flow.pipeline.reading import read_text
 from flow.pipeline.state import Recipe, State, have
 
 
@@ -37,6 +38,14 @@ class Optimise:
         require_equal("the optimised circuit", evaluate(circuit, state.inputs), state.expected)
         write_file(own, "passes.txt", f"{print_pipeline(passes)}\n{''.join(lines)}")
         write_file(own, "circuit.flow", print_circuit(circuit))
+        return replace(state, circuit=circuit)
+
+    def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
+        """The circuits of the earlier build, the last one compared anew."""
+        for path in sorted(earlier.iterdir()):
+            write_file(own, path.name, read_text(path))
+        circuit = parse_circuit(read_text(own / "circuit.flow"), str(earlier / "circuit.flow"))
+        require_equal("the optimised circuit", evaluate(circuit, state.inputs), state.expected)
         return replace(state, circuit=circuit)
 
 

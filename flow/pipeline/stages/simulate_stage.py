@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flow.pipeline.state import State
-from flow.pipeline.verdicts import require_good, write_verdicts
+from flow.pipeline.state import State, have
+from flow.pipeline.verdicts import read_verdicts, require_good, write_verdicts
 from flow.verify.lint import lint
 from flow.verify.simulate import simulate_cocotb, simulate_icarus, simulate_verilator
 from flow.verify.verdict import Verdict
@@ -25,7 +25,8 @@ class Simulate:
     def run(self, state: State, out: Path, own: Path) -> State:
         """verdicts.txt; raises CheckFailed where a simulator disagrees with the network."""
         chosen = state.config.simulator
-        checks: list[Check] = [lambda: lint(out)]
+        top = have(state.emission).top
+        checks: list[Check] = [lambda: lint(out, top)]
         if chosen in ("icarus", "both"):
             checks.append(lambda: (simulate_icarus(out),))
             checks.append(lambda: (simulate_cocotb(out),))
@@ -36,4 +37,10 @@ class Simulate:
         verdicts.sort(key=lambda verdict: verdict.check)
         write_verdicts(own, verdicts)
         require_good(verdicts)
+        return replace(state, verdicts=(*state.verdicts, *verdicts))
+
+    def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
+        """The verdicts of the earlier build: its Verilog was made of the same circuit."""
+        verdicts = read_verdicts(earlier)
+        write_verdicts(own, verdicts)
         return replace(state, verdicts=(*state.verdicts, *verdicts))

@@ -1,0 +1,63 @@
+"""Writes docs/reference.md from the code: commands, configuration, passes, stages, technologies."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from flow.cli.list_command import KINDS, rows
+from flow.cli.main import COMMANDS
+from flow.pipeline import config
+
+HERE = Path(__file__).resolve().parent
+_FIELD = re.compile(r"((?:    #: .*\n)+)    (\w+): (.+?)(?: = (.*))?\n")
+
+
+def main() -> None:
+    """Write the file."""
+    (HERE / "reference.md").write_text(reference())
+
+
+def reference() -> str:
+    """The text of reference.md."""
+    parts = ["# Reference", "Made from the code by `make docs`.", "## Commands"]
+    parts += [_command(name) for name in COMMANDS]
+    parts += ["## flow.toml", _configuration()]
+    for kind in KINDS:
+        listed = rows(kind)
+        if listed:
+            parts += [f"## {kind.capitalize()}", _table(("name", "what"), listed)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _command(name: str) -> str:
+    command = importlib.import_module(f"flow.cli.{name}_command").command
+    context = click.Context(command, info_name=f"flow {name}", max_content_width=90)
+    return f"### flow {name}\n\n```\n{command.get_help(context)}\n```"
+
+
+def _configuration() -> str:
+    source = Path(config.__file__).read_text()
+    known = {f.name: f.default for f in fields(config.BuildConfig)}
+    rows_ = []
+    for comment, name, _, _ in _FIELD.findall(source):
+        if name in known:
+            text = " ".join(line.strip().removeprefix("#: ") for line in comment.splitlines())
+            default = "" if known[name] is None else f"`{known[name]}`"
+            rows_.append((f"`{name.replace('_', '-')}`", text, default))
+    return _table(("key", "what", "default"), rows_)
+
+
+def _table(head: tuple[str, ...], body: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *body]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Stage `emit`: Verilog, benches, vectors, constraints and scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flow import __version__
+from flow.analysis.latency import latency
+from flow.backends.bench import bench_files
+from flow.backends.emission import Emission, write_files
+from flow.backends.project import About, project_files
+from flow.backends.vectors import vector_files
+from flow.backends.verilog import Header, emit_verilog
+from flow.ir.network import Network
+from flow.passes.lower_layers import port_names
+from flow.pipeline.folder import write_file
+from flow.pipeline.provenance import command_line
+from flow.pipeline.state import State, have
+
+LIBERTY = "synth/cells.lib"
+ABC_SCRIPT = "synth/abc.script"
+
+
+@dataclass(frozen=True)
+class Emit:
+    """Write the circuit as Verilog, with everything that a hardware engineer expects around it."""
+
+    name = "emit"
+
+    def run(self, state: State, out: Path, own: Path) -> State:
+        """rtl/, tb/, vectors/, constraints/, synth/, file lists, README.md; ports.txt."""
+        circuit = have(state.circuit)
+        header = Header(
+            model=have(state.config.model).name,
+            command=command_line(state.config),
+            seed=state.config.seed,
+            version=__version__,
+        )
+        handshake = state.config.handshake and latency(circuit) > 0
+        emission = emit_verilog(circuit, header=header, handshake=handshake)
+        samples = len(next(iter(state.inputs.values())))
+        emission.write(out)
+        write_files(bench_files(emission, samples, state.config.seed + 1), out)
+        scales = _scales(have(state.network))
+        write_files(vector_files(emission, state.inputs, state.expected, scales), out)
+        write_files(project_files(emission, about(state, ())), out)
+        write_file(own, "ports.txt", ports_text(emission))
+        return replace(state, emission=emission)
+
+    def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
+        """Emission is pure and quick: it runs again."""
+        return self.run(state, out, own)
+
+
+def about(state: State, facts: tuple[str, ...]) -> About:
+    """What the project files say of the circuit."""
+    config, recipe = state.config, state.recipe
+    technology = have(state.technology)
+    interval = config.interval or recipe.interval
+    return About(
+        description=(
+            f"Circuit of the {have(state.source).format} model {have(config.model).name} "
+            f"for {technology.title}."
+        ),
+        facts=facts,
+        period_ns=config.period or interval * 1e6,
+        samples=len(next(iter(state.inputs.values()))),
+        liberty=LIBERTY,
+        abc_script=ABC_SCRIPT,
+    )
+
+
+def ports_text(emission: Emission) -> str:
+    """Direction, name, lanes, bits and latency, a line a port."""
+    rows = [
+        f"{port.direction} {port.name}: {len(port.lanes)} lanes, {port.width} bits\n"
+        for port in emission.ports
+    ]
+    return "".join([*rows, f"latency {emission.latency}\n"])
+
+
+def _scales(network: Network) -> Mapping[str, str]:
+    """The value of 1 on each port whose lanes have one scale."""
+    found: dict[str, str] = {}
+    inputs = [layer.name for layer in network.inputs]
+    pairs = [
+        *zip(port_names("x", len(inputs)), inputs, strict=True),
+        *zip(port_names("y", len(network.outputs)), network.outputs, strict=True),
+    ]
+    for port, name in pairs:
+        scales = set(network.types[name].scale.ravel().tolist())
+        if len(scales) == 1:
+            found[port] = str(scales.pop())
+    return found

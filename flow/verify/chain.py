@@ -1,0 +1,277 @@
+"""The chain of proofs from the Circuit over its Verilog and every synthesis step to the netlist.
+
+Neighbours share most of their inner points, so SAT sweeping proves each link in seconds where a
+proof of the two ends does not end.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+from flow.backends.aiger import read_aiger
+from flow.backends.bitblast import bitblast, inside
+from flow.backends.emission import Emission
+from flow.backends.netlist_text import read_verilog_netlist
+from flow.errors import ToolFailed
+from flow.ir.aig import Aig, AigBuilder, copy_into, without_unread_state
+from flow.ir.circuit import Circuit
+from flow.ir.netlist import CLOCK, netlist_aig
+from flow.tech.technology import Technology
+from flow.tools.yosys import yosys
+from flow.verify.mutants import must_disprove, mutate_graph
+from flow.verify.prove import Outcome, prove_graphs
+from flow.verify.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Two neighbouring graphs; `assume` says for which inputs they must be equal."""
+
+    check: str
+    left: Aig
+    right: Aig
+    assume: Aig | None = None
+
+
+def prove_chain(
+    circuit: Circuit,
+    emission: Emission,
+    technology: Technology | None = None,
+    *,
+    steps: Sequence[tuple[str, Path]] = (),
+    netlist: str | None = None,
+    held: Sequence[str] = (),
+    timeout_s: float = 300.0,
+    seed: int = 1,
+    workers: int = 2,
+) -> tuple[Verdict, ...]:
+    """A verdict for each link: Verilog = Circuit, each pair of steps, last step = netlist text.
+
+    `steps` are the AIGER files of a synthesis, the first of which is the Circuit's own; `netlist`
+    is the mapped Verilog, and `held` names its flip-flops in order. The limit holds for all links
+    together. Each link is tried on a mutant first: CheckFailed where that is not refused.
+    """
+    deadline = time.monotonic() + timeout_s
+    makers: list[tuple[str, Callable[[], Link]]] = [
+        ("Verilog = circuit", lambda: verilog_link(circuit, emission, timeout_s)),
+        *_step_links(circuit, emission, steps),
+    ]
+    if netlist is not None and technology is not None and steps:
+        makers.append(
+            ("netlist = mapped graph", lambda: netlist_link(netlist, technology, steps[-1], held))
+        )
+
+    def one(item: tuple[int, tuple[str, Callable[[], Link]]]) -> Verdict:
+        k, (check, make) = item
+        return _prove(check, make, deadline, seed + k, emission)
+
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        return tuple(pool.map(one, enumerate(makers)))
+
+
+def _prove(
+    check: str, make: Callable[[], Link], deadline: float, seed: int, emission: Emission
+) -> Verdict:
+    begin = time.monotonic()
+    if begin >= deadline:
+        return Verdict(check, "not checked", "the time limit was reached before", 0.0)
+    link = make()
+    mutant = mutate_graph(link.right, seed, link.assume)
+    sentinel = "no sentinel: no change of the graph shows"
+    if mutant is not None:
+        outcome = prove_graphs(
+            link.left, mutant.graph, assume=link.assume, timeout_s=max(1.0, deadline - begin)
+        )
+        must_disprove(outcome.status, check, mutant.change)
+        sentinel = f"refused a mutant with {mutant.change}"
+    outcome = prove_graphs(
+        link.left,
+        link.right,
+        assume=link.assume,
+        timeout_s=max(1.0, deadline - time.monotonic()),
+    )
+    seconds = time.monotonic() - begin
+    if outcome.status == "disproved":
+        return Verdict(check, "disproved", counterexample(link, outcome, emission), seconds)
+    gates = f"{link.left.size} and {link.right.size} gates"
+    return Verdict(check, outcome.status, f"{outcome.method}, {gates}; {sentinel}", seconds)
+
+
+def verilog_link(circuit: Circuit, emission: Emission, timeout_s: float = 300.0) -> Link:
+    """What Yosys reads from the emitted Verilog, and the Circuit's own graph."""
+    ours = without_unread_state(bitblast(circuit, emission))
+    read = verilog_graph(emission, timeout_s)
+    return Link(
+        "Verilog = circuit", restricted(read, ours.outputs), ours, inside(circuit, emission)
+    )
+
+
+def verilog_graph(emission: Emission, timeout_s: float = 300.0) -> Aig:
+    """The graph that Yosys makes of the Verilog, each register cut at `Q:name` and `D:name`.
+
+    ToolFailed where Yosys refuses the text, or a register has another clock than `clk`.
+    """
+    valid = ""
+    names = [name for name, width in emission.registers if width]
+    if emission.handshake:
+        text = "".join(str(text) for text in emission.files.values())
+        found = re.search(r"^ *reg (?:\[\d+:0\] )?(valid\w*);", text, re.MULTILINE)
+        valid = found[1] if found else "valid"
+        names.append(valid)
+    with tempfile.TemporaryDirectory(prefix="flow-chain-") as scratch:
+        place = Path(scratch)
+        emission.write(place)
+        files = [str(path) for path in sorted(emission.files) if path.suffix == ".v"]
+        script = [
+            *(f"read_verilog {file}" for file in files),
+            f"hierarchy -check -top {emission.top}",
+            "proc",
+            "flatten",
+            "opt_clean",
+            *(
+                [f"expose -evert-dff {' '.join(f'w:{name}' for name in names)} t:$dff"]
+                if names
+                else []
+            ),
+            "opt_clean",
+            "techmap",
+            "opt_clean",
+            "aigmap",
+            "write_aiger -symbols read.aig",
+        ]
+        completed = yosys(script, cwd=place, timeout_s=timeout_s)
+        data = (place / "read.aig").read_bytes() if (place / "read.aig").is_file() else b""
+    try:
+        raw = read_aiger(data, "what Yosys reads")
+    except ToolFailed as error:
+        raise ToolFailed(error.message, log=completed.log, hint=error.hint) from None
+    raw = _renamed(raw, {valid: "valid"} if valid else {})
+    clock = 2 * (1 + raw.inputs.index(CLOCK)) if CLOCK in raw.inputs else None
+    for name, literal in zip(raw.outputs, raw.literals, strict=True):
+        if name.endswith(".c") and literal != clock:
+            raise ToolFailed(f"register {name[:-2]} is not clocked by the rising {CLOCK}")
+    return _without_aliases(raw, ["valid" if name == valid else name for name in names])
+
+
+def _without_aliases(aig: Aig, registers: Sequence[str]) -> Aig:
+    """Yosys may name a register by an output that is wired to it; both take the same value.
+
+    Such a `Q:other` becomes the `Q:name` of a known register that takes the very same literal.
+    """
+    taken = dict(zip(aig.outputs, aig.literals, strict=True))
+    known: dict[int, str] = {}
+    for name in aig.outputs:
+        if name.startswith("D:") and name[2:].split("[")[0] in registers:
+            known.setdefault(taken[name], "Q:" + name[2:])
+    alias = {
+        name: known[taken["D:" + name[2:]]]
+        for name in aig.inputs
+        if name.startswith("Q:")
+        and name[2:].split("[")[0] not in registers
+        and taken.get("D:" + name[2:]) in known
+    }
+    if not alias:
+        return aig
+    g = AigBuilder(aig.name, [name for name in aig.inputs if name not in alias])
+    literal = {name: 2 * i for i, name in enumerate(g.inputs, 1)}
+    for name, same in alias.items():
+        literal[name] = literal[same]
+    return g.finish(list(zip(aig.outputs, copy_into(g, aig, literal), strict=True)))
+
+
+def _renamed(aig: Aig, other: Mapping[str, str]) -> Aig:
+    """`r.q[2]` becomes `Q:r[2]`, and `r.d[2]` becomes `D:r[2]`."""
+
+    def new(name: str) -> str:
+        found = re.fullmatch(r"(\w+)\.([qd])(\[\d+\])?", name)
+        if not found:
+            return name
+        return f"{found[2].upper()}:{other.get(found[1], found[1])}{found[3] or ''}"
+
+    return replace(aig, inputs=tuple(map(new, aig.inputs)), outputs=tuple(map(new, aig.outputs)))
+
+
+def restricted(aig: Aig, outputs: Sequence[str]) -> Aig:
+    """The graph with those outputs alone; ToolFailed where one is missing."""
+    literal = dict(zip(aig.outputs, aig.literals, strict=True))
+    missing = [name for name in outputs if name not in literal]
+    if missing:
+        raise ToolFailed(f"output {missing[0]} of the circuit is not in {aig.name}")
+    return replace(aig, outputs=tuple(outputs), literals=tuple(literal[x] for x in outputs))
+
+
+def _step_links(
+    circuit: Circuit, emission: Emission, steps: Sequence[tuple[str, Path]]
+) -> list[tuple[str, Callable[[], Link]]]:
+    """The Circuit against the first file, then each file against the next."""
+    if not steps:
+        return []
+
+    def first() -> Link:
+        ours = without_unread_state(bitblast(circuit, emission))
+        return Link(f"circuit = {steps[0][0]}", ours, _load(steps[0][1]))
+
+    makers: list[tuple[str, Callable[[], Link]]] = [(f"circuit = {steps[0][0]}", first)]
+    for (name, file), (after, other) in pairwise(steps):
+        check = f"{name} = {after}"
+
+        def pair(check: str = check, file: Path = file, other: Path = other) -> Link:
+            return Link(check, _load(file), _load(other))
+
+        makers.append((check, pair))
+    return makers
+
+
+def netlist_link(
+    text: str, technology: Technology, last: tuple[str, Path], held: Sequence[str]
+) -> Link:
+    """The cells that stand in the mapped Verilog, and the last graph of the synthesis."""
+    netlist = read_verilog_netlist(text, technology)
+    return Link("netlist = mapped graph", _load(last[1]), netlist_aig(netlist, technology, held))
+
+
+def _load(file: Path) -> Aig:
+    return read_aiger(file.read_bytes(), file.name)
+
+
+def counterexample(link: Link, outcome: Outcome, emission: Emission) -> str:
+    """One line: the ports' numbers at the input that shows the difference, and both answers."""
+    bits = outcome.counterexample
+    parts = []
+    for port in emission.inputs:
+        names = [port.name] if port.width == 1 else [f"{port.name}[{i}]" for i in range(port.width)]
+        lanes = []
+        for lane in port.lanes:
+            own = names[lane.offset : lane.offset + lane.width]
+            value = sum(bits.get(name, 0) << i for i, name in enumerate(own))
+            lanes.append(
+                value - (1 << lane.width) * (lane.range.signed and value >> lane.width - 1)
+            )
+        parts.append(f"{port.name} = {lanes}")
+    data = {name for port in emission.inputs for name in (port.name,)}
+    rest = [name for name in bits if name.split("[")[0] not in data and bits[name]]
+    if rest:
+        parts.append("with " + ", ".join(f"{name} = 1" for name in rest[:8]))
+    left, right = _values(link.left, bits), _values(link.right, bits)
+    wrong = [name for name in link.left.outputs if left[name] != right[name]]
+    parts.append(
+        "; ".join(
+            f"{name} is {left[name]} in one and {right[name]} in the other" for name in wrong[:4]
+        )
+    )
+    return ", ".join(parts)
+
+
+def _values(aig: Aig, bits: Mapping[str, int]) -> dict[str, int]:
+    import numpy as np
+
+    words = np.array([[bits.get(name, 0)] for name in aig.inputs], dtype=np.uint64)
+    row = aig.simulate(words.reshape(len(aig.inputs), 1))[:, 0] & np.uint64(1)
+    return {name: int(bit) for name, bit in zip(aig.outputs, row, strict=True)}

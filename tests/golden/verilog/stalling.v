@@ -1,0 +1,56 @@
+// stalling: made by flow 0.1.0
+// model    small.h5
+// command  flow build small.h5 --target printed
+// seed     7
+// latency  2 registers; a new sample every clock
+//
+// Lanes of the ports, two's complement where signed:
+//   input x, 8 bits
+//     0: bits 3:0, signed, [-8, 7]
+//     1: bits 7:4, unsigned, [0, 15]
+//   output y, 8 bits
+//     0: bits 7:0, signed, [-120, 105]
+`default_nettype none
+
+module stalling (
+    input  wire clk,
+    input  wire rst,
+    input  wire in_valid,
+    output wire in_ready,
+    output wire out_valid,
+    input  wire out_ready,
+    input  wire [7:0] x,
+    output wire [7:0] y
+);
+
+    // Every stage moves on at once, unless a result waits to be taken.
+    reg [1:0] valid;
+    assign out_valid = valid[1];
+    wire advance = out_ready | ~out_valid;
+    assign in_ready = advance;
+
+    wire signed [3:0] x_0 = x[3:0];  // [-8, 7]
+    wire [3:0] x_1 = x[7:4];  // [0, 15]
+    wire signed [7:0] dense_1_acc_0 = $signed({{4{x_0[3]}}, x_0}) * $signed({4'd0, x_1});  // [-120, 105]
+    reg signed [7:0] dense_1_stage_0;  // [-120, 105]
+    reg [3:0] r4;  // [0, 15]
+    wire t5 = dense_1_stage_0 <= $signed({4'd0, r4});  // [0, 1]
+    wire signed [7:0] t6 = t5 ? {4'd0, r4} : dense_1_stage_0;  // [-120, 105]
+    reg signed [7:0] r7;  // [-120, 105]
+
+    assign y = r7;  // [-120, 105]
+
+    always @(posedge clk)
+        if (rst) valid <= 2'd0;
+        else if (advance) valid <= {valid[0], in_valid};
+
+    always @(posedge clk)
+        if (advance) begin
+            dense_1_stage_0 <= dense_1_acc_0;
+            r4 <= x_1;
+            r7 <= t6;
+        end
+
+endmodule
+
+`default_nettype wire
