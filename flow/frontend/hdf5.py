@@ -164,6 +164,8 @@ class WeightFile:
         return group
 
     def _attribute(self, path: tuple[str, ...], name: str) -> Any:
+        import h5py
+
         place = self._find(path)
         if place is None:
             return None
@@ -173,6 +175,8 @@ class WeightFile:
             attribute = place.attrs.get_id(name)
             count, kind = math.prod(attribute.shape), attribute.dtype
             if kind.kind == "O":
+                if h5py.check_string_dtype(kind) is None:
+                    self._refuse(f"the attribute {name!r} is not text", path)
                 if name not in self._longest:
                     lengths = declared_lengths(self._data, name)
                     self._longest[name] = max(lengths, default=self._size + 1)

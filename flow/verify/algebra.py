@@ -10,14 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from flow.ir.circuit import Circuit
+from flow.ir.interval import BIT, IntRange, twos_complement, unsigned
 from flow.ir.nodes import (
     Add,
     Bits,
     Clamp,
     Compare,
+    Concat,
     Const,
+    FullAdder,
     Input,
     Linear,
     Neg,
@@ -50,13 +54,26 @@ def equal_by_algebra(before: Circuit, after: Circuit) -> bool:
 
 @dataclass
 class _Atoms:
-    """Numbers for the atoms, shared between the circuits that are compared."""
+    """Numbers and intervals of the atoms, shared between the circuits that are compared."""
 
     numbers: dict[Hashable, int] = field(default_factory=dict)
+    ranges: list[IntRange] = field(default_factory=list)
 
-    def form(self, *key: Hashable) -> Form:
+    def form(self, interval: IntRange, *key: Hashable) -> Form:
         """The form that is this atom alone."""
-        return 0, ((self.numbers.setdefault(key, len(self.numbers)), 1),)
+        if key not in self.numbers:
+            self.numbers[key] = len(self.ranges)
+            self.ranges.append(interval)
+        return 0, ((self.numbers[key], 1),)
+
+    def hull(self, form: Form) -> IntRange:
+        """The interval of a form, each atom taken once: tighter than that of nested sums."""
+        lo = hi = form[0]
+        for atom, c in form[1]:
+            r = self.ranges[atom]
+            lo += c * (r.lo if c > 0 else r.hi)
+            hi += c * (r.hi if c > 0 else r.lo)
+        return IntRange(lo, hi)
 
 
 def _outputs(circuit: Circuit, atoms: _Atoms) -> list[tuple[str, list[Form]]] | None:
@@ -75,7 +92,7 @@ def _form(node: Node, operands: list[Form], atoms: _Atoms) -> Form:
         return node.range.lo, ()
     match node:
         case Input(port, index):
-            return atoms.form("input", port, index)
+            return atoms.form(node.range, "input", port, index)
         case Const(value):
             return value, ()
         case Register():
@@ -92,26 +109,37 @@ def _form(node: Node, operands: list[Form], atoms: _Atoms) -> Form:
             return _sum(list(zip(coefficients, operands, strict=True)), bias)
         case Shr(_, amount):
             return _shifted(operands[0], amount, atoms)
-        case Bits(x, low, width) if x.range.lo >= 0 and x.range.hi >> (low + width) == 0:
-            return _shifted(operands[0], low, atoms)
         case Bits(_, low, width):
-            return atoms.form("bits", _modulo(operands[0], low + width), low, width)
-        case Signed(x, width) if node.range == x.range:
-            return operands[0]
+            return _bits(operands[0], low, width, atoms)
         case Signed(_, width):
-            return atoms.form("signed", _modulo(operands[0], width), width)
-        case Relu(x):
-            return _clamped(x, operands[0], 0, None, atoms)
-        case Clamp(x, lo, hi):
-            return _clamped(x, operands[0], lo, hi, atoms)
+            if twos_complement(width).covers(atoms.hull(operands[0])):
+                return operands[0]
+            form = _modulo(operands[0], width)
+            return atoms.form(twos_complement(width), "signed", form, width)
+        case Relu():
+            return _clamped(operands[0], 0, None, atoms)
+        case Clamp(_, lo, hi):
+            return _clamped(operands[0], lo, hi, atoms)
         case Compare(_, _, relation):
             return _compared(operands[0], operands[1], relation, atoms)
+        case Concat(_, widths):
+            offsets = accumulate(widths, initial=0)
+            return _sum([(1 << k, x) for k, x in zip(offsets, operands, strict=False)], 0)
+        case FullAdder():
+            return _sum([(1, x) for x in operands], 0)
         case Select():
             if operands[1] == operands[2]:
                 return operands[1]
-            return atoms.form("select", *operands)
+            either = atoms.hull(operands[1]).hull(atoms.hull(operands[2]))
+            return atoms.form(either, "select", *operands)
         case _:
-            return atoms.form(node.mnemonic, tuple(operands), node.attributes)
+            return atoms.form(node.range, node.mnemonic, tuple(operands), node.attributes)
+
+
+def _bits(x: Form, low: int, width: int, atoms: _Atoms) -> Form:
+    if unsigned(low + width).covers(atoms.hull(x)):
+        return _shifted(x, low, atoms)
+    return atoms.form(unsigned(width), "bits", _modulo(x, low + width), low, width)
 
 
 def _sum(parts: list[tuple[int, Form]], constant: int) -> Form:
@@ -127,7 +155,9 @@ def _shifted(x: Form, amount: int, atoms: _Atoms) -> Form:
     """floor((2**k q + r) / 2**k) = q + floor(r / 2**k), with 0 <= coefficients of r < 2**k"""
     q = x[0] >> amount, tuple((atom, c >> amount) for atom, c in x[1] if c >> amount)
     r = _modulo(x, amount)
-    rest = (0, ()) if r == (0, ()) else atoms.form("shr", r, amount)
+    hull = atoms.hull(r)
+    lo, hi = hull.lo >> amount, hull.hi >> amount
+    rest = (lo, ()) if lo == hi else atoms.form(IntRange(lo, hi), "shr", r, amount)
     return _sum([(1, q), (1, rest)], 0)
 
 
@@ -137,21 +167,24 @@ def _modulo(x: Form, width: int) -> Form:
     return x[0] & mask, tuple((atom, c & mask) for atom, c in x[1] if c & mask)
 
 
-def _clamped(x: Node, form: Form, lo: int, hi: int | None, atoms: _Atoms) -> Form:
+def _clamped(x: Form, lo: int, hi: int | None, atoms: _Atoms) -> Form:
     """A bound that the interval keeps anyway is no part of the atom."""
-    low = lo if x.range.lo < lo else None
-    high = hi if hi is not None and x.range.hi > hi else None
+    hull = atoms.hull(x)
+    low = lo if hull.lo < lo else None
+    high = hi if hi is not None and hull.hi > hi else None
     if low is None and high is None:
-        return form
-    return atoms.form("clamp", form, low, high)
+        return x
+    bottom = hull.lo if low is None else max(hull.lo, low)
+    top = max(hull.hi, bottom) if high is None else max(min(hull.hi, high), bottom)
+    return atoms.form(IntRange(min(bottom, top), top), "clamp", x, low, high)
 
 
 def _compared(a: Form, b: Form, relation: str, atoms: _Atoms) -> Form:
     """a < b and a <= b as: some form is negative; a = b as: a form with first sign + is zero"""
     d = _sum([(1, a), (-1, b)], 0)
     if relation in ("lt", "le"):
-        return atoms.form("negative", d if relation == "lt" else (d[0] - 1, d[1]))
+        return atoms.form(BIT, "negative", d if relation == "lt" else (d[0] - 1, d[1]))
     if d[1] and d[1][0][1] < 0:
         d = _sum([(-1, d)], 0)
-    zero = atoms.form("zero", d)
+    zero = atoms.form(BIT, "zero", d)
     return zero if relation == "eq" else _sum([(-1, zero)], 1)

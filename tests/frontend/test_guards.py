@@ -317,6 +317,17 @@ def test_many_names_for_one_long_string_are_refused():
     assert error.show() == shown("the attribute 'many' is too large", "m.h5, ", UNTRUSTED)
 
 
+def test_a_list_of_numbers_of_variable_length_is_no_text():
+    """The library crashed on one whose kind of elements was damaged."""
+
+    def build(file):
+        kind = h5py.vlen_dtype(np.dtype("i4"))
+        file.attrs.create("numbers", np.array([[1, 2], [3]], dtype=object), dtype=kind)
+
+    with WeightFile(made(build), "m.h5") as file:
+        assert refused(file.texts, (), "numbers").message == "the attribute 'numbers' is not text"
+
+
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
 @pytest.mark.parametrize("others", [0, 20])
 @pytest.mark.parametrize("name", ["model_config", "names", "é"])
