@@ -205,7 +205,7 @@ class WeightFile:
         self._refuse(f"the attribute {name!r} is not text", path)
 
     def _place(self, path: tuple[str, ...]) -> str:
-        return f"{self.where}, {'/'.join(path)[:200]}"
+        return f"{self.where}, {'/'.join(path)[:200]}" if path else self.where
 
     def _refuse(self, message: str, path: tuple[str, ...]) -> NoReturn:
         raise UsageError(

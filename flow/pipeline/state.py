@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that 
     from flow.frontend.source import SourceModel
     from flow.ir.circuit import Circuit
     from flow.ir.network import Network
+    from flow.pipeline.measures import Measures
     from flow.pipeline.synthesis import Synthesis
     from flow.report.record import Record
     from flow.tech.technology import Technology
@@ -42,6 +43,16 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class PassStep:
+    """One pass that was run: its text, whether it promises equality, and both circuits."""
+
+    text: str
+    exact: bool
+    before: Circuit
+    after: Circuit
+
+
+@dataclass(frozen=True)
 class State:
     """Everything that is known of a build so far; a stage returns a fuller one."""
 
@@ -53,12 +64,14 @@ class State:
     notes: tuple[str, ...] = ()
     lowered: Circuit | None = None
     circuit: Circuit | None = None
+    steps: tuple[PassStep, ...] = ()
     emission: Emission | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     expected: Mapping[str, Any] = field(default_factory=dict)
     technology: Technology | None = None
     synthesis: Synthesis | None = None
     verdicts: tuple[Verdict, ...] = ()
+    measures: Measures | None = None
     report: Record | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
 

@@ -29,8 +29,8 @@ _TESTS = re.compile(r"^(PASS|FAIL) (\d+) of (\d+) tests$", re.MULTILINE)
 Log = Callable[[Layout, Path, int], str]
 """Runs a simulator on the first samples in a scratch folder; what it printed."""
 
-EVALUATIONS = 6_000_000
-"""What an event-driven simulator may spend on a design; about three seconds."""
+EVALUATIONS = 24_000_000
+"""What an event-driven simulator may spend on a design; on an idle core, about ten seconds."""
 FEWEST = 10
 """Samples that it runs in any case."""
 
@@ -45,6 +45,18 @@ def simulate_icarus(folder: Path, timeout_s: float = 300.0) -> Verdict:
         return icarus.simulate(program, folder, timeout_s, [f"+samples={samples}"]).log
 
     return _checked("simulation with Icarus Verilog", folder, work, _plain, EVALUATIONS)
+
+
+def simulate_netlist(folder: Path, timeout_s: float = 300.0) -> Verdict:
+    """The plain Verilog bench around the mapped netlist, with behavioural cells, in Icarus."""
+
+    def work(layout: Layout, scratch: Path, samples: int) -> str:
+        files = [f"tb/tb_{layout.top}.v", f"netlist/{layout.top}.v", "netlist/cells.v"]
+        program = scratch / "netlist.vvp"
+        icarus.compile_verilog(files, f"tb_{layout.top}", program, folder, timeout_s)
+        return icarus.simulate(program, folder, timeout_s, [f"+samples={samples}"]).log
+
+    return _checked("netlist in Icarus Verilog", folder, work, _plain, EVALUATIONS)
 
 
 def simulate_verilator(folder: Path, timeout_s: float = 600.0) -> Verdict:

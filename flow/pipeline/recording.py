@@ -1,0 +1,182 @@
+"""Everything that is known of a build becomes the Record that reports show."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from flow import __version__
+from flow.analysis.cost import adder_bits
+from flow.analysis.latency import latency
+from flow.analysis.layers import layer_of
+from flow.analysis.timing import Hop
+from flow.ir.circuit import Circuit
+from flow.ir.layers import Dense, Layer
+from flow.ir.network import Network
+from flow.ir.nodes import Const
+from flow.pipeline.accuracy import accuracy
+from flow.pipeline.measures import Measures
+from flow.pipeline.provenance import command_line
+from flow.pipeline.state import State, have
+from flow.report.record import (
+    Accuracy,
+    Area,
+    CellCount,
+    Check,
+    Fact,
+    Latency,
+    LayerRow,
+    PathStep,
+    Power,
+    PowerSource,
+    Record,
+    Summary,
+    Technology,
+    TimeUnit,
+    Timing,
+    WidthCount,
+)
+from flow.tech.power_sources import sources
+
+UNITS: tuple[tuple[TimeUnit, float], ...] = (("ms", 1e6), ("us", 1e3), ("ns", 1.0))
+"""Units of time with their length in ns, the longest first."""
+
+
+def record(state: State) -> Record:
+    """The report of a build that went through all stages."""
+    circuit, network = have(state.circuit), have(state.network)
+    measures = have(state.measures)
+    emission = have(state.emission)
+    power = _power(state, measures)
+    return Record(
+        summary=_summary(state),
+        accuracy=_accuracy(state),
+        area=Area(
+            measures.area.um2,
+            measures.area.nand2,
+            tuple(
+                CellCount(name, count, measures.area.by_cell[name])
+                for name, count in sorted(measures.area.cells.items())
+            ),
+        ),
+        power=power,
+        timing=_timing(measures),
+        latency=Latency(latency(circuit), emission.initiation_interval),
+        sources=_sources(state, power),
+        layers=_layers(network, circuit, measures),
+        widths=_widths(circuit),
+        checks=tuple(Check(v.check, v.status, v.detail) for v in state.verdicts),
+        notes=(*state.notes, *have(state.technology).notes),
+        provenance=_provenance(state),
+    )
+
+
+def _summary(state: State) -> Summary:
+    technology = have(state.technology)
+    decides = have(state.network).layers[-1].kind in ("argmax", "at_least")
+    return Summary(
+        model_name=have(state.config.model).name,
+        model_sha256=have(state.source).sha256,
+        task="classification" if decides else "regression or logits",
+        target=state.recipe.name,
+        technology=Technology(
+            technology.title, technology.voltage, technology.corner, technology.source
+        ),
+        flow_version=__version__,
+        tools=tuple(Fact(name, text) for name, text in sorted(state.tools.items())),
+        seed=state.config.seed,
+        command=command_line(state.config),
+    )
+
+
+def _accuracy(state: State) -> Accuracy | None:
+    if state.samples is None:
+        return None
+    return accuracy(have(state.source), have(state.network), state.samples, state.expected)
+
+
+def _power(state: State, measures: Measures) -> Power:
+    interval = state.config.period or (state.config.interval or state.recipe.interval) * 1e6
+    unit, length = next((u for u in UNITS if interval >= u[1]), UNITS[-1])
+    found = measures.power
+    return Power(
+        leakage_mw=found.leakage,
+        switching_mw=found.internal + found.switching + found.inputs,
+        how="vectors" if state.samples is not None else "vectorless",
+        clock_period=interval / length,
+        clock_unit=unit,
+        vectors=len(state.samples) if state.samples is not None else 0,
+    )
+
+
+def _timing(measures: Measures) -> Timing:
+    found = measures.timing
+    unit, length = next((u for u in UNITS if found.delay_ns >= u[1]), UNITS[-1])
+    names = dict(zip(measures.instances, measures.layers, strict=True))
+
+    def step(hop: Hop) -> PathStep:
+        return PathStep(hop.net, hop.cell, names[hop.instance], hop.arrival_ns / length)
+
+    path = tuple(step(hop) for hop in found.path)
+    return Timing(found.delay_ns / length, unit, path, found.method)
+
+
+def _sources(state: State, power: Power) -> tuple[PowerSource, ...]:
+    """Printed batteries and harvesters; a circuit for silicon has a supply of its own."""
+    if state.recipe.name != "printed":
+        return ()
+    rows = []
+    for source in sources():
+        drives = power.total_mw <= source.limit_mw
+        detail = "" if drives else f"{power.total_mw / source.limit_mw:.1f} times its power"
+        rows.append(PowerSource(source.title, source.limit_mw, drives, detail))
+    return tuple(rows)
+
+
+def _layers(network: Network, circuit: Circuit, measures: Measures) -> tuple[LayerRow, ...]:
+    shares = measures.by_layer()
+    adders: Counter[str] = Counter()
+    for node, layer in layer_of(circuit).items():
+        if adder_bits(node):
+            adders[layer] += 1
+    rows = []
+    for layer in network.layers:
+        cells, area, power = shares.pop(layer.name, (0, 0.0, 0.0))
+        count = adders.pop(layer.name, 0)
+        rows.append(_row(network, layer, count, cells, area, power))
+    for name in dict.fromkeys((*shares, *adders)):
+        cells, area, power = shares.get(name, (0, 0.0, 0.0))
+        rows.append(LayerRow(f"({name})", "", (), 0, 0, 0, adders[name], cells, area, power))
+    return tuple(rows)
+
+
+def _row(
+    network: Network, layer: Layer, adders: int, cells: int, area: float, power: float
+) -> LayerRow:
+    tensor = network.types[layer.name]
+    weights = weight_bits = 0
+    if isinstance(layer, Dense):
+        weights = int(layer.weights.size)
+        hi, lo = int(layer.weights.max(initial=0)), int(layer.weights.min(initial=0))
+        weight_bits = max(hi, ~lo).bit_length() + 1
+    widest = max(r.width for r in tensor.ranges())
+    return LayerRow(
+        layer.name, layer.kind, tensor.shape, weights, weight_bits, widest, adders, cells, area,
+        power,
+    )  # fmt: skip
+
+
+def _widths(circuit: Circuit) -> tuple[WidthCount, ...]:
+    count = Counter(n.range.width for n in circuit.walk() if not isinstance(n, Const))
+    return tuple(WidthCount(bits, count[bits]) for bits in sorted(count))
+
+
+def _provenance(state: State) -> tuple[Fact, ...]:
+    synthesis = have(state.synthesis)
+    facts = [
+        Fact("format of the model", have(state.source).format),
+        Fact("synthesis script", "; ".join(synthesis.script)),
+        Fact("gates of the circuit's own graph", str(synthesis.graph.size)),
+    ]
+    if state.samples is not None:
+        facts.append(Fact("sha256 of the data", state.samples.sha256))
+    return tuple(facts)
