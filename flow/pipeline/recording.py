@@ -143,9 +143,9 @@ def _layers(network: Network, circuit: Circuit, measures: Measures) -> tuple[Lay
         cells, area, power = shares.pop(layer.name, (0, 0.0, 0.0))
         count = adders.pop(layer.name, 0)
         rows.append(_row(network, layer, count, cells, area, power))
-    for name in dict.fromkeys((*shares, *adders)):
-        cells, area, power = shares.get(name, (0, 0.0, 0.0))
-        rows.append(LayerRow(f"({name})", "", (), 0, 0, 0, adders[name], cells, area, power))
+    for left in dict.fromkeys((*shares, *adders)):
+        cells, area, power = shares.get(left, (0, 0.0, 0.0))
+        rows.append(LayerRow(f"({left})", "", (), 0, 0, 0, adders[left], cells, area, power))
     return tuple(rows)
 
 
