@@ -50,7 +50,9 @@ def seconds(work: Callable[[], object], runs: int = 5) -> float:
     return statistics.median(times)
 
 
-def paired(first: Callable[[], object], second: Callable[[], object], runs: int = 5) -> tuple[float, float]:
+def paired(
+    first: Callable[[], object], second: Callable[[], object], runs: int = 5
+) -> tuple[float, float]:
     """Median seconds of two pieces of work that take turns, so that both see the same machine."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(runs):
@@ -84,11 +86,16 @@ def write(name: str, title: str, rows: Sequence[Row], remarks: Sequence[str] = (
     (HERE / f"{name}.md").write_text(text)
     results = HERE / "results"
     results.mkdir(exist_ok=True)
-    (results / f"{name}.json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    (results / f"{name}.json").write_text(
+        json.dumps([asdict(row) for row in rows], indent=1) + "\n"
+    )
 
 
 def _table(rows: Sequence[Row]) -> str:
-    lines = ["| what | value | rival | rival's value | ratio | reach | met |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| what | value | rival | rival's value | ratio | reach | met |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for row in rows:
         met = {True: "yes", False: "**no**", None: "-"}[row.met]
         cells = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def write_qkeras(
         "config": {"bits": weight_bits, "integer": 0, "symmetric": 0, "keep_negative": True,
                    "alpha": 1},
     }  # fmt: skip
-    for i, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
         name = f"dense_{i}"
         layers.append(
             {"class_name": "QDense",

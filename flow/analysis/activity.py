@@ -72,20 +72,21 @@ class Simulator:
         """The words of every net over a stream of samples, of shape (samples, inputs).
 
         Inputs are those of the netlist without the clock. A flip-flop has what its data was one
-        sample before; it begins with 0. IRError where this does not settle.
+        sample before; it begins with 0. A pipeline settles after as many rounds as it has stages.
         """
         names = [bit for bit in self.netlist.input_bits if bit != CLOCK or not self.flipflops]
         if bits.shape[1] != len(names):
             raise IRError(f"{len(names)} input bits are simulated with {bits.shape[1]}")
-        inputs = dict(zip(names, pack(bits), strict=True))
+        # The last sample goes on to the end of the last word, so that nothing stalls there.
+        inputs = dict(zip(names, pack(_filled(bits)), strict=True))
         held = {net: np.zeros_like(next(iter(inputs.values()))) for net in self._held()}
-        for _ in range(len(self.flipflops) + 2):
+        for _ in range(64 * len(next(iter(inputs.values()))) + 2):  # One more sample is right.
             values = self.run({**inputs, **held})
             new = {net: later(values[self.index[data]]) for net, data in self._held().items()}
             if all(np.array_equal(new[net], held[net]) for net in held):
-                return values
+                break
             held = new
-        raise IRError(f"the flip-flops of {self.netlist.name} do not settle on a stream")
+        return values
 
     def _held(self) -> dict[str, str]:
         """The net of each flip-flop's state output, or of the first output, and of its data."""
@@ -126,6 +127,11 @@ class Simulator:
 
     def _rows(self, members: Sequence[Instance], pin: str) -> NDArray[np.intp]:
         return np.array([self.index[instance.net(pin)] for instance in members])
+
+
+def _filled(bits: NDArray[Any]) -> NDArray[Any]:
+    missing = -len(bits) % 64
+    return np.concatenate([bits, np.repeat(bits[-1:], missing, axis=0)]) if missing else bits
 
 
 def later(words: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import fsum
 
 import numpy as np
 
@@ -93,11 +94,17 @@ def _commonest(names: Counter[str]) -> str:
 
 
 def totals(layers: Sequence[str], amounts: Sequence[float]) -> dict[str, float]:
-    """The sum of amounts for each layer, in order of first appearance.
+    """The sum of the amounts for each layer, in order of first appearance.
 
-    The sums add up to the sum of all amounts, up to the rounding of floats.
+    Exact: the `math.fsum` of the result is that of the amounts. What rounding leaves goes to
+    the largest layer.
     """
-    sums: dict[str, float] = {}
+    parts: dict[str, list[float]] = {}
     for layer, amount in zip(layers, amounts, strict=True):
-        sums[layer] = sums.get(layer, 0.0) + amount
+        parts.setdefault(layer, []).append(amount)
+    sums = {layer: fsum(own) for layer, own in parts.items()}
+    if not sums:
+        return sums
+    whole, largest = fsum(amounts), max(sums, key=lambda layer: abs(sums[layer]))
+    sums[largest] = fsum([whole, *(-x for layer, x in sums.items() if layer != largest)])
     return sums

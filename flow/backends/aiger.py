@@ -26,12 +26,15 @@ def write_aiger(aig: Aig) -> bytes:
 
 
 def read_aiger(data: bytes, name: str = "aig") -> Aig:
-    """The graph in a combinational .aig file; ToolFailed where it is not one."""
+    """The graph in a binary .aig file; ToolFailed where it is not one.
+
+    Latch k is cut: the input `Q:lk` and the output `D:lk`, behind all others.
+    """
     try:
         return _read(data, name)
     except (ValueError, IndexError) as error:
         raise ToolFailed(
-            f"not a combinational binary AIGER file: {error}",
+            f"not a binary AIGER file: {error}",
             where=name,
             hint="the tool that wrote it is too old, or was stopped while writing",
         ) from None
@@ -43,18 +46,19 @@ def _read(data: bytes, name: str) -> Aig:
     if head[:1] != [b"aig"]:
         raise ValueError("it does not begin with 'aig'")
     variables, inputs, latches, outputs, gates = (int(x) for x in head[1:6])
-    if latches or variables != inputs + gates:
-        raise ValueError(f"{latches} latches, {variables} variables")
-    if max(inputs, outputs, gates) > len(data):
+    if variables != inputs + latches + gates:
+        raise ValueError(f"{variables} variables are not the sum of their kinds")
+    if max(inputs, latches, outputs, gates) > len(data):
         raise ValueError("it is cut off")
     at = end + 1
-    literals = []
-    for _ in range(outputs):
+    rows = []
+    for _ in range(latches + outputs):
         end = data.index(b"\n", at)
-        literals.append(int(data[at:end]))
+        rows.append(int(data[at:end].split()[0]))
         at = end + 1
+    literals = rows[latches:] + rows[:latches]
     left, right = [], []
-    for k in range(1 + inputs, 1 + inputs + gates):
+    for k in range(1 + inputs + latches, 1 + variables):
         first, at = _delta(data, at)
         second, at = _delta(data, at)
         a = 2 * k - first
@@ -71,8 +75,14 @@ def _read(data: bytes, name: str) -> Aig:
             names[place[0]][int(place[1:])] = symbol
     if any(x >> 1 > variables for x in literals):
         raise ValueError("an output is no variable")
+    held, taken = ([f"{end}:l{k}" for k in range(latches)] for end in "QD")
     return Aig(
-        name, tuple(names["i"]), tuple(names["o"]), tuple(literals), tuple(left), tuple(right)
+        name,
+        (*names["i"], *held),
+        (*names["o"], *taken),
+        tuple(literals),
+        tuple(left),
+        tuple(right),
     )
 
 

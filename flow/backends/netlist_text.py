@@ -109,7 +109,10 @@ class _Reader:
     """Recursive descent over the few forms that a netlist has."""
 
     def __init__(self, text: str, technology: Technology) -> None:
-        self.tokens = _TOKEN.findall(_COMMENT.sub("", text))
+        bare = _COMMENT.sub("", text)
+        if strange := _TOKEN.sub("", bare).split():
+            raise ValueError(f"{strange[0]!r} has no place in it")
+        self.tokens = _TOKEN.findall(bare)
         self.at = 0
         self.technology = technology
 
@@ -167,12 +170,16 @@ class _Reader:
                 self.next()
             elif word == "assign":
                 target = self.net()
+                if target in driver:
+                    raise ValueError(f"{target} is assigned twice")
                 self.next("=")
                 driver[target] = self.net()
             else:
                 instances.append(self.instance(word))
                 continue
             self.next(";")
+        if self.at != len(self.tokens):
+            raise ValueError(f"{self.peek()!r} comes after the module")
         bits = [bit for bus in outputs for bit in bus.bits]
         netlist = Netlist(
             name,

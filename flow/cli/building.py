@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ def run_build(
             chosen, recipe, output, first=bounds[0], last=bounds[1], progress=progress.stage
         )
     if done.state.report is None:
-        click.echo(f"ended after stage {done.seconds[-1][0]}: {output}")
+        stage = done.seconds[-1][0]
+        ended = json.dumps({"stage": stage, "folder": str(output)})
+        click.echo(ended if as_json else f"ended after stage {stage}: {output}")
         return
     if as_json:
         click.echo(to_json(done.state.report), nl=False)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+from difflib import get_close_matches
+from types import FrameType
 
 import click
 
@@ -32,7 +35,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
         if cmd_name not in COMMANDS:
-            return None
+            near = get_close_matches(cmd_name, COMMANDS, n=1)
+            also = f"Did you mean {near[0]!r}?" if near else "See flow --help."
+            raise click.UsageError(f"No such command {printable(cmd_name)!r}. {also}", ctx)
         module = importlib.import_module(f"flow.cli.{cmd_name}_command")
         command: click.Command = module.command
         return command
@@ -50,7 +55,12 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and end the process with its exit code."""
+    """Run the command line and end the process with its exit code.
+
+    SIGINT and SIGTERM end every tool, remove what is half written, and give 128 + their number.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     sys.exit(run(arguments))
 
 
@@ -62,6 +72,9 @@ def run(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return 2
+    except _Interrupted as error:
+        click.echo("interrupted; nothing was written", err=True)
+        return 128 + error.number
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; nothing was written", err=True)
         return 130
@@ -87,6 +100,24 @@ def run(arguments: list[str] | None = None) -> int:
         )
         click.echo(f"  {REPORT_BUG}", err=True)
         return InternalError.exit_code
+
+
+class _Interrupted(BaseException):
+    """A signal has asked the process to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Threads that wait for a tool end with it, so the main thread need not wait for them."""
+    from flow.tools.process import CHILDREN
+
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, signal.SIG_IGN)
+    CHILDREN.end()
+    raise _Interrupted(number)
 
 
 REPORT_BUG = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -100,9 +100,8 @@ def read_blif(text: str, technology: Technology, where: str = "blif") -> Netlist
     same: dict[str, str] = {}
     gates: list[tuple[str, dict[str, str]]] = []
     name = "netlist"
-    lines = iter(text.replace("\\\n", " ").splitlines())
-    for line in lines:
-        words = line.split("#", 1)[0].split()
+    for statement in _statements(text):
+        words, *rows = statement
         match words:
             case [".model", model, *_]:
                 name = model
@@ -118,14 +117,16 @@ def read_blif(text: str, technology: Technology, where: str = "blif") -> Netlist
                 same[_pin(copy, where)[1]] = _pin(source, where)[1]
             case [".gate", cell, *pins]:
                 gates.append((cell, dict(_pin(pin, where) for pin in pins)))
+            case [".names", net] if rows in ([], [["1"]]):
+                same[net] = ONE if rows else ZERO
+            case [".names", net, copy] if rows == [["1", "1"]]:
+                same[copy] = net
             case [".names", *nets]:
-                same[nets[-1]] = _wire(nets, lines, where)
-            case [] | [".end"] | [".default_input_arrival" | ".default_output_required", *_]:
-                pass
-            case ["1"]:
+                raise ToolFailed(f"{nets[-1]} is a table in a mapped BLIF file", where=where)
+            case [".end"] | [".default_input_arrival" | ".default_output_required", *_]:
                 pass
             case _:
-                raise ToolFailed(f"a BLIF line is not understood: {line.strip()!r}", where=where)
+                raise ToolFailed(f"a BLIF line is not understood: {' '.join(words)!r}", where=where)
     cells = [_order_pins(cell, pins, technology) for cell, pins in gates]
     netlist = Netlist(
         name,
@@ -144,16 +145,16 @@ def _pin(text: str, where: str) -> tuple[str, str]:
     return pin, net
 
 
-def _wire(nets: list[str], lines: Iterator[str], where: str) -> str:
-    """What a `.names` without logic stands for: another net, or a constant."""
-    if len(nets) > 2:
-        raise ToolFailed(f"{nets[-1]} is a table in a mapped BLIF file", where=where)
-    if len(nets) == 1:
-        # A constant one has a line with a 1; a constant zero may have none, so look at the next.
-        return ONE if next(lines, "").split() == ["1"] else ZERO
-    if next(lines, "").split() != ["1", "1"]:
-        raise ToolFailed(f"{nets[-1]} is a table in a mapped BLIF file", where=where)
-    return nets[0]
+def _statements(text: str) -> list[list[list[str]]]:
+    """The words of each line that begins with a dot, and of the rows below it."""
+    found: list[list[list[str]]] = []
+    for line in text.replace("\\\n", " ").splitlines():
+        words = line.split("#", 1)[0].split()
+        if words and (words[0].startswith(".") or not found):
+            found.append([words])
+        elif words:
+            found[-1].append(words)
+    return found
 
 
 def _resolve(net: str, same: Mapping[str, str]) -> str:

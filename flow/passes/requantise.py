@@ -15,7 +15,7 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Literal
 
-from flow.errors import InternalError
+from flow.errors import InternalError, UnsupportedModel
 from flow.ir.interval import IntRange
 from flow.ir.nodes import (
     Add,
@@ -24,6 +24,7 @@ from flow.ir.nodes import (
     Compare,
     Const,
     Linear,
+    Lookup,
     Neg,
     Node,
     Relu,
@@ -38,6 +39,8 @@ MAX_LEVELS = 1 << 16
 """More result levels than this are not searched: the exact product is used instead."""
 
 MAX_SHIFT = 64
+MAX_TABLE = 1 << 12
+"""A wrap that is not that of a wire is a table of at most so many entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,10 @@ def requantise(
         return requantise(Neg(x), flipped, lo, hi, overflow)
     first, last = scaling.exact(scaling.operand.lo), scaling.exact(scaling.operand.hi)
     if overflow == "wrap":
-        if lo <= first and last <= hi:
-            return clamp(_scaled(x, scaling, first, last), first, last)
-        return _wrapped(_scaled(x, scaling, first, last), lo, hi)
+        if first == last:
+            return Const((first - lo) % (hi - lo + 1) + lo)
+        inside = clamp(_scaled(x, scaling, first, last), first, last)
+        return inside if lo <= first and last <= hi else _wrapped(inside, lo, hi)
     bottom, top = min(max(first, lo), hi), min(max(last, lo), hi)
     if bottom == top:
         return Const(bottom)
@@ -94,10 +98,24 @@ def clamp(x: Node, lo: int, hi: int) -> Node:
 
 
 def _wrapped(y: Node, lo: int, hi: int) -> Node:
-    width = (hi - lo + 1).bit_length() - 1
-    if hi - lo + 1 != 1 << width or lo not in (0, -(1 << width) >> 1):
-        raise InternalError(f"a wrap into [{lo}, {hi}] is not that of a wire")
-    return Bits(y, 0, width) if lo == 0 else Signed(y, width)
+    modulus = hi - lo + 1
+    width = modulus.bit_length() - 1
+    if modulus == 1 << width:
+        if lo == -(modulus >> 1):
+            return Signed(y, width)
+        return Bits(y, 0, width) if lo == 0 else _plus(Bits(_plus(y, -lo), 0, width), lo)
+    if y.range.count > MAX_TABLE:
+        raise UnsupportedModel(
+            f"values in {y.range} wrap into [{lo}, {hi}], which is not a number of bits",
+            hint="let the quantiser saturate, or choose an interval of 2**n values",
+        )
+    return Lookup(
+        y, y.range.lo, tuple((v - lo) % modulus + lo for v in range(y.range.lo, y.range.hi + 1))
+    )
+
+
+def _plus(y: Node, constant: int) -> Node:
+    return Add(y, Const(constant)) if constant else y
 
 
 def _scaled(x: Node, scaling: Scaling, bottom: int, top: int) -> Node:

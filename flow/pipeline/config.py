@@ -62,12 +62,29 @@ class BuildConfig:
     seed: int = 0
 
 
+FILES = ("model", "weights", "data", "calibrate", "liberty")
+"""Choices that name a file."""
+_KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
+    (Path, "the path of a file", FILES),
+    (str, "a text", ("target", "tech", "passes", "head", "simulator")),
+    (bool, "true or false", ("handshake",)),
+)
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """The keys of a flow.toml, checked. Paths are relative to the file."""
     try:
         table = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("the configuration cannot be read", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            "the configuration cannot be read: it is not text", where=str(path)
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"the configuration cannot be read: {error.strerror}",
+            where=str(path),
+            hint="check the path and its rights",
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"the configuration is not TOML: {error}", where=str(path)) from error
     known = {f.name: f for f in fields(BuildConfig)}
@@ -83,7 +100,7 @@ def read_config(path: Path) -> dict[str, Any]:
                 if near
                 else "see flow build --help",
             )
-        if isinstance(value, str) and name in ("model", "weights", "data", "calibrate", "liberty"):
+        if isinstance(value, str) and name in FILES:
             value = path.parent / value
         if name == "loss":
             value = parse_loss(str(value))
@@ -124,7 +141,13 @@ def check_config(config: BuildConfig) -> BuildConfig:
         if isinstance(value, bool) or not isinstance(value, kind) or not lo <= value <= hi:
             option = name.replace("_", "-")
             what = "a whole number" if whole else "a number"
-            raise UsageError(f"--{option} {value} is not {what} from {lo:g} to {hi:g}")
+            ends = f"{lo} to {hi}" if whole else f"{lo:g} to {hi:g}"
+            raise UsageError(f"--{option} {value} is not {what} from {ends}")
+    for wanted, what, names in _KINDS:
+        for name in names:
+            value = getattr(config, name)
+            if value is not None and not isinstance(value, wanted):
+                raise UsageError(f"--{name.replace('_', '-')} {value} is not {what}")
     for name, choices in (("head", get_args(HeadChoice)), ("simulator", get_args(Simulator))):
         if getattr(config, name) not in choices:
             raise UsageError(

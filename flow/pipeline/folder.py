@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from flow.errors import UsageError
 
 MANIFEST = "manifest.json"
 MANIFEST_FORMAT = "flow-manifest 1"
+ATTEMPTS = 20
+"""How often a finished build tries to take its place while others take the same."""
 
 
 @contextmanager
@@ -33,20 +36,23 @@ def replacing(out: Path) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
     except OSError as error:
-        raise UsageError(
-            f"the output folder cannot be written: {error.strerror}", where=str(out)
-        ) from error
+        raise _unwritable(error, out) from error
     try:
         yield fresh
         _swap(fresh, out)
+    except OSError as error:
+        raise _unwritable(error, out) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
 def refuse_foreign(out: Path) -> None:
     """Raise UsageError if `out` exists and is neither empty nor the output of a build."""
-    if not out.exists():
-        return
+    try:
+        if not out.exists():
+            return
+    except OSError as error:
+        raise _unwritable(error, out) from error
     if not out.is_dir():
         raise UsageError("the output path is a file", where=str(out), hint="name a folder with -o")
     if any(out.iterdir()) and not (out / MANIFEST).is_file():
@@ -104,11 +110,30 @@ def _swap(fresh: Path, out: Path) -> None:
     for path in fresh.rglob("*"):
         if path.is_file():
             _sync(path)
-    if out.exists():
-        out.rename(old)
-    fresh.rename(out)
+    for attempt in range(ATTEMPTS):
+        if out.exists():
+            out.rename(old)
+        try:
+            fresh.rename(out)
+            break
+        except OSError:
+            # Another build of this name has ended in between; the later one wins.
+            if not out.exists() and old.exists():
+                old.rename(out)
+            if attempt == ATTEMPTS - 1 or not out.exists():
+                raise
+            shutil.rmtree(old, ignore_errors=True)
     _sync(out.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _unwritable(error: OSError, out: Path) -> UsageError:
+    reason = error.strerror or type(error).__name__
+    return UsageError(
+        f"the output folder cannot be written: {reason}",
+        where=str(out),
+        hint="name another folder with -o, or make room and rights for this one",
+    )
 
 
 def _sync(path: Path) -> None:
@@ -122,7 +147,7 @@ def _sync(path: Path) -> None:
 def _sweep(out: Path) -> None:
     """Remove what killed builds of this name have left; put back an old folder they had moved."""
     for kind in ("building", "old"):
-        for left in sorted(out.parent.glob(f".{out.name}.{kind}-*")):
+        for left in sorted(out.parent.glob(f".{escape(out.name)}.{kind}-*")):
             pid = left.name.rpartition("-")[2]
             if pid.isdigit() and _alive(int(pid)):
                 continue

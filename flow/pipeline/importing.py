@@ -11,11 +11,12 @@ import numpy as np
 
 from flow.errors import UsageError
 from flow.frontend.data import Samples, encode, read_data
+from flow.frontend.float_model import source_shapes
 from flow.frontend.options import QuantiseOptions
 from flow.frontend.quantise import Quantised, to_network
 from flow.frontend.read import read_model
 from flow.frontend.search_widths import search_widths
-from flow.frontend.source import SourceInput, SourceModel
+from flow.frontend.source import SourceActivation, SourceInput, SourceModel
 from flow.ir.network import Network
 from flow.pipeline.config import BuildConfig
 
@@ -77,7 +78,20 @@ def read_samples(source: SourceModel, path: Path | None) -> Samples | None:
     if path is None:
         return None
     shapes = {layer.name: layer.shape for layer in source.layers if isinstance(layer, SourceInput)}
-    return read_data(path, shapes, classes=source.classes)
+    return read_data(path, shapes, classes=source.classes, outputs=class_outputs(source))
+
+
+def class_outputs(source: SourceModel) -> int | None:
+    """How many outputs say the class, 1 for a sigmoid of two; None where that is not known."""
+    if len(source.outputs) != 1:
+        return None
+    last = next(layer for layer in source.layers if layer.name == source.outputs[0])
+    function = last.function if isinstance(last, SourceActivation) else None
+    name = last.sources[0] if function == "argmax" else last.name
+    shape = source_shapes(source)[name]
+    if len(shape) != 1 or (shape[0] == 1 and function != "sigmoid"):
+        return None
+    return shape[0]
 
 
 def inputs_of(samples: Samples | None) -> Mapping[str, Any] | None:

@@ -18,4 +18,8 @@ def read_text(path: Path, limit: int = MAX_BYTES) -> str:
     except UnicodeDecodeError as error:
         raise UsageError("the file is not text", where=str(path)) from error
     except OSError as error:
-        raise UsageError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
+        raise UsageError(
+            f"the file cannot be read: {error.strerror}",
+            where=str(path),
+            hint="check the path and its rights",
+        ) from error

@@ -14,6 +14,7 @@ from pathlib import Path
 from flow.backends.aiger import read_aiger, write_aiger
 from flow.backends.bitblast import bitblast, buses
 from flow.backends.emission import Emission
+from flow.backends.names import identifier
 from flow.errors import ToolFailed, ToolNotFound, UsageError
 from flow.ir.aig import Aig, without_unread_state
 from flow.ir.circuit import Circuit
@@ -134,7 +135,8 @@ def synthesise(
             raise failed[0]
         best = min(done, key=lambda t: t.area)
         steps = _keep(best, graph, folder)
-    core = replace(best.core, name=circuit.name)
+    top = emission.top if emission is not None else identifier(circuit.name)
+    core = replace(best.core, name=top)
     return Synthesis(
         with_flipflops(core, technology, inputs, outputs),
         graph,

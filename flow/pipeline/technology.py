@@ -5,6 +5,7 @@ from __future__ import annotations
 from flow.errors import UsageError
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.state import Recipe
+from flow.pipeline.synthesis import check_technology
 from flow.tech.liberty import read_liberty
 from flow.tech.registry import load
 from flow.tech.technology import Technology
@@ -20,5 +21,6 @@ def choose_technology(config: BuildConfig, recipe: Recipe) -> Technology:
                 where=str(config.liberty),
                 hint="leave --voltage out, or name the file of that voltage",
             )
+        check_technology(technology)
         return technology
     return load(config.tech or recipe.tech, config.voltage)

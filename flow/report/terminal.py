@@ -10,7 +10,7 @@ from rich.text import Text
 
 from flow.errors import printable
 from flow.report import figures as fig
-from flow.report.record import Record, Status
+from flow.report.record import Check, Record, Status
 
 STYLES: dict[Status, str] = {
     "proved": "bold green",
@@ -26,7 +26,7 @@ MOST_PATH_STEPS = 12
 
 def one(record: Record) -> RenderableType:
     """Everything about one build that fits a terminal."""
-    parts: list[RenderableType] = [_summary(record), _checks(record)]
+    parts: list[RenderableType] = [_summary(record), checks(record.checks)]
     if record.layers:
         parts.append(_layers(record))
     if record.timing is not None and record.timing.path:
@@ -129,9 +129,10 @@ def _summary(record: Record) -> Table:
     return table
 
 
-def _checks(record: Record) -> Table:
+def checks(rows: Sequence[Check]) -> Table:
+    """A table of checks with their verdicts."""
     table = _table("check", "verdict", "detail")
-    for check in record.checks:
+    for check in rows:
         verdict = _text(check.status, STYLES[check.status])
         table.add_row(_text(check.check), verdict, _text(check.detail))
     return table

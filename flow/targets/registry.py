@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from flow.errors import UsageError
 from flow.pipeline.state import Recipe
 from flow.targets.printed import PRINTED
@@ -14,5 +16,9 @@ def target(name: str) -> Recipe:
     for recipe in TARGETS:
         if recipe.name == name:
             return recipe
-    known = ", ".join(recipe.name for recipe in TARGETS)
-    raise UsageError(f"there is no target {name!r}", hint=f"the targets are: {known}")
+    names = [recipe.name for recipe in TARGETS]
+    near = get_close_matches(str(name), names, n=1)
+    also = f"; did you mean {near[0]!r}?" if near else ""
+    raise UsageError(
+        f"there is no target {name!r}", hint=f"the targets are: {', '.join(names)}{also}"
+    )

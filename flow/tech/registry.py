@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from difflib import get_close_matches
 from importlib.resources import files
 from typing import Any
 
@@ -97,9 +98,11 @@ def _table(values: list[list[float]], axes: dict[str, Any]) -> Table:
 
 def _common(name: str) -> dict[str, Any]:
     if name not in _NAMES:
+        near = get_close_matches(name, _NAMES, n=1)
+        also = f"; did you mean {near[0]!r}?" if near else ""
         raise UsageError(
             f"there is no technology {name!r}",
-            hint=f"choose one of {', '.join(_NAMES)}, or give a Liberty file",
+            hint=f"choose one of {', '.join(_NAMES)}, or give a Liberty file{also}",
         )
     return _read(name)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import selectors
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
-from functools import lru_cache
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from flow.errors import ToolFailed, ToolNotFound
@@ -62,6 +64,99 @@ class Completed:
     returncode: int
 
 
+# Reads "+group" and "-group" lines; the end of its input is the end of its parent, however that
+# came about, and then no group that is left may live on. Programs start others (make, a compiler),
+# which a signal on the parent's death would not reach.
+_WARDEN = """
+import os, signal, sys
+groups = set()
+for line in sys.stdin:
+    (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+for group in groups:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except OSError:
+        pass
+"""
+
+
+class _Children:
+    """The programs that run now, each the leader of its own process group.
+
+    A small process beside this one, the warden, kills the groups where this one is killed.
+    """
+
+    def __init__(self) -> None:
+        self._running: set[int] = set()
+        self._closed = Event()
+        self._lock = Lock()
+        self._warden: subprocess.Popen[bytes] | None = None
+
+    def start(
+        self, argv: list[str], cwd: Path | None, environment: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """Start one; OSError after `end`."""
+        if self._closed.is_set():
+            raise OSError("this process is ending")
+        process = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._running.add(process.pid)
+        self._tell(f"+{process.pid}\n")
+        if self._closed.is_set():
+            _kill(process.pid)
+        return process
+
+    def collect(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill whatever is left of the program's group, and collect it."""
+        self._running.discard(process.pid)
+        _kill(process.pid)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+        self._tell(f"-{process.pid}\n")
+
+    def end(self) -> None:
+        """Kill all of them and start no more: the last act before this process ends."""
+        self._closed.set()
+        for pid in tuple(self._running):
+            _kill(pid)
+
+    def _tell(self, line: str) -> None:
+        with self._lock:
+            if self._warden is None:
+                self._warden = subprocess.Popen(
+                    [sys.executable, "-I", "-S", "-c", _WARDEN],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+                atexit.register(self._dismiss)
+        assert self._warden.stdin is not None
+        with contextlib.suppress(OSError):
+            os.write(self._warden.stdin.fileno(), line.encode())
+
+    def _dismiss(self) -> None:
+        if self._warden is not None:
+            self._warden.communicate()
+
+
+# What a signal handler must know of the threads that wait for programs.
+CHILDREN = _Children()
+
+
+def _kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
 def run(command: Command, check: bool = True) -> Completed:
     """Run a program to its end; nobody of its process group outlives this call.
 
@@ -78,22 +173,14 @@ def run(command: Command, check: bool = True) -> Completed:
         raise ToolFailed(f"{command.title} cannot run in a folder that does not exist")
     begin = time.monotonic()
     try:
-        process = subprocess.Popen(
-            [*_tether(), program, *command.argv[1:]],
-            cwd=command.cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = CHILDREN.start([program, *command.argv[1:]], command.cwd, environment)
     except (OSError, ValueError) as error:
         raise ToolFailed(f"{command.title} could not be started: {error}") from None
     log = bytearray()
     try:
         fault = _follow(process, log, command, begin + command.timeout_s)
     finally:
-        _end(process)
+        CHILDREN.collect(process)
     text = log.decode("utf-8", "replace")
     if command.private:
         text = text.replace(command.private, "")
@@ -162,39 +249,7 @@ def _ended(process: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, process.pid, flags) is not None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill whatever is left of the program's group, and collect it."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
-
-
 def _ending(status: int) -> str:
     if status < 0:
         return f"was killed by signal {-status} ({signal.Signals(-status).name})"
     return f"ended with status {status}"
-
-
-@lru_cache(maxsize=1)
-def _tether() -> tuple[str, ...]:
-    """The prefix that makes a child die with its parent (PR_SET_PDEATHSIG), where there is one.
-
-    A preexec_fn would do the same but is unsafe in a process with threads.
-    """
-    program = shutil.which("setpriv")
-    if program is None:
-        return ()
-    prefix = (program, "--pdeathsig", "KILL")
-    try:
-        probe = subprocess.run(
-            [*prefix, "true"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
-    return prefix if probe.returncode == 0 else ()

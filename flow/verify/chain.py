@@ -16,11 +16,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from flow.backends.aiger import read_aiger
-from flow.backends.bitblast import bitblast, inside
+from flow.backends.bitblast import bitblast, bits_of, inside
 from flow.backends.emission import Emission
 from flow.backends.netlist_text import read_verilog_netlist
 from flow.errors import ToolFailed
-from flow.ir.aig import Aig, AigBuilder, copy_into, without_unread_state
+from flow.ir.aig import Aig, without_unread_state
 from flow.ir.circuit import Circuit
 from flow.ir.netlist import CLOCK, netlist_aig
 from flow.tech.technology import Technology
@@ -119,7 +119,8 @@ def verilog_graph(emission: Emission, timeout_s: float = 300.0) -> Aig:
     ToolFailed where Yosys refuses the text, or a register has another clock than `clk`.
     """
     valid = ""
-    names = [name for name, width in emission.registers if width]
+    registers = [(name, width) for name, width in emission.registers if width]
+    names = [name for name, _ in registers]
     if emission.handshake:
         text = "".join(str(text) for text in emission.files.values())
         found = re.search(r"^ *reg (?:\[\d+:0\] )?(valid\w*);", text, re.MULTILINE)
@@ -132,68 +133,45 @@ def verilog_graph(emission: Emission, timeout_s: float = 300.0) -> Aig:
         script = [
             *(f"read_verilog {file}" for file in files),
             f"hierarchy -check -top {emission.top}",
-            "proc",
+            "proc -norom",
             "flatten",
-            "opt_clean",
-            *(
-                [f"expose -evert-dff {' '.join(f'w:{name}' for name in names)} t:$dff"]
-                if names
-                else []
-            ),
             "opt_clean",
             "techmap",
             "opt_clean",
+            # What is clocked must be clocked by the rising clk: AIGER does not say.
+            "select -assert-none t:$_DFF_N_",
+            *([f"select -assert-none t:$_DFF_P_ w:{CLOCK} %co1:+[C] %d"] if names else []),
             "aigmap",
-            "write_aiger -symbols read.aig",
+            "write_aiger -symbols -vmap names.txt read.aig",
         ]
-        completed = yosys(script, cwd=place, timeout_s=timeout_s)
-        data = (place / "read.aig").read_bytes() if (place / "read.aig").is_file() else b""
-    try:
-        raw = read_aiger(data, "what Yosys reads")
-    except ToolFailed as error:
-        raise ToolFailed(error.message, log=completed.log, hint=error.hint) from None
-    raw = _renamed(raw, {valid: "valid"} if valid else {})
-    clock = 2 * (1 + raw.inputs.index(CLOCK)) if CLOCK in raw.inputs else None
-    for name, literal in zip(raw.outputs, raw.literals, strict=True):
-        if name.endswith(".c") and literal != clock:
-            raise ToolFailed(f"register {name[:-2]} is not clocked by the rising {CLOCK}")
-    return _without_aliases(raw, ["valid" if name == valid else name for name in names])
+        yosys(script, cwd=place, timeout_s=timeout_s)
+        raw = read_aiger((place / "read.aig").read_bytes(), "what Yosys reads")
+        rows = (place / "names.txt").read_text().splitlines()
+    wanted = {bit: bit for name, width in registers for bit in bits_of(name, width)}
+    if valid:
+        chain = zip(
+            bits_of(valid, emission.latency), bits_of("valid", emission.latency), strict=True
+        )
+        wanted |= dict(chain)
+    return _named(raw, rows, wanted)
 
 
-def _without_aliases(aig: Aig, registers: Sequence[str]) -> Aig:
-    """Yosys may name a register by an output that is wired to it; both take the same value.
-
-    Such a `Q:other` becomes the `Q:name` of a known register that takes the very same literal.
-    """
-    taken = dict(zip(aig.outputs, aig.literals, strict=True))
-    known: dict[int, str] = {}
-    for name in aig.outputs:
-        if name.startswith("D:") and name[2:].split("[")[0] in registers:
-            known.setdefault(taken[name], "Q:" + name[2:])
-    alias = {
-        name: known[taken["D:" + name[2:]]]
-        for name in aig.inputs
-        if name.startswith("Q:")
-        and name[2:].split("[")[0] not in registers
-        and taken.get("D:" + name[2:]) in known
-    }
-    if not alias:
-        return aig
-    g = AigBuilder(aig.name, [name for name in aig.inputs if name not in alias])
-    literal = {name: 2 * i for i, name in enumerate(g.inputs, 1)}
-    for name, same in alias.items():
-        literal[name] = literal[same]
-    return g.finish(list(zip(aig.outputs, copy_into(g, aig, literal), strict=True)))
-
-
-def _renamed(aig: Aig, other: Mapping[str, str]) -> Aig:
-    """`r.q[2]` becomes `Q:r[2]`, and `r.d[2]` becomes `D:r[2]`."""
+def _named(aig: Aig, rows: Sequence[str], wanted: Mapping[str, str]) -> Aig:
+    """The latches under the names of registers: Yosys lists every wire that a latch drives."""
+    single = {name for name in wanted if "[" not in name}
+    names: dict[str, str] = {}
+    for row in rows:
+        match row.split():
+            case ["latch", latch, bit, wire]:
+                name = wire if wire in single else f"{wire}[{bit}]"
+                if name in wanted:
+                    names.setdefault(f"l{latch}", wanted[name])
+            case _:
+                pass
 
     def new(name: str) -> str:
-        found = re.fullmatch(r"(\w+)\.([qd])(\[\d+\])?", name)
-        if not found:
-            return name
-        return f"{found[2].upper()}:{other.get(found[1], found[1])}{found[3] or ''}"
+        end, colon, latch = name.partition(":")
+        return f"{end}:{names.get(latch, latch)}" if colon else name
 
     return replace(aig, inputs=tuple(map(new, aig.inputs)), outputs=tuple(map(new, aig.outputs)))
 

@@ -19,6 +19,7 @@ from flow.ir.aig import FALSE, TRUE, Aig, AigBuilder, Words, copy_into, random_w
 from flow.ir.circuit import Circuit, Port, lane_width
 from flow.ir.evaluate import evaluate
 from flow.tools.abc import abc
+from flow.verify.canonical import Normaliser
 from flow.verify.verdict import Verdict
 
 EXHAUSTIVE_BITS = 16
@@ -138,13 +139,30 @@ def prove_circuits(before: Circuit, after: Circuit, timeout_s: float = 60.0) -> 
     """
     begin = time.monotonic()
     check = f"{before.name} means the same before and after"
-    left, right = _aligned(transparent(before), transparent(after))
-    outcome = prove_graphs(left, right, assume=inside(transparent(before)), timeout_s=timeout_s)
+    outcome = _compare(before, after, timeout_s)
     detail = outcome.method
     if outcome.status == "disproved":
         lanes = lanes_of(before.inputs, outcome.counterexample)
         detail = difference(before, after, lanes)
     return Verdict(check, outcome.status, detail, time.monotonic() - begin)
+
+
+def _compare(before: Circuit, after: Circuit, timeout_s: float) -> Outcome:
+    normal = Normaliser()
+    left, right = normal.run(before), normal.run(after)
+    if left.outputs == right.outputs:
+        return Outcome("proved", "linear forms")
+    assume = inside(transparent(before))
+    normalised = _aligned(left, right)
+    if make_miter(*normalised).literals[0] == FALSE:
+        return Outcome("proved", "structure of linear forms")
+    graphs = _aligned(transparent(before), transparent(after))
+    outcome = prove_graphs(*graphs, assume=assume, timeout_s=timeout_s / 4)
+    if outcome.status != "timed out":
+        return outcome
+    # What the normal forms share needs no proof, so only the rest is swept.
+    outcome = prove_graphs(*normalised, assume=assume, timeout_s=timeout_s * 3 / 4)
+    return replace(outcome, method=f"{outcome.method} of linear forms")
 
 
 def _aligned(before: Circuit, after: Circuit) -> tuple[Aig, Aig]:

@@ -63,6 +63,7 @@ def test_the_content_decides_and_never_the_name(tmp_path, name):
          "the file holds the class 'Dense' and not a model",
          "save a Sequential or Functional Keras model"),
     ],
+    ids=lambda _: "",  # a zip holds the time
 )  # fmt: skip
 def test_a_file_that_is_no_model_says_why(tmp_path, content, message, hint):
     path = tmp_path / "net.h5"

@@ -58,7 +58,7 @@ def test_a_technology_says_what_it_is():
             "../egfet",
             None,
             "there is no technology '../egfet'",
-            "choose one of cnt_tft, egfet, or give a Liberty file",
+            "choose one of cnt_tft, egfet, or give a Liberty file; did you mean 'egfet'?",
         ),
         (
             "egfet",

@@ -43,7 +43,7 @@ class Emit:
         samples = len(next(iter(state.inputs.values())))
         emission.write(out)
         write_files(bench_files(emission, samples, state.config.seed + 1), out)
-        scales = _scales(have(state.network))
+        scales = lane_scales(have(state.network))
         write_files(vector_files(emission, state.inputs, state.expected, scales), out)
         write_files(project_files(emission, about(state, ())), out)
         write_file(own, "ports.txt", ports_text(emission))
@@ -81,7 +81,7 @@ def ports_text(emission: Emission) -> str:
     return "".join([*rows, f"latency {emission.latency}\n"])
 
 
-def _scales(network: Network) -> Mapping[str, str]:
+def lane_scales(network: Network) -> Mapping[str, str]:
     """The value of 1 on each port whose lanes have one scale."""
     found: dict[str, str] = {}
     inputs = [layer.name for layer in network.inputs]

@@ -12,6 +12,9 @@ from flow.pipeline.state import State, have
 from flow.pipeline.synthesis import synthesise
 from flow.tech.write_liberty import liberty_text
 
+TECHNOLOGY = "technology.lib"
+"""The cells as they were mapped onto, flip-flops included; `flow verify` reads them."""
+
 
 @dataclass(frozen=True)
 class Synthesise:
@@ -20,7 +23,8 @@ class Synthesise:
     name = "synthesise"
 
     def run(self, state: State, out: Path, own: Path) -> State:
-        """netlist/, synth/cells.lib, synth/abc.script; an AIGER file for each step; areas.txt."""
+        """netlist/, synth/cells.lib, synth/abc.script; an AIGER file for each step; areas.txt,
+        technology.lib."""
         technology = have(state.technology)
         result = synthesise(have(state.circuit), technology, own, emission=have(state.emission))
         top = result.netlist.name
@@ -29,6 +33,7 @@ class Synthesise:
         write_file(out, f"netlist/{top}.json", netlist_json(result.netlist, technology))
         write_file(out, LIBERTY, liberty_text(technology, combinational_only=True))
         write_file(out, ABC_SCRIPT, "".join(f"{command}\n" for command in result.script))
+        write_file(own, TECHNOLOGY, liberty_text(technology))
         lines = [f"{name}: {area:.0f} um2\n" for name, area in result.areas]
         write_file(own, "areas.txt", "".join([*lines, f"chosen: {result.variant}\n"]))
         return replace(state, synthesis=result, notes=(*state.notes, *result.notes))

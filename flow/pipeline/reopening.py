@@ -1,0 +1,178 @@
+"""A build folder becomes a design again, from its files alone and without trust in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from flow.backends.bench import bench_files
+from flow.backends.bitblast import bitblast
+from flow.backends.emission import Emission, VerilogPort
+from flow.backends.vectors import LAYOUT, layout
+from flow.backends.verilog import emit_verilog
+from flow.errors import UsageError
+from flow.frontend.guards import parse_json, read_bytes
+from flow.frontend.npy import parse_npy
+from flow.ir.aig import without_unread_state
+from flow.ir.circuit import Circuit
+from flow.ir.network import Network
+from flow.ir.network_text import parse_network
+from flow.ir.text import parse_circuit
+from flow.passes.base import pass_text
+from flow.passes.pipeline_text import parse_pipeline
+from flow.pipeline.reading import read_text
+from flow.pipeline.stages.emit_stage import lane_scales
+from flow.pipeline.stages.synthesise_stage import TECHNOLOGY
+from flow.pipeline.state import PassStep
+from flow.tech.liberty import read_liberty
+from flow.tech.technology import Technology
+
+LOWER, OPTIMISE, SYNTHESISE = "02-lower", "03-optimise", "06-synthesise"
+
+
+@dataclass(frozen=True)
+class Design:
+    """What stands in a build folder; `passes` lead from the lowered circuit to `circuit`.
+
+    `emission` has the ports that the circuit must have and the Verilog that stands in the folder.
+    `inputs` and `expected` are the vectors, (samples, lanes) by port of the circuit.
+    """
+
+    folder: Path
+    network: Network
+    passes: tuple[PassStep, ...]
+    circuit: Circuit
+    emission: Emission
+    inputs: Mapping[str, Any]
+    expected: Mapping[str, Any]
+
+    @property
+    def samples(self) -> int:
+        """How many vectors there are."""
+        return max((len(x) for x in (*self.inputs.values(), *self.expected.values())), default=0)
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """The mapped netlist as text, the graphs on the way to it, and its flip-flops in order."""
+
+    technology: Technology
+    steps: tuple[tuple[str, Path], ...]
+    netlist: str
+    held: tuple[str, ...]
+
+
+def reopen(folder: Path) -> Design:
+    """The design of a folder that has been through the stage `emit`.
+
+    UsageError or IRError that names the file where one cannot be read.
+    """
+    place = folder / "01-import" / "network.json"
+    network = parse_network(read_text(place), "01-import/network.json")
+    circuit = _circuit(folder, f"{OPTIMISE}/circuit.flow")
+    made = emit_verilog(circuit, handshake=_handshake(folder))
+    emission = replace(made, files={path: read_text(folder / path) for path in made.files})
+    return Design(
+        folder,
+        network,
+        _passes(folder),
+        circuit,
+        emission,
+        _vectors(folder, "vectors/inputs.npy", emission.inputs),
+        _vectors(folder, "vectors/expected.npy", emission.outputs),
+    )
+
+
+def reopen_mapped(design: Design) -> Mapped:
+    """What the stage `synthesise` has left in the folder."""
+    own = design.folder / SYNTHESISE
+    files = sorted(own.glob("[0-9][0-9]-*.aig"))
+    if not files:
+        raise UsageError("the graphs of the synthesis are missing", where=SYNTHESISE)
+    graph = without_unread_state(bitblast(design.circuit, design.emission))
+    return Mapped(
+        read_liberty(own / TECHNOLOGY),
+        tuple((file.stem[3:], file) for file in files),
+        read_text(design.folder / "netlist" / f"{design.emission.top}.v"),
+        tuple(name[2:] for name in graph.inputs if name.startswith("Q:")),
+    )
+
+
+def foreign(design: Design, seed: int) -> str | None:
+    """Why the folder's benches must not be run, or None.
+
+    They are programs, so they run only where they are what `flow` writes, and where the Verilog
+    calls no system task.
+    """
+    wanted = bench_files(design.emission, design.samples, seed)
+    if read_text(design.folder / LAYOUT) != layout_text(design):
+        return f"{LAYOUT} does not fit the circuit and its vectors"
+    there = {
+        PurePosixPath("tb", path.relative_to(design.folder / "tb").as_posix())
+        for path in (design.folder / "tb").rglob("*")
+    }
+    for path in sorted(there | set(wanted)):
+        if path not in there:
+            return f"{path} is missing"
+        if path not in wanted or (design.folder / path).is_dir():
+            return f"{path} is not what flow writes, and it is a program"
+        if read_text(design.folder / path) != wanted[path]:
+            return f"{path} is not what flow writes, and it is a program"
+    for part in ("rtl", "netlist"):
+        for file in sorted((design.folder / part).glob("*.v")):
+            if found := _task(read_text(file)):
+                return f"{part}/{file.name} holds {found!r}, which a circuit does not need"
+    return None
+
+
+def layout_text(design: Design) -> str:
+    """What vectors/layout.json must be."""
+    return layout(design.emission, design.samples, lane_scales(design.network))
+
+
+def _task(text: str) -> str | None:
+    """A system task, directive or escaped name outside comments that our Verilog never has."""
+    code = re.sub(r"/\*.*?\*/|//[^\n]*|`default_nettype (?:none|wire)\n", " ", text, flags=re.S)
+    found = re.search(r'[$`\\"]\w*', code)
+    return found[0] if found else None
+
+
+def _circuit(folder: Path, name: str) -> Circuit:
+    return parse_circuit(read_text(folder / name), name)
+
+
+def _passes(folder: Path) -> tuple[PassStep, ...]:
+    lines = read_text(folder / OPTIMISE / "passes.txt").splitlines()
+    before, steps = _circuit(folder, f"{LOWER}/circuit.flow"), []
+    for i, item in enumerate(parse_pipeline(lines[0] if lines else ""), 1):
+        after = _circuit(folder, f"{OPTIMISE}/{i:02d}-{item.name}.flow")
+        steps.append(PassStep(pass_text(item), item.exact, before, after))
+        before = after
+    return tuple(steps)
+
+
+def _handshake(folder: Path) -> bool:
+    data = parse_json(read_bytes(folder / LAYOUT), str(LAYOUT))
+    return isinstance(data, dict) and data.get("handshake") is True
+
+
+def _vectors(folder: Path, name: str, ports: Sequence[VerilogPort]) -> dict[str, Any]:
+    array = parse_npy(read_bytes(folder / name), name)
+    lanes = sum(len(port.lanes) for port in ports)
+    if array.ndim != 2 or array.shape[1] != lanes or array.dtype.kind not in "iU":
+        raise UsageError(f"the vectors are not integers of {lanes} lanes", where=name)
+    if array.dtype.kind == "U":
+        try:
+            array = np.array([[int(x) for x in row] for row in array], dtype=object)
+        except ValueError as error:
+            raise UsageError("a vector is no integer", where=name) from error
+        array = array.reshape(-1, lanes)
+    ends = np.cumsum([len(port.lanes) for port in ports])[:-1]
+    return {
+        port.source: part for port, part in zip(ports, np.split(array, ends, axis=1), strict=True)
+    }

@@ -1,0 +1,196 @@
+"""Checks a finished build folder again: hashes, meaning, simulations and proofs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from flow.backends.emission import VerilogPort
+from flow.backends.vectors import pack
+from flow.errors import CheckFailed, FlowError, ToolNotFound, printable
+from flow.ir.evaluate import evaluate
+from flow.ir.network import evaluate_network
+from flow.passes.lower_layers import port_names
+from flow.pipeline.comparing import require_equal
+from flow.pipeline.folder import MANIFEST, hashes, read_manifest
+from flow.pipeline.proving import prove_design
+from flow.pipeline.reading import read_text
+from flow.pipeline.reopening import Design, Mapped, foreign, reopen, reopen_mapped
+from flow.pipeline.stages.import_stage import flat
+from flow.verify.lint import lint
+from flow.verify.simulate import (
+    simulate_cocotb,
+    simulate_icarus,
+    simulate_netlist,
+    simulate_verilator,
+)
+from flow.verify.verdict import Verdict
+
+PROVE_LIMIT = 300.0
+"""Seconds that all proofs together may take."""
+
+
+def verify(folder: Path, prove_limit_s: float = PROVE_LIMIT) -> tuple[Verdict, ...]:
+    """A verdict for every check of a build folder, which is left as it is.
+
+    The Verilog, the graphs and the netlist are those of the files. UsageError where the folder
+    is no build; everything that is wrong within it is a verdict.
+    """
+    manifest = read_manifest(folder)
+    verdicts = list(check_files(folder, manifest))
+    stages = manifest.get("stages")
+    if not isinstance(stages, list) or "emit" not in stages:
+        detail = "the build ended before the stage emit"
+        return (*verdicts, Verdict("the circuit", "not checked", detail, 0.0))
+    try:
+        design = reopen(folder)
+    except FlowError as error:
+        return (*verdicts, _failed("the design in the files", error, 0.0))
+    seed = _seed(manifest)
+    verdicts += _meaning(design)
+    verdicts += _simulated(design, seed, "measure" in stages)
+    mapped: Mapped | None = None
+    if "synthesise" in stages:
+        try:
+            mapped = reopen_mapped(design)
+        except FlowError as error:
+            verdicts.append(_failed("the netlist in the files", error, 0.0))
+    return (*verdicts, *_proved(design, mapped, prove_limit_s, seed))
+
+
+def require_sound(verdicts: tuple[Verdict, ...], folder: Path) -> None:
+    """Raise CheckFailed where a verdict is bad; `not checked` is no failure."""
+    bad = sum(verdict.bad for verdict in verdicts)
+    if bad:
+        raise CheckFailed(
+            f"{bad} of {len(verdicts)} checks failed",
+            where=str(folder),
+            hint="the table names them; build the folder anew",
+        )
+
+
+def check_files(folder: Path, manifest: Mapping[str, Any]) -> tuple[Verdict, ...]:
+    """A verdict for each file that is changed, missing or too many; one if none is."""
+    known = manifest.get("files")
+    if not isinstance(known, dict) or not known:
+        return (Verdict("files", "failed", f"{MANIFEST} names no files", 0.0),)
+    there = hashes(folder)
+    bad = []
+    for name in sorted({*known, *there}):
+        if name not in there:
+            bad.append((name, "it is missing"))
+        elif name not in known:
+            bad.append((name, "no build has written it"))
+        elif there[name] != known[name]:
+            bad.append((name, "it is not what the build wrote: its hash differs"))
+    if not bad:
+        return (Verdict("files", "passed", f"{len(there)} files have their hashes", 0.0),)
+    return tuple(
+        Verdict(f"file {printable(name, 200)}", "failed", detail, 0.0) for name, detail in bad
+    )
+
+
+def _meaning(design: Design) -> list[Verdict]:
+    """The vectors again, from the network and from the circuit; the words that benches read."""
+    samples = design.samples
+
+    def network() -> str:
+        require_equal("the circuit's vector", design.expected, _answers(design))
+        return f"{samples} samples"
+
+    def circuit() -> str:
+        require_equal("the circuit", evaluate(design.circuit, design.inputs), design.expected)
+        return f"{samples} samples"
+
+    def words() -> str:
+        _require_words(design, "inputs", design.emission.inputs, design.inputs)
+        _require_words(design, "expected", design.emission.outputs, design.expected)
+        return f"{samples} samples"
+
+    return [
+        _checked("vectors = network", network),
+        _checked("circuit on the vectors", circuit),
+        _checked("words of the benches = vectors", words),
+    ]
+
+
+def _answers(design: Design) -> dict[str, Any]:
+    network = design.network
+    x_ports = port_names("x", len(network.inputs))
+    inputs = {}
+    for port, layer in zip(x_ports, network.inputs, strict=True):
+        if port not in design.inputs:
+            raise CheckFailed(f"there are no vectors for the input {port}")
+        inputs[layer.name] = design.inputs[port].reshape(-1, *layer.tensor.shape)
+    answers = evaluate_network(network, inputs)
+    y_ports = port_names("y", len(network.outputs))
+    return {p: flat(answers[n]) for p, n in zip(y_ports, network.outputs, strict=True)}
+
+
+def _require_words(
+    design: Design, name: str, ports: tuple[VerilogPort, ...], values: Mapping[str, Any]
+) -> None:
+    lines = read_text(design.folder / "vectors" / f"{name}.hex").splitlines()
+    wanted = pack(ports, values)
+    wrong = [k for k, (a, b) in enumerate(zip(lines, wanted, strict=False)) if a != b]
+    if wrong or len(lines) != len(wanted) or len(lines) != design.samples:
+        where = f"line {wrong[0] + 1} differs" if wrong else f"{len(lines)} lines"
+        raise CheckFailed(f"vectors/{name}.hex is not vectors/{name}.npy: {where}")
+
+
+def _simulated(design: Design, seed: int, netlist: bool) -> list[Verdict]:
+    folder = design.folder
+    try:
+        reason = foreign(design, seed)
+    except FlowError as error:
+        return [_failed("the benches", error, 0.0)]
+    if reason is not None:
+        return [Verdict("simulations", "not checked", printable(reason), 0.0)]
+    checks: list[Callable[[Path], Verdict]] = [simulate_icarus, simulate_cocotb]
+    verdicts = list(lint(folder, design.emission.top))
+    for check in (*checks, simulate_verilator, *([simulate_netlist] if netlist else [])):
+        verdicts.append(check(folder))
+    return verdicts
+
+
+def _proved(
+    design: Design, mapped: Mapped | None, limit_s: float, seed: int
+) -> tuple[Verdict, ...]:
+    begin = time.monotonic()
+    try:
+        return prove_design(
+            design.circuit,
+            design.emission,
+            mapped.technology if mapped else None,
+            design.passes,
+            steps=mapped.steps if mapped else (),
+            netlist=mapped.netlist if mapped else None,
+            held=mapped.held if mapped else (),
+            limit_s=limit_s,
+            seed=seed,
+        )
+    except ToolNotFound as error:
+        return (Verdict("proofs", "not checked", error.message, time.monotonic() - begin),)
+    except FlowError as error:
+        return (_failed("proofs", error, time.monotonic() - begin),)
+
+
+def _checked(check: str, work: Callable[[], str]) -> Verdict:
+    begin = time.monotonic()
+    try:
+        detail = work()
+    except FlowError as error:
+        return _failed(check, error, time.monotonic() - begin)
+    return Verdict(check, "passed", detail, time.monotonic() - begin)
+
+
+def _failed(check: str, error: FlowError, seconds: float) -> Verdict:
+    place = f", at {error.where}" if error.where else ""
+    return Verdict(check, "failed", printable(f"{error.message}{place}"), seconds)
+
+
+def _seed(manifest: Mapping[str, Any]) -> int:
+    seed = manifest.get("seed")
+    return seed + 1 if isinstance(seed, int) and 0 <= seed < 1 << 32 else 1

@@ -1,0 +1,137 @@
+"""What a Network means, once more: one sample at a time, Python integers and fractions only.
+
+Written apart from `flow.ir.layers`, with loops in place of arrays, so that the two can disagree.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from flow.ir import layers as ly
+from flow.ir.network import Network
+
+
+def answers(network: Network, inputs) -> dict[str, np.ndarray]:
+    """The outputs (samples, *shape) by name of the layer; inputs as for `evaluate_network`."""
+    samples = len(next(iter(inputs.values())))
+    rows = [run(network, {name: values[i] for name, values in inputs.items()})
+            for i in range(samples)]  # fmt: skip
+    return {name: np.array([row[name] for row in rows], dtype=object) for name in network.outputs}
+
+
+def run(network: Network, sample):
+    """The nested lists of every layer for one sample."""
+    values = {}
+    for layer in network.layers:
+        if isinstance(layer, ly.Input):
+            values[layer.name] = np.asarray(sample[layer.name]).astype(object).tolist()
+        else:
+            values[layer.name] = _layer(layer, *(values[s] for s in layer.sources))
+    return values
+
+
+def _layer(layer, *sources):
+    x = sources[0]
+    match layer:
+        case ly.Dense():
+            return _last_axis(x, lambda row: _dense(layer, row))
+        case ly.Affine():
+            m, b = _spread(layer.multiplier, x), _spread(layer.offset, x)
+            return _each(lambda v, m, b: v * int(m) + int(b), x, m, b)
+        case ly.Requantize():
+            parts = [_spread(a, x) for a in (layer.multiplier, layer.offset, layer.lo, layer.hi)]
+            return _each(lambda v, *rest: _requantize(layer, v, *rest), x, *parts)
+        case ly.Relu():
+            return _each(lambda v: v if v > 0 else 0, x)
+        case ly.Lookup():
+            return _each(lambda v: layer.table[v - layer.base], x)
+        case ly.Add():
+            return _each(lambda *v: sum(v), *sources)
+        case ly.Concat():
+            axis = layer.axis if layer.axis >= 0 else _depth(x) + layer.axis
+            return _concat(sources, axis)
+        case ly.Reshape():
+            flat = iter(_flat(x))
+            return _fill(layer.shape, flat)
+        case ly.ArgMax():
+            best = _last_axis(x, lambda row: row.index(max(row)))
+            return best if isinstance(best, list) else [best]
+        case ly.AtLeast():
+            return _each(lambda v, b: int(v >= b), x, _spread(layer.bound, x))
+    raise AssertionError(f"no meaning is written down for {layer.kind}")
+
+
+def _dense(layer, row):
+    return [
+        int(bias) + sum(v * int(w) for v, w in zip(row, column, strict=True))
+        for bias, column in zip(layer.bias, layer.weights.T, strict=True)
+    ]
+
+
+def _requantize(layer, v, m, b, lo, hi):
+    y = _round(v * Fraction(m) + Fraction(b), layer.rounding)
+    if layer.overflow == "saturate":
+        return min(max(y, int(lo)), int(hi))
+    while y < lo:
+        y += int(hi) - int(lo) + 1
+    while y > hi:
+        y -= int(hi) - int(lo) + 1
+    return y
+
+
+def _round(y: Fraction, rounding: str) -> int:
+    low, high = math.floor(y), math.ceil(y)
+    nearest = low if y - low < high - y else high
+    if rounding == "floor":
+        return low
+    if rounding == "ceil":
+        return high
+    if rounding == "zero":
+        return high if y < 0 else low
+    if y - low != high - y or low == high:
+        return nearest
+    return {
+        "half_up": high,
+        "half_down": low,
+        "half_even": low if low % 2 == 0 else high,
+        "half_away": high if y > 0 else low,
+        "half_zero": low if y > 0 else high,
+    }[rounding]
+
+
+def _depth(x):
+    return 1 + _depth(x[0]) if isinstance(x, list) else 0
+
+
+def _last_axis(x, function):
+    return [_last_axis(part, function) for part in x] if isinstance(x[0], list) else function(x)
+
+
+def _each(function, x, *more):
+    if not isinstance(x, list):
+        return function(x, *more)
+    return [_each(function, *parts) for parts in zip(x, *more, strict=True)]
+
+
+def _spread(values, x):
+    """The constants of a layer in the nested form of a tensor, broadcast from the last axis."""
+    shape = np.asarray(np.array(x, dtype=object)).shape
+    return np.broadcast_to(np.asarray(values, dtype=object), shape).tolist()
+
+
+def _concat(sources, axis):
+    if axis == 0:
+        return list(itertools.chain(*sources))
+    return [_concat(parts, axis - 1) for parts in zip(*sources, strict=True)]
+
+
+def _flat(x):
+    return [v for part in x for v in _flat(part)] if isinstance(x, list) else [x]
+
+
+def _fill(shape, flat):
+    return [_fill(shape[1:], flat) for _ in range(shape[0])] if shape else next(flat)

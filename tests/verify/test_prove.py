@@ -1,0 +1,91 @@
+"""Two graphs are proved equal, or an input is found that shows the difference."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from designs_mapped import network
+from hypothesis import given
+from strategies import circuits
+
+from flow.backends.bitblast import bitblast
+from flow.errors import IRError
+from flow.ir.aig import unpack
+from flow.ir.circuit import Circuit, Port
+from flow.ir.nodes import Add, Const, Input, Linear, Mul, Node, Relu, Shl, Sub
+from flow.verify.prove import every_sample, prove_circuits, prove_graphs
+
+
+def single(node: Node, *inputs: Input) -> Circuit:
+    return Circuit("pair", (Port("x", inputs),), (Port("y", (node,)),))
+
+
+def wide(count: int) -> tuple[Input, ...]:
+    return tuple(Input("x", i, -128, 127) for i in range(count))
+
+
+@given(circuits(max_width=16))
+def test_any_circuit_equals_itself(circuit):
+    verdict = prove_circuits(circuit, circuit)
+    assert (verdict.status, verdict.detail) == ("proved", "structure")
+
+
+def test_few_inputs_are_all_simulated():
+    x = Input("x", 0, -8, 7)
+    verdict = prove_circuits(single(Mul(x, Const(5)), x), single(Add(x, Shl(x, 2)), x))
+    assert (verdict.status, verdict.detail) == ("proved", "exhaustive simulation")
+
+
+@pytest.mark.tool("abc")
+def test_many_inputs_are_swept():
+    a, b, c = wide(3)
+    left = single(Add(Add(a, b), c), a, b, c)
+    right = single(Add(Add(c, b), a), a, b, c)
+    verdict = prove_circuits(left, right)
+    assert (verdict.status, verdict.detail) == ("proved", "SAT sweeping")
+
+
+def test_a_difference_comes_with_its_input_and_both_answers():
+    x = Input("x", 0, -8, 7)
+    verdict = prove_circuits(single(Relu(x), x), single(Add(Relu(x), Const(1)), x))
+    assert verdict.status == "disproved"
+    assert verdict.detail == "x = [0]: expected y = [0], got [1]"
+
+
+@pytest.mark.tool("abc")
+def test_a_rare_difference_is_found_by_sweeping():
+    lanes = tuple(Input("x", i, 0, 255) for i in range(4))
+    total = Linear(lanes, (1, 1, 1, 1), 0)
+    rare = Relu(Sub(total, Const(1019)))
+    left, right = single(total, *lanes), single(Sub(total, Mul(rare, Const(1))), *lanes)
+    verdict = prove_circuits(left, right)
+    assert verdict.detail == "x = [255, 255, 255, 255]: expected y = [1020], got [1019]"
+
+
+def test_what_lies_outside_the_intervals_does_not_count():
+    x = Input("x", 0, 0, 9)
+    verdict = prove_circuits(single(x, x), single(Sub(x, Relu(Sub(x, Const(9)))), x))
+    assert verdict.status == "proved"
+
+
+@pytest.mark.tool("abc")
+def test_a_hard_proof_ends_at_its_limit():
+    a, b = Input("x", 0, 0, 2**14), Input("x", 1, 0, 2**14)
+    left = single(Mul(Add(a, b), Add(a, b)), a, b)
+    right = single(Add(Add(Mul(a, a), Mul(b, b)), Mul(Mul(a, Const(2)), b)), a, b)
+    verdict = prove_circuits(left, right, timeout_s=2)
+    assert (verdict.status, verdict.detail) == ("timed out", "SAT sweeping")
+
+
+def test_other_outputs_are_refused():
+    graph = bitblast(network())
+    other = replace(graph, outputs=("a", "b"))
+    with pytest.raises(IRError, match=r"^two graphs to compare differ in output a$"):
+        prove_graphs(graph, other)
+
+
+@pytest.mark.parametrize("bits", [1, 3, 6, 9])
+def test_every_sample_occurs(bits):
+    table = unpack(every_sample(bits), max(64, 1 << bits))
+    values = (table.astype(np.int64) << np.arange(bits)).sum(axis=1)
+    assert sorted(set(values.tolist())) == list(range(1 << bits))
