@@ -255,7 +255,7 @@ class Mutant(Ladder):
     def netlist_text(self, netlist, technology):
         right = super().netlist_text(netlist, technology)
         wrong = self.wrong == f"netlist text of {technology}"
-        return right.replace("NAND2X1 u1 ", "NOR2X1 u1 ", 1) if wrong else right
+        return right.replace(" NAND2X1 ", " NOR2X1 ", 1) if wrong else right
 
     def netlist_icarus(self, folder):
         name = next(w for w in ("egfet", "cnt_tft") if (folder / w).is_dir())

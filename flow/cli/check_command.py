@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from flow.cli.options import configuration, model_options
+from flow.errors import printable
 
 
 @click.command("check")
@@ -33,5 +34,5 @@ def command(config: Path | None, as_json: bool, **options: Any) -> None:
             "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
         )
     for note in notes:
-        click.echo(f"note: {note}")
+        click.echo(f"note: {printable(note)}")
     click.echo("nothing stands in the way")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from flow.cli.options import FILE, configuration, model_options
+from flow.errors import printable
 
 
 @click.command("eval")
@@ -28,4 +29,4 @@ def command(config: Path | None, output: Path, **options: Any) -> None:
     samples = len(next(iter(found.outputs.values())))
     click.echo(f"{samples} samples -> {output}")
     for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"note: {printable(note)}", err=True)

@@ -83,9 +83,8 @@ def run(arguments: list[str] | None = None) -> int:
         if isinstance(error, InternalError):
             click.echo(f"  {REPORT_BUG}", err=True)
         return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+    except (BrokenPipeError, SystemExit):
+        return 0  # The reader of stdout has gone, and click has ended so: `flow list | head -1`.
     except MemoryError:
         click.echo("error: the machine has too little memory for this model", err=True)
         return 4

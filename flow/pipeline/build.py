@@ -67,7 +67,7 @@ def build(
     leaves `out` as it was.
     """
     begin, end = _bounds(first, last)
-    earlier = _earlier(out, config) if begin else None
+    earlier = _earlier(out, config, begin) if begin else None
     state = State(config, recipe, tools=tool_versions())
     seconds: list[tuple[str, float]] = []
     with replacing(out) as folder:
@@ -107,9 +107,25 @@ def _bounds(first: str | None, last: str | None) -> tuple[int, int]:
     return found[0], found[1]
 
 
-def _earlier(out: Path, config: BuildConfig) -> Path:
-    """The folder of the earlier build, if it was made with the same choices."""
+def _earlier(out: Path, config: BuildConfig, begin: int) -> Path:
+    """The folder of the earlier build, if it has what comes before stage `begin`.
+
+    UsageError unless this version made it, with the same choices, and nothing has changed since.
+    """
     manifest = read_manifest(out)
+    if manifest.get("flow") != __version__:
+        raise UsageError(
+            f"the earlier build was made by flow {manifest.get('flow')}, this is {__version__}",
+            where=str(out),
+            hint="build it anew without --from",
+        )
+    ended = manifest.get("stages") or ["nothing"]
+    if len(ended) < begin:
+        raise UsageError(
+            f"the earlier build ended after stage {ended[-1]}",
+            where=str(out),
+            hint=f"give --from {STAGES[len(ended)].name}, or an earlier stage",
+        )
     if manifest.get("choices") != plain(config):
         raise UsageError(
             "the earlier build was made with other choices",

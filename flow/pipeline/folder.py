@@ -91,7 +91,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
             "this is not the output folder of a build", where=str(folder),
             hint=f"a build folder has a {MANIFEST}",

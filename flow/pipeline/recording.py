@@ -135,9 +135,9 @@ def _sources(state: State, power: Power) -> tuple[PowerSource, ...]:
 def _layers(network: Network, circuit: Circuit, measures: Measures) -> tuple[LayerRow, ...]:
     shares = measures.by_layer()
     adders: Counter[str] = Counter()
-    for node, layer in layer_of(circuit).items():
+    for node, owner in layer_of(circuit).items():
         if adder_bits(node):
-            adders[layer] += 1
+            adders[owner] += 1
     rows = []
     for layer in network.layers:
         cells, area, power = shares.pop(layer.name, (0, 0.0, 0.0))

@@ -50,7 +50,8 @@ def abc(
         file.write_text(text + "\n", encoding="utf-8")
         completed = run(
             Command(
-                (program(), "-s", "-f", str(file)),
+                # The option -f cannot take a path with a space.
+                (program(), "-s", "-c", f'source -x "{file}"'),
                 cwd=cwd,
                 timeout_s=timeout_s,
                 name="ABC",

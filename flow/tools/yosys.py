@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 _INSTALL = "pip install pyosys, or set YOSYS to the path of a yosys program"
 # Runs in the child, isolated (-I). Yosys reports an error on stderr and ends with status 1 itself.
+# Its command `script` cannot take a path with a space, so the lines are given one by one.
 _CHILD = (
     "import sys\n"
     "from pyosys import libyosys as ys\n"
-    "ys.run_pass('script ' + sys.argv[1], ys.Design())\n"
+    "design = ys.Design()\n"
+    "for line in open(sys.argv[1], encoding='utf-8'):\n"
+    "    if line.strip():\n"
+    "        ys.run_pass(line.strip(), design)\n"
 )
 
 

@@ -16,6 +16,7 @@ from flow.ir.circuit import Circuit
 from flow.ir.interval import BIT, IntRange, twos_complement, unsigned
 from flow.ir.nodes import (
     Add,
+    And,
     Bits,
     Clamp,
     Compare,
@@ -26,6 +27,7 @@ from flow.ir.nodes import (
     Linear,
     Neg,
     Node,
+    Or,
     Register,
     Relu,
     Select,
@@ -33,6 +35,7 @@ from flow.ir.nodes import (
     Shr,
     Signed,
     Sub,
+    Xor,
 )
 
 Form = tuple[int, tuple[tuple[int, int], ...]]
@@ -112,14 +115,13 @@ def _form(node: Node, operands: list[Form], atoms: _Atoms) -> Form:
         case Bits(_, low, width):
             return _bits(operands[0], low, width, atoms)
         case Signed(_, width):
-            if twos_complement(width).covers(atoms.hull(operands[0])):
-                return operands[0]
-            form = _modulo(operands[0], width)
-            return atoms.form(twos_complement(width), "signed", form, width)
+            return _signed(operands[0], width, atoms)
         case Relu():
             return _clamped(operands[0], 0, None, atoms)
         case Clamp(_, lo, hi):
             return _clamped(operands[0], lo, hi, atoms)
+        case Compare(a, Const(0), "eq") if BIT.covers(a.range):
+            return _sum([(-1, operands[0])], 1)
         case Compare(_, _, relation):
             return _compared(operands[0], operands[1], relation, atoms)
         case Concat(_, widths):
@@ -132,14 +134,61 @@ def _form(node: Node, operands: list[Form], atoms: _Atoms) -> Form:
                 return operands[1]
             either = atoms.hull(operands[1]).hull(atoms.hull(operands[2]))
             return atoms.form(either, "select", *operands)
+        case And(a, b) | Or(a, b) | Xor(a, b) if BIT.covers(a.range) and BIT.covers(b.range):
+            return _bit_logic(node, operands[0], operands[1], atoms)
         case _:
             return atoms.form(node.range, node.mnemonic, tuple(operands), node.attributes)
 
 
 def _bits(x: Form, low: int, width: int, atoms: _Atoms) -> Form:
+    """floor(x / 2**l) where nothing lies above; else an atom of x modulo 2**(l+w)"""
     if unsigned(low + width).covers(atoms.hull(x)):
         return _shifted(x, low, atoms)
+    if low == 0 or _alone(x):
+        # floor(x / 2**l) - 2**w floor(x / 2**(l+w)): the parts of a word add up to it again.
+        above = _shifted(x, low + width, atoms)
+        return _sum([(1, _shifted(x, low, atoms)), (-1 << width, above)], 0)
     return atoms.form(unsigned(width), "bits", _modulo(x, low + width), low, width)
+
+
+def _alone(x: Form) -> bool:
+    """Whether the form is one atom."""
+    return x[0] == 0 and len(x[1]) == 1 and x[1][0][1] == 1
+
+
+def _signed(x: Form, width: int, atoms: _Atoms) -> Form:
+    """x where it fits, or a form equal to x modulo 2**w that fits; else an atom"""
+    every = twos_complement(width)
+    for form in (x, _nearest(x, width)):
+        if every.covers(atoms.hull(form)):
+            return form
+    return atoms.form(every, "signed", _modulo(x, width), width)
+
+
+def _nearest(x: Form, width: int) -> Form:
+    """The form with every coefficient moved by multiples of 2**width next to zero."""
+    half, full = 1 << (width - 1), 1 << width
+    terms = ((atom, (c + half) % full - half) for atom, c in x[1])
+    return (x[0] + half) % full - half, tuple((atom, c) for atom, c in terms if c)
+
+
+def _bit_logic(node: Node, a: Form, b: Form, atoms: _Atoms) -> Form:
+    """a xor b = a + b - 2 (a and b); a or b = a + b - (a and b), on bits"""
+    if a == b:
+        both = a
+    elif (0, ()) in (a, b):
+        both = (0, ())
+    elif (1, ()) in (a, b):
+        both = b if a == (1, ()) else a
+    else:
+        both = atoms.form(BIT, "and", *sorted((a, b)))
+    match node:
+        case And():
+            return both
+        case Xor():
+            return _sum([(1, a), (1, b), (-2, both)], 0)
+        case _:
+            return _sum([(1, a), (1, b), (-1, both)], 0)
 
 
 def _sum(parts: list[tuple[int, Form]], constant: int) -> Form:
@@ -153,6 +202,11 @@ def _sum(parts: list[tuple[int, Form]], constant: int) -> Form:
 
 def _shifted(x: Form, amount: int, atoms: _Atoms) -> Form:
     """floor((2**k q + r) / 2**k) = q + floor(r / 2**k), with 0 <= coefficients of r < 2**k"""
+    whole = atoms.hull(x)
+    if whole.lo >> amount == whole.hi >> amount:
+        return whole.lo >> amount, ()
+    # Above the widest value every bit is the sign.
+    amount = min(amount, max(whole.hi, ~whole.lo, 0).bit_length())
     q = x[0] >> amount, tuple((atom, c >> amount) for atom, c in x[1] if c >> amount)
     r = _modulo(x, amount)
     hull = atoms.hull(r)
@@ -182,6 +236,10 @@ def _clamped(x: Form, lo: int, hi: int | None, atoms: _Atoms) -> Form:
 def _compared(a: Form, b: Form, relation: str, atoms: _Atoms) -> Form:
     """a < b and a <= b as: some form is negative; a = b as: a form with first sign + is zero"""
     d = _sum([(1, a), (-1, b)], 0)
+    if relation == "lt" and _alone(d):
+        hull = atoms.hull(d)  # The sign is the bit above the widest value.
+        width = max(hull.hi, ~hull.lo, 0).bit_length()
+        return _sum([(-1, _shifted(d, width, atoms))], 0)
     if relation in ("lt", "le"):
         return atoms.form(BIT, "negative", d if relation == "lt" else (d[0] - 1, d[1]))
     if d[1] and d[1][0][1] < 0:

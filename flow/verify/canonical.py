@@ -274,8 +274,9 @@ class Normaliser:
             return then if condition.bias else other
         if list(condition.weights.values()) == [-1] and condition.bias == 1:
             condition, then, other = Form({}, 1).plus(condition, -1), other, then
-        if then.plus(other, -1) == Form({}, 1):
-            return other.plus(condition)
+        step = then.plus(other, -1)
+        if not step.weights:  # other + step * condition
+            return other.plus(condition, step.bias)
         chosen = self._held(condition, BIT)
         if isinstance(chosen, n.Compare) and chosen.relation == "lt":
             sign = Form({}) if chosen.b.range == IntRange(0, 0) else None

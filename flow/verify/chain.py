@@ -19,7 +19,7 @@ from flow.backends.aiger import read_aiger
 from flow.backends.bitblast import bitblast, bits_of, inside
 from flow.backends.emission import Emission
 from flow.backends.netlist_text import read_verilog_netlist
-from flow.errors import ToolFailed
+from flow.errors import ToolFailed, ToolNotFound
 from flow.ir.aig import Aig, without_unread_state
 from flow.ir.circuit import Circuit
 from flow.ir.netlist import CLOCK, netlist_aig
@@ -82,7 +82,10 @@ def _prove(
     begin = time.monotonic()
     if begin >= deadline:
         return Verdict(check, "not checked", "the time limit was reached before", 0.0)
-    link = make()
+    try:
+        link = make()
+    except ToolNotFound as error:
+        return Verdict(check, "not checked", error.message, time.monotonic() - begin)
     mutant = mutate_graph(link.right, seed, link.assume)
     sentinel = "no sentinel: no change of the graph shows"
     if mutant is not None:

@@ -157,11 +157,11 @@ def _compare(before: Circuit, after: Circuit, timeout_s: float) -> Outcome:
     if make_miter(*normalised).literals[0] == FALSE:
         return Outcome("proved", "structure of linear forms")
     graphs = _aligned(transparent(before), transparent(after))
-    outcome = prove_graphs(*graphs, assume=assume, timeout_s=timeout_s / 4)
+    outcome = prove_graphs(*graphs, assume=assume, timeout_s=timeout_s / 2)
     if outcome.status != "timed out":
         return outcome
     # What the normal forms share needs no proof, so only the rest is swept.
-    outcome = prove_graphs(*normalised, assume=assume, timeout_s=timeout_s * 3 / 4)
+    outcome = prove_graphs(*normalised, assume=assume, timeout_s=timeout_s / 2)
     return replace(outcome, method=f"{outcome.method} of linear forms")
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from flow.errors import ToolFailed, ToolNotFound
-from flow.tools import process
 from flow.tools.process import Command, run
 
 PYTHON = sys.executable
@@ -156,9 +155,10 @@ def test_an_interrupt_kills_the_program(tmp_path):
     assert gone(int((tmp_path / "ready").read_text()))
 
 
-@pytest.mark.skipif(not process._tether(), reason="not checked: no setpriv here")
-def test_a_program_dies_with_the_process_that_started_it(tmp_path, root):
-    inner = "import os, time; print(os.getpid()); open('pid', 'w').write(str(os.getpid())); "
+def test_a_program_and_what_it_started_die_with_the_process_that_started_it(tmp_path, root):
+    inner = "import os, time, subprocess, sys; "
+    inner += "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
+    inner += "open('pid', 'w').write(f'{os.getpid()} {p.pid}'); "
     inner += "os.rename('pid', 'ready'); time.sleep(600)"
     outer = (
         "import sys\n"
@@ -172,4 +172,5 @@ def test_a_program_dies_with_the_process_that_started_it(tmp_path, root):
             assert parent.poll() is None
             time.sleep(0.01)
         parent.kill()
-    assert gone(int((tmp_path / "ready").read_text()))
+    for pid in (tmp_path / "ready").read_text().split():
+        assert gone(int(pid))

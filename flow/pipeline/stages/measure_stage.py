@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flow.pipeline.folder import write_file
 from flow.pipeline.measures import measure
+from flow.pipeline.period import clock_period, timing_verdict
 from flow.pipeline.state import State, have
 from flow.pipeline.verdicts import require_good, write_verdicts
 from flow.verify.simulate import simulate_netlist
@@ -21,18 +22,20 @@ class Measure:
     def run(self, state: State, out: Path, own: Path) -> State:
         """verdicts.json and layers.txt; raises CheckFailed where the netlist disagrees."""
         verdicts = (simulate_netlist(out),) if state.config.simulator != "none" else ()
-        write_verdicts(own, verdicts)
         require_good(verdicts)
-        interval = state.config.interval or state.recipe.interval
-        period = state.config.period or interval * 1e6
         found = measure(
             have(state.circuit),
             have(state.emission),
             have(state.synthesis),
             have(state.technology),
             state.inputs,
-            period,
+            clock_period(state.config, state.recipe),
         )
+        timing = timing_verdict(found.timing, state.config, state.recipe)
+        if timing is not None:
+            # A slow circuit is right all the same: the report says so, the build goes on.
+            verdicts = (*verdicts, timing)
+        write_verdicts(own, verdicts)
         rows = [
             f"{name}: {cells} cells, {area:.0f} um2, {power:.6g} mW\n"
             for name, (cells, area, power) in found.by_layer().items()

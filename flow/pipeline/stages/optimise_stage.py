@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from flow.backends.verilog import SUPPORTS
+from flow.errors import UsageError
+from flow.ir.circuit import Circuit
 from flow.ir.evaluate import evaluate
 from flow.ir.text import parse_circuit, print_circuit
 from flow.passes.base import Pass, PassManager, Step, check_exact, pass_text
+from flow.passes.pipeline import Pipeline
 from flow.passes.pipeline_text import parse_pipeline, print_pipeline
 from flow.pipeline.comparing import require_equal
-from flow.pipeline.config import BuildConfig
 from flow.pipeline.folder import write_file
+from flow.pipeline.period import pipeline_for
 from flow.pipeline.reading import read_text
-from flow.pipeline.state import PassStep, Recipe, State, have
+from flow.pipeline.state import PassStep, State, have
 
 
 @dataclass(frozen=True)
@@ -24,19 +28,26 @@ class Optimise:
 
     def run(self, state: State, out: Path, own: Path) -> State:
         """NN-pass.flow after each pass, passes.txt, and the circuit to be emitted."""
-        passes = passes_of(state.config, state.recipe)
+        config, lowered = state.config, have(state.lowered)
+        text = config.passes if config.passes is not None else state.recipe.passes
+        passes = parse_pipeline(text)
         lines: list[str] = []
         steps: list[PassStep] = []
 
         def record(step: Step) -> None:
             before, after = (sum(1 for _ in c.walk()) for c in (step.before, step.after))
-            lines.append(f"{step.index:02d} {step.name}: {before} -> {after} nodes\n")
+            number = len(steps) + 1
+            lines.append(f"{number:02d} {step.name}: {before} -> {after} nodes\n")
             steps.append(PassStep(step.name, step.applied.exact, step.before, step.after))
-            name = f"{step.index:02d}-{step.applied.name}.flow"
+            name = f"{number:02d}-{step.applied.name}.flow"
             write_file(own, name, print_circuit(step.after))
 
         observers = (record, check_exact(seed=state.config.seed))
-        circuit = PassManager(passes, observers).run(have(state.lowered))
+        circuit = PassManager(passes, observers).run(lowered)
+        _require_operations(circuit, text)
+        if (last := _pipelining(state, circuit)) is not None:
+            passes = (*passes, last)
+            circuit = PassManager((last,), observers).run(circuit)
         require_equal("the optimised circuit", evaluate(circuit, state.inputs), state.expected)
         write_file(own, "passes.txt", f"{print_pipeline(passes)}\n{''.join(lines)}")
         write_file(own, "circuit.flow", print_circuit(circuit))
@@ -47,7 +58,8 @@ class Optimise:
         for path in sorted(earlier.iterdir()):
             write_file(own, path.name, read_text(path))
         before, steps = have(state.lowered), []
-        for i, step in enumerate(passes_of(state.config, state.recipe), 1):
+        passes = parse_pipeline(read_text(earlier / "passes.txt").partition("\n")[0])
+        for i, step in enumerate(passes, 1):
             path = earlier / f"{i:02d}-{step.name}.flow"
             after = parse_circuit(read_text(path), str(path))
             steps.append(PassStep(pass_text(step), step.exact, before, after))
@@ -56,11 +68,20 @@ class Optimise:
         return replace(state, circuit=before, steps=tuple(steps))
 
 
-def passes_of(config: BuildConfig, recipe: Recipe) -> tuple[Pass, ...]:
-    """The target's passes or the user's, then the pipelining that the options ask for."""
-    text = config.passes if config.passes is not None else recipe.passes
+def _pipelining(state: State, circuit: Circuit) -> Pass | None:
+    """The pass that the options ask for behind the others."""
+    config = state.config
     if config.stages:
-        text = f"{text},pipeline{{stages={config.stages}}}"
-    elif config.period is not None:
-        text = f"{text},pipeline{{period={config.period:g}}}"
-    return parse_pipeline(text)
+        return Pipeline(stages=config.stages)
+    if config.period is not None:
+        return pipeline_for(circuit, have(state.technology), config.period, config.handshake)
+    return None
+
+
+def _require_operations(circuit: Circuit, text: str) -> None:
+    left = sorted({node.mnemonic for node in circuit.walk() if type(node) not in SUPPORTS})
+    if left:
+        raise UsageError(
+            f"the passes {text!r} leave operations that Verilog has no word for: {', '.join(left)}",
+            hint="end with adders, plain, bespoke or compressed, or with expand-linear",
+        )

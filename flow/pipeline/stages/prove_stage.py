@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flow.backends.netlist_text import netlist_verilog
 from flow.pipeline.proving import prove_design
+from flow.pipeline.reading import read_text
 from flow.pipeline.state import State, have
 from flow.pipeline.verdicts import read_verdicts, require_good, write_verdicts
 
@@ -20,14 +20,13 @@ class Prove:
     def run(self, state: State, out: Path, own: Path) -> State:
         """verdicts.json; raises CheckFailed where something is disproved."""
         synthesis = have(state.synthesis)
-        technology = have(state.technology)
         verdicts = prove_design(
             have(state.circuit),
             have(state.emission),
-            technology,
+            have(state.technology),
             state.steps,
             steps=synthesis.steps,
-            netlist=netlist_verilog(synthesis.netlist, technology),
+            netlist=read_text(out / "netlist" / f"{synthesis.netlist.name}.v"),
             held=synthesis.held,
             limit_s=state.config.prove_limit,
             seed=state.config.seed + 1,

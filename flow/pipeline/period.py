@@ -1,0 +1,108 @@
+"""The clock period: as many pipeline stages as it needs, and whether the netlist keeps it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from math import ceil
+from pathlib import Path
+
+from flow.analysis.timing import Timing, timing_of
+from flow.backends.verilog import emit_verilog
+from flow.errors import UsageError
+from flow.ir.circuit import Circuit
+from flow.passes.pipeline import Pipeline
+from flow.pipeline.config import BuildConfig
+from flow.pipeline.state import Recipe
+from flow.pipeline.synthesis import synthesise
+from flow.report.figures import duration
+from flow.tech.technology import Technology
+from flow.verify.verdict import Verdict
+
+PATIENCE = 3
+"""So many more stages in a row that make nothing faster end the search."""
+
+
+def clock_period(config: BuildConfig, recipe: Recipe) -> float:
+    """The time between two samples in ns: the clock period, or the interval."""
+    return config.period or (config.interval or recipe.interval) * 1e6
+
+
+def pipeline_for(
+    circuit: Circuit, technology: Technology, period_ns: float, handshake: bool
+) -> Pipeline:
+    """The fewest stages whose netlist keeps the period: every guess is mapped and timed.
+
+    An estimate from cells alone does not know what the mapping does to a carry chain, nor the
+    load of a net. UsageError, with the shortest period found, where no number of stages is
+    enough.
+    """
+
+    def measured(stages: int) -> float:
+        piped = Pipeline(stages=stages).run(circuit)
+        emission = emit_verilog(piped, handshake=handshake)
+        with tempfile.TemporaryDirectory(prefix="flow-period-") as scratch:
+            mapped = synthesise(piped, technology, Path(scratch), emission=emission)
+        return timing_of(mapped.netlist, technology).delay_ns
+
+    try:
+        return Pipeline(stages=fewest_stages(measured, period_ns))
+    except _TooShort as error:
+        raise UsageError(
+            f"no pipeline in {technology.name} keeps a period of {_text(period_ns)}",
+            hint=f"with {error.stages} stages it is {_text(error.delay)}; give at least "
+            f"--period {ceil(error.delay * 1000) / 1000:.12g}",
+        ) from None
+
+
+def fewest_stages(measured: Callable[[int], float], period: float) -> int:
+    """The smallest number from which on the measured delay was seen to be within the period."""
+    delays = {1: measured(1)}
+    stages = max(1, min(64, int(delays[1] / period)))
+    while True:
+        if stages not in delays:
+            delays[stages] = measured(stages)
+        if delays[stages] <= period:
+            break
+        fastest = min(delays, key=lambda n: (delays[n], n))
+        if stages >= fastest + PATIENCE:
+            raise _TooShort(fastest, delays[fastest])
+        stages += 1
+    while stages > 1:
+        if stages - 1 not in delays:
+            delays[stages - 1] = measured(stages - 1)
+        if delays[stages - 1] > period:
+            break
+        stages -= 1
+    return stages
+
+
+class _TooShort(Exception):
+    """The period is shorter than anything that was measured."""
+
+    def __init__(self, stages: int, delay: float) -> None:
+        super().__init__()
+        self.stages = stages
+        self.delay = delay
+
+
+def timing_verdict(timing: Timing, config: BuildConfig, recipe: Recipe) -> Verdict | None:
+    """Whether the critical path keeps the period or interval that was asked for; else None.
+
+    An interval that the target assumes is no promise: the report shows both figures.
+    """
+    if config.period is None and config.interval is None:
+        return None
+    limit = clock_period(config, recipe)
+    word = "period" if config.period is not None else "interval"
+    kept = timing.delay_ns <= limit
+    detail = (
+        f"the critical path of {_text(timing.delay_ns)} "
+        f"{'is within' if kept else 'is longer than'} the {word} of {_text(limit)}; "
+        "set-up times and wires count nothing"
+    )
+    return Verdict("timing", "passed" if kept else "failed", detail, 0.0)
+
+
+def _text(ns: float) -> str:
+    return duration(ns, "ns")

@@ -1,0 +1,79 @@
+"""Equal inputs give equal bytes, wherever, whenever and by whomever they are built."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from small_build import QUICK, flow, write_model
+
+from flow.pipeline.folder import hashes, read_manifest
+
+HERE = {"PYTHONHASHSEED": "1", "TZ": "UTC", "LANG": "C", "LC_ALL": "C", "OMP_NUM_THREADS": "1"}
+THERE = {
+    "PYTHONHASHSEED": "4711",
+    "TZ": "Pacific/Kiritimati",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "OMP_NUM_THREADS": "2",
+    "USER": "somebody",
+    "HOME": "/nonexistent",
+}
+
+
+def two_builds(tmp_path, prepare, options):
+    """The same build in two folders of different names, with different surroundings."""
+    import os
+
+    trees = []
+    for name, environment, mask in (
+        ("a", HERE, 0o022),
+        ("a folder/with a longer name", THERE, 0o077),
+    ):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        scratch = folder / f"temporary {len(name)}"
+        scratch.mkdir()
+        arguments = prepare(folder)
+        before = os.umask(mask)
+        try:
+            done = flow(
+                "build", *arguments, *options, "-o", "out",
+                cwd=folder, TMPDIR=str(scratch), **environment,
+            )  # fmt: skip
+        finally:
+            os.umask(before)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert list(scratch.iterdir()) == []
+        trees.append((hashes(folder / "out"), read_manifest(folder / "out")))
+    return trees
+
+
+def small(folder):
+    write_model(folder)
+    return ("model.onnx", "--data", "data.csv")
+
+
+@pytest.mark.tool("yosys")
+def test_verilog_of_an_onnx_model_is_the_same_everywhere(tmp_path):
+    first, second = two_builds(tmp_path, small, ("--to", "emit", *QUICK))
+    assert first == second
+
+
+@pytest.mark.tool("yosys")
+def test_a_whole_pipelined_build_is_the_same_everywhere(tmp_path):
+    first, second = two_builds(tmp_path, small, ("--stages", "2", *QUICK))
+    assert first == second
+
+
+@pytest.mark.slow
+@pytest.mark.tool("yosys")
+@pytest.mark.tool("icarus")
+@pytest.mark.tool("verilator")
+def test_the_example_is_the_same_everywhere(tmp_path, root):
+    def example(folder):
+        shutil.copytree(root / "examples" / "breast_cancer", folder / "example")
+        return ("--config", folder / "example" / "flow.toml")
+
+    first, second = two_builds(tmp_path, example, ())
+    assert first == second

@@ -1,0 +1,130 @@
+"""Pipelined builds: registers become flip-flops, every check holds, the period is kept."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from small_build import flow, write_model
+
+from flow.errors import UsageError
+from flow.pipeline.period import fewest_stages
+from flow.tech.registry import load
+
+pytestmark = [pytest.mark.tool("yosys"), pytest.mark.tool("icarus")]
+LINKS = {"Verilog = circuit", "netlist = mapped graph", "netlist in Icarus Verilog"}
+
+
+def built(folder, *options):
+    write_model(folder)
+    words = ("build", "model.onnx", "--data", "data.csv", "-o", "out", "--simulator", "icarus",
+             "--weight-bits", "4")  # fmt: skip
+    done = flow(*words, *options, cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads((folder / "out" / "report.json").read_text())
+
+
+def require_whole(report):
+    """Every check holds, and the layers add up to the totals."""
+    states = {check["check"]: check["status"] for check in report["checks"]}
+    assert set(states) >= LINKS
+    assert set(states.values()) == {"passed", "proved"}
+    cells = {cell["name"]: cell for cell in report["area"]["cells"]}
+    assert sum(row["cells"] for row in report["layers"]) == sum(c["count"] for c in cells.values())
+    area = math.fsum(row["area_um2"] for row in report["layers"])
+    assert area == pytest.approx(report["area"]["um2"], rel=1e-9)
+    power = math.fsum(row["power_mw"] for row in report["layers"])
+    total = report["power"]["leakage_mw"] + report["power"]["switching_mw"]
+    assert power == pytest.approx(total, rel=1e-9)
+    return cells
+
+
+@pytest.mark.parametrize(
+    ("technology", "handshake"), [("egfet", True), ("egfet", False), ("cnt_tft", True)]
+)
+def test_registers_are_flip_flops_of_the_technology(tmp_path, technology, handshake):
+    options = () if handshake else ("--no-handshake",)
+    report = built(tmp_path, "--stages", "3", "--tech", technology, *options)
+    cells = require_whole(report)
+    flipflops = {c.name for c in load(technology).flipflops} & set(cells)
+    assert flipflops == {"DFFX1"}
+    assert cells["DFFX1"]["area_um2"] == pytest.approx(
+        cells["DFFX1"]["count"] * load(technology).cell("DFFX1").area
+    )
+    assert report["latency"] == {"cycles": 3, "interval": 1}
+    ports = (tmp_path / "out" / "rtl").glob("*.v")
+    assert ("in_valid" in next(ports).read_text()) == handshake
+    assert "pass 09 pipeline{stages=3}" in {check["check"] for check in report["checks"]}
+
+
+def test_a_period_is_kept_by_the_mapped_netlist(tmp_path):
+    report = built(tmp_path, "--period", "120e6")
+    require_whole(report)
+    timing = next(check for check in report["checks"] if check["check"] == "timing")
+    delay = report["timing"]["delay"]
+    assert report["timing"]["unit"] == "ms"
+    assert delay <= 120
+    assert timing["status"] == "passed"
+    assert timing["detail"] == (
+        f"the critical path of {delay:#.4g} ms is within the period of 120 ms; "
+        "set-up times and wires count nothing"
+    )
+    assert report["power"]["clock_period"] == 120
+
+
+def test_an_interval_that_is_too_short_is_said_to_fail(tmp_path):
+    report = built(tmp_path, "--interval", "5")
+    timing = next(check for check in report["checks"] if check["check"] == "timing")
+    assert timing["status"] == "failed"
+    assert " ms is longer than the interval of 5 ms; " in timing["detail"]
+
+
+def test_a_period_that_no_pipeline_keeps_is_refused(tmp_path):
+    write_model(tmp_path)
+    words = ("build", "model.onnx", "--data", "data.csv", "-o", "out", "--period", "5e6")
+    done = flow(*words, "--weight-bits", "2", cwd=tmp_path)
+    assert done.returncode == 2
+    first, hint = done.stderr.splitlines()
+    assert first == "error: no pipeline in egfet keeps a period of 5 ms"
+    assert hint.startswith("  hint: with ")
+    assert "give at least --period " in hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_passes_that_leave_more_than_verilog_has_are_refused(tmp_path):
+    write_model(tmp_path)
+    words = ("build", "model.onnx", "--data", "data.csv", "-o", "out", "--passes", "simplify")
+    done = flow(*words, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: the passes 'simplify' leave operations that Verilog has no word for: linear\n"
+        "  hint: end with adders, plain, bespoke or compressed, or with expand-linear\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("delays", "period", "stages"),
+    [
+        ([9.0], 10.0, 1),
+        ([30.0, 16.0, 11.0, 8.0], 10.0, 4),
+        ([30.0, 9.0, 8.0, 7.0], 10.0, 2),
+        ([30.0, 16.0, 12.0, 12.0, 11.0, 9.0], 10.0, 6),
+    ],
+)
+def test_the_fewest_stages_are_found(delays, period, stages):
+    assert fewest_stages(lambda n: delays[min(n, len(delays)) - 1], period) == stages
+
+
+def test_the_search_ends_where_more_stages_do_not_help():
+    tried = []
+
+    def measured(stages):
+        tried.append(stages)
+        return 30.0 / min(stages, 2)
+
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        fewest_stages(measured, 10.0)
+    assert (type(caught.value).__name__, caught.value.stages) == ("_TooShort", 3)
+    assert tried == [1, 3, 4, 5, 6]
+    assert not isinstance(caught.value, UsageError)
