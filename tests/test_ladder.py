@@ -291,7 +291,7 @@ def _inverted(text: str) -> str:
         ("and-inverter graph", "y[0] is 27, not 26, at x = [0]"),
         ("Icarus Verilog", "y[0] is -27, not 26, at x = [0]"),
         ("netlist of egfet", "y[0] is -8, not -9, at x = [7]"),
-        ("netlist text of egfet", "y[0] is 27, not 26, at x = [0]"),
+        ("netlist text of egfet", "y[0] is 24, not -9, at x = [2]"),
         ("netlist of egfet in Icarus Verilog", "y[0] is 27, not 26, at x = [0]"),
         ("netlist of cnt_tft", "y[0] is -8, not -9, at x = [7]"),
     ],

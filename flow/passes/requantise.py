@@ -15,7 +15,7 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Literal
 
-from flow.errors import InternalError, UnsupportedModel
+from flow.errors import UnsupportedModel
 from flow.ir.interval import IntRange
 from flow.ir.nodes import (
     Add,
@@ -40,7 +40,7 @@ MAX_LEVELS = 1 << 16
 
 MAX_SHIFT = 64
 MAX_TABLE = 1 << 12
-"""A wrap that is not that of a wire is a table of at most so many entries."""
+"""What no arithmetic does is a table of at most so many entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +142,13 @@ def _scaled(x: Node, scaling: Scaling, bottom: int, top: int) -> Node:
             return _counted(x, scaling, thresholds, bottom)
     if dyadic:
         return _shifted(x, scaling, denominator)
-    raise InternalError(
+    if x.range.count <= MAX_TABLE:
+        values = range(x.range.lo, x.range.hi + 1)
+        return Lookup(x, x.range.lo, tuple(min(max(scaling.exact(v), bottom), top) for v in values))
+    raise UnsupportedModel(
         f"no integer arithmetic was found for {m} * x + {b} with {scaling.rounding} "
-        f"on {scaling.operand}"
+        f"on {scaling.operand}",
+        hint="round half up, or quantise what comes before it to at most 12 bits",
     )
 
 

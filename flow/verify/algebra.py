@@ -112,8 +112,12 @@ def _form(node: Node, operands: list[Form], atoms: _Atoms) -> Form:
             return _sum(list(zip(coefficients, operands, strict=True)), bias)
         case Shr(_, amount):
             return _shifted(operands[0], amount, atoms)
+        case Bits(x, low, width) if unsigned(low + width).covers(x.range):
+            return _shifted(operands[0], low, atoms)
         case Bits(_, low, width):
             return _bits(operands[0], low, width, atoms)
+        case Signed(x, width) if twos_complement(width).covers(x.range):
+            return operands[0]
         case Signed(_, width):
             return _signed(operands[0], width, atoms)
         case Relu():
@@ -130,8 +134,9 @@ def _form(node: Node, operands: list[Form], atoms: _Atoms) -> Form:
         case FullAdder():
             return _sum([(1, x) for x in operands], 0)
         case Select():
-            if operands[1] == operands[2]:
-                return operands[1]
+            gap = _sum([(1, operands[1]), (-1, operands[2])], 0)
+            if not gap[1]:
+                return _sum([(gap[0], operands[0]), (1, operands[2])], 0)
             either = atoms.hull(operands[1]).hull(atoms.hull(operands[2]))
             return atoms.form(either, "select", *operands)
         case And(a, b) | Or(a, b) | Xor(a, b) if BIT.covers(a.range) and BIT.covers(b.range):

@@ -19,7 +19,7 @@ from flow.ir.aig import FALSE, TRUE, Aig, AigBuilder, Words, copy_into, random_w
 from flow.ir.circuit import Circuit, Port, lane_width
 from flow.ir.evaluate import evaluate
 from flow.tools.abc import abc
-from flow.verify.canonical import Normaliser
+from flow.verify.algebra import equal_by_algebra
 from flow.verify.verdict import Verdict
 
 EXHAUSTIVE_BITS = 16
@@ -148,21 +148,11 @@ def prove_circuits(before: Circuit, after: Circuit, timeout_s: float = 60.0) -> 
 
 
 def _compare(before: Circuit, after: Circuit, timeout_s: float) -> Outcome:
-    normal = Normaliser()
-    left, right = normal.run(before), normal.run(after)
-    if left.outputs == right.outputs:
-        return Outcome("proved", "linear forms")
+    if equal_by_algebra(before, after):
+        return Outcome("proved", "algebra")
     assume = inside(transparent(before))
-    normalised = _aligned(left, right)
-    if make_miter(*normalised).literals[0] == FALSE:
-        return Outcome("proved", "structure of linear forms")
     graphs = _aligned(transparent(before), transparent(after))
-    outcome = prove_graphs(*graphs, assume=assume, timeout_s=timeout_s / 2)
-    if outcome.status != "timed out":
-        return outcome
-    # What the normal forms share needs no proof, so only the rest is swept.
-    outcome = prove_graphs(*normalised, assume=assume, timeout_s=timeout_s / 2)
-    return replace(outcome, method=f"{outcome.method} of linear forms")
+    return prove_graphs(*graphs, assume=assume, timeout_s=timeout_s)
 
 
 def _aligned(before: Circuit, after: Circuit) -> tuple[Aig, Aig]:

@@ -39,7 +39,30 @@ def test_a_wrap_that_needs_too_large_a_table_is_refused():
     scaling = Scaling(IntRange(0, 5000), Fraction(1), Fraction(0), "floor")
     with pytest.raises(UnsupportedModel) as caught:
         requantise(x, scaling, 0, 9, "wrap")
-    assert str(caught.value) == (
-        "error: values in [0, 5000] wrap into [0, 9], which is not a number of bits\n"
-        "  hint: let the quantiser saturate, or choose an interval of 2**n values"
+    assert caught.value.message == (
+        "values in [0, 5000] wrap into [0, 9], which is not a number of bits"
+    )
+    assert caught.value.hint == ("let the quantiser saturate, or choose an interval of 2**n values")
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize(("lo", "hi"), [(-128, 127), (0, 255), (-20, 300)])
+def test_a_saturation_with_many_levels_is_exact(rounding, lo, hi):
+    for ratio, offset in itertools.product(RATIOS, (Fraction(1, 2), Fraction(10, 11))):
+        x = Input("x", 0, -200, 199)
+        scaling = Scaling(IntRange(-200, 199), ratio, offset, rounding)
+        node = requantise(x, scaling, lo, hi, "saturate")
+        values = np.arange(-200, 200)[:, None]
+        got = evaluate(Circuit("c", (Port("x", (x,)),), (Port("y", (node,)),)), {"x": values})
+        expected = [[min(max(scaling.exact(int(v)), lo), hi)] for v in values[:, 0]]
+        assert got["y"].tolist() == expected, (ratio, offset)
+
+
+def test_what_no_arithmetic_and_no_table_does_is_refused():
+    x = Input("x", 0, -5000, 5000)
+    scaling = Scaling(IntRange(-5000, 5000), Fraction(17, 9), Fraction(1, 2), "half_even")
+    with pytest.raises(UnsupportedModel) as caught:
+        requantise(x, scaling, -5000, 5000, "saturate")
+    assert caught.value.message == (
+        "no integer arithmetic was found for 17/9 * x + 1/2 with half_even on [-5000, 5000]"
     )
