@@ -55,7 +55,8 @@ def _last_axis(step: FractionArray | None, shape: tuple[int, ...]) -> FractionAr
     rows = np.broadcast_to(step, shape).reshape(-1, shape[-1])
     if (rows != rows[0]).any():
         raise Obstacle("the scale of its weights differs between the inputs of one neuron")
-    return rows[0]
+    row: FractionArray = rows[0]
+    return row
 
 
 def matmul(build: Builder, node: OnnxNode, args: Args) -> Value:

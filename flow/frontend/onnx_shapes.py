@@ -151,7 +151,7 @@ def concat(build: Builder, node: OnnxNode, args: tuple[Value | None, ...]) -> Va
     return Variable(node.outputs[0], built, shape)
 
 
-def _operand(args: tuple[Value | None, ...]) -> np.ndarray | None:  # type: ignore[type-arg]
+def _operand(args: tuple[Value | None, ...]) -> np.ndarray | None:
     if len(args) < 2 or args[1] is None:
         return None
     if not isinstance(args[1], Constant):

@@ -186,7 +186,7 @@ class _Attempt:
 
 
 def _user(script: Sequence[str]) -> Variant:
-    return Variant("user", tuple((command.split()[0].lstrip("&"), command) for command in script))
+    return Variant("user", tuple((command.split()[0].strip("&;"), command) for command in script))
 
 
 def _attempt(

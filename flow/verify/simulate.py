@@ -6,6 +6,7 @@ Each check starts from the files in the folder alone, so it also serves a folder
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -63,16 +64,24 @@ def simulate_verilator(folder: Path, timeout_s: float = 600.0) -> Verdict:
     """The C++ bench in Verilator: a second simulator, of two values, compiled."""
 
     def work(layout: Layout, scratch: Path, samples: int) -> str:
+        # make knows no path with a space, so it gets copies, by names relative to the scratch.
+        if re.search(r"\s", str(scratch)):
+            raise ToolNotFound(
+                "Verilator's make cannot work where the path of the temporary folder has a space"
+            )
         files = [*_sources(folder), f"tb/tb_{layout.top}.cpp"]
+        for file in (*files, "tb/flow_bench.h"):
+            (scratch / file).parent.mkdir(exist_ok=True)
+            shutil.copyfile(folder / file, scratch / file)
         # Compiling costs far more than running, so nothing is optimised. One file for the
         # design: the wheel's makefile cannot use the precompiled header of several.
         arguments = [
-            *("-CFLAGS", f"-std=c++17 -g0 -I{(folder / 'tb').resolve()}"),
+            *("-CFLAGS", "-std=c++17 -g0 -I../tb"),
             *("-MAKEFLAGS", "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"),
             *("--output-split", "0", "-j", "2"),
         ]
-        verilator.build(files, layout.top, str(scratch), folder, timeout_s, arguments)
-        program = str(scratch / f"V{layout.top}")
+        verilator.build(files, layout.top, "made", scratch, timeout_s, arguments)
+        program = str(scratch / "made" / f"V{layout.top}")
         command = Command((program,), cwd=folder, timeout_s=timeout_s, name="the Verilator bench")
         return run(command, check=False).log
 

@@ -155,3 +155,21 @@ def test_what_runs_in_the_simulator_never_imports_flow(root):
             elif isinstance(node, ast.ImportFrom):
                 modules.add((node.module or "").split(".")[0])
         assert "flow" not in modules
+
+
+@pytest.mark.tool("verilator")
+def test_a_temporary_folder_with_a_space_is_told_and_an_output_folder_may_have_one(
+    tmp_path, monkeypatch
+):
+    folder, scratch = tmp_path / "out put", tmp_path / "tem porary"
+    scratch.mkdir()
+    make(folder, SMALL, 20)
+    verdict = simulate_verilator(folder)
+    assert (verdict.status, verdict.detail) == ("passed", "20 samples")
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    verdict = simulate_verilator(folder)
+    assert (verdict.status, verdict.detail) == (
+        "not checked",
+        "Verilator's make cannot work where the path of the temporary folder has a space",
+    )
+    assert simulate_icarus(folder).status == "passed"
