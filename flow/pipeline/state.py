@@ -29,7 +29,8 @@ T = TypeVar("T")
 class Recipe:
     """What a target is made of, apart from the stages: the choices that differ between targets.
 
-    `passes` is a pipeline text as for `flow opt`; `defaults` are values of BuildConfig that the
+    `passes` are pipeline texts as for `flow opt`, of which the one of least mapped area is taken
+    (the first for large circuits); `defaults` are values of BuildConfig that the
     target prefers; `tech` names its technology; `interval` is its usual time between two
     samples in ms.
     """
@@ -37,7 +38,7 @@ class Recipe:
     name: str
     summary: str
     tech: str
-    passes: str
+    passes: tuple[str, ...]
     interval: float
     defaults: Mapping[str, Any] = field(default_factory=dict)
 

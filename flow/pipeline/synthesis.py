@@ -50,7 +50,7 @@ _MAP, _CHOICES = "map: amap -m", "map: strash; dch -f; amap -m"
 _RESUB = "orchestrate: orchestrate; strash"
 
 PLAIN = _variant("plain", _MAP)
-CHOICES = _variant("choices", _CHOICES)
+CHOICES = _variant("choices", _CHOICES, largest=60_000)
 REWRITE = _variant("rewrite", "dc2: dc2; dc2; strash", _CHOICES, largest=3_000)
 TWICE = _variant("twice", _CHOICES, "remap: strash; dch -f; amap -m", largest=4_000)
 RESUB = _variant("resub", _RESUB, _RESUB, _CHOICES, largest=4_000)

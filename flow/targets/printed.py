@@ -11,7 +11,7 @@ PRINTED = Recipe(
     name="printed",
     summary="Bespoke combinational classifiers in printed electronics, smallest area.",
     tech="egfet",
-    passes="adders",
+    passes=("adders", "compressed"),
     interval=200.0,
     defaults={"input_bits": 4, "weight_bits": 8, "activation_bits": 0},
 )
