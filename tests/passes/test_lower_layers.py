@@ -49,6 +49,7 @@ def mixed_network(seed: int) -> Network:
                            for _ in range(4)], dtype=object)  # fmt: skip
     offset = np.array([Fraction(int(rng.integers(-99, 99)), 7) for _ in range(4)], dtype=object)
     rounding = ROUNDINGS[seed % len(ROUNDINGS)]
+    table = random_array(rng, -4, 4, (16,))
     return Network(
         "mixed",
         (
@@ -64,7 +65,7 @@ def mixed_network(seed: int) -> Network:
                        np.array(0), np.array(15), one),
             Requantize("around", ("norm",), "", fractions(Fraction(1, 4), ()), fractions(0, ()),
                        rounding, "wrap", np.array(-8), np.array(7), one),
-            Lookup("table", ("narrow",), "", 0, tuple(random_array(rng, -4, 4, (16,)).tolist()), one),
+            Lookup("table", ("narrow",), "", 0, tuple(table.tolist()), one),
             Add("sum", ("narrow", "around", "table"), ""),
             Reshape("square", ("sum",), "", (2, 2)),
             ArgMax("winner", ("square",), ""),
