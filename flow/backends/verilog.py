@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from flow.analysis.layers import layer_of
 from flow.backends.emission import Direction, Emission, Lane, VerilogPort
 from flow.backends.expressions import Wires, constant, literal
 from flow.backends.names import Namer, comment
@@ -60,6 +61,8 @@ class _Module:
 
     def __post_init__(self) -> None:
         self.order = list(self.circuit.walk())
+        self.named = {origin.layer for origin in self.circuit.origins.values()}
+        self.layers = layer_of(self.circuit) if self.named else {}
         self.delay = _delays(self.order)
         self.live = _live(self.order, self.circuit.outputs)
         lanes = [lane for port in self.circuit.outputs for lane in port.lanes]
@@ -184,8 +187,12 @@ class _Module:
     def _wanted(self, node: Node) -> str:
         """The name of its origin, or a number that rises down the page."""
         origin = self.circuit.origins.get(node)
+        if origin:
+            return str(origin)
+        layer = self.layers.get(node, "")
         letter = "r" if isinstance(node, Register) else "t"
-        return str(origin) if origin else f"{letter}{len(self.wires.names)}"
+        number = f"{letter}{len(self.wires.names)}"
+        return f"{layer}_{number}" if layer in self.named else number
 
     def _declare(self, node: Node, wanted: str, value: str, kind: str = "wire") -> str:
         name = self.wires.names[node] = self.name(wanted)

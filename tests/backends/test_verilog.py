@@ -60,7 +60,11 @@ def test_a_handshake_needs_registers():
 
 def test_registers_stand_in_the_order_of_the_walk():
     emission = emit_verilog(STAGED, handshake=True)
-    assert emission.registers == (("dense_1_stage_0", 8), ("r4", 4), ("r7", 8))
+    assert emission.registers == (
+        ("dense_1_stage_0", 8),
+        ("dense_1_r4", 4),
+        ("dense_1_r7", 8),
+    )
     assert (emission.latency, emission.initiation_interval) == (2, 1)
     assert (emission.clocked, emission.handshake) == (True, True)
 

@@ -34,12 +34,12 @@ module little (
     wire [3:0] x_1 = x[7:4];  // [0, 15]
     wire signed [5:0] dense_1_acc_0 = {{2{x_0[3]}}, x_0} + {2'd0, x_1};  // [-8, 22]
     wire [4:0] dense_1_act_0 = dense_1_acc_0[5] ? 5'd0 : dense_1_acc_0[4:0];  // [0, 22]
-    wire signed [3:0] t4 = lut(x_0);  // [-6, 4]
-    wire signed [5:0] dense_2_acc_0 = {1'd0, dense_1_act_0} - {{2{t4[3]}}, t4};  // [-4, 28]
-    wire [1:0] t6 = dense_1_acc_0[5] ? 2'd0 : (dense_1_acc_0 > 6'sd3) ? 2'd3 : dense_1_acc_0[1:0];  // [0, 3]
+    wire signed [3:0] dense_2_t4 = lut(x_0);  // [-6, 4]
+    wire signed [5:0] dense_2_acc_0 = {1'd0, dense_1_act_0} - {{2{dense_2_t4[3]}}, dense_2_t4};  // [-4, 28]
+    wire [1:0] dense_1_t6 = dense_1_acc_0[5] ? 2'd0 : (dense_1_acc_0 > 6'sd3) ? 2'd3 : dense_1_acc_0[1:0];  // [0, 3]
 
     assign y[5:0] = dense_2_acc_0;  // [-4, 28]
-    assign y[7:6] = t6;  // [0, 3]
+    assign y[7:6] = dense_1_t6;  // [0, 3]
 
 endmodule
 

@@ -22,17 +22,17 @@ module staged (
     wire [3:0] x_1 = x[7:4];  // [0, 15]
     wire signed [7:0] dense_1_acc_0 = $signed({{4{x_0[3]}}, x_0}) * $signed({4'd0, x_1});  // [-120, 105]
     reg signed [7:0] dense_1_stage_0;  // [-120, 105]
-    reg [3:0] r4;  // [0, 15]
-    wire t5 = dense_1_stage_0 <= $signed({4'd0, r4});  // [0, 1]
-    wire signed [7:0] t6 = t5 ? {4'd0, r4} : dense_1_stage_0;  // [-120, 105]
-    reg signed [7:0] r7;  // [-120, 105]
+    reg [3:0] dense_1_r4;  // [0, 15]
+    wire dense_1_t5 = dense_1_stage_0 <= $signed({4'd0, dense_1_r4});  // [0, 1]
+    wire signed [7:0] dense_1_t6 = dense_1_t5 ? {4'd0, dense_1_r4} : dense_1_stage_0;  // [-120, 105]
+    reg signed [7:0] dense_1_r7;  // [-120, 105]
 
-    assign y = r7;  // [-120, 105]
+    assign y = dense_1_r7;  // [-120, 105]
 
     always @(posedge clk) begin
         dense_1_stage_0 <= dense_1_acc_0;
-        r4 <= x_1;
-        r7 <= t6;
+        dense_1_r4 <= x_1;
+        dense_1_r7 <= dense_1_t6;
     end
 
 endmodule
