@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CONSTRAINT := $(if $(CI),--constraint .ci/lock.txt)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev tools demo check test slow golden bench bench-build docs wheel lock clean
+.PHONY: help setup setup-dev tools demo check test campaign golden bench bench-build docs wheel lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,7 +40,7 @@ check: $(VENV)/.dev ## format, lint, types, imports and the tests without tools;
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell flow docs examples benchmarks sim rtl templates *.md
-	$(BIN)/pytest -m "not tool and not slow" -n 2
+	$(BIN)/pytest -m "not tool and not slow and not campaign" -n 2
 
 test: $(VENV)/.dev tools ## everything: make check, then the tests that start tools
 	$(BIN)/ruff format --check .
@@ -48,6 +48,9 @@ test: $(VENV)/.dev tools ## everything: make check, then the tests that start to
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
+
+campaign: $(VENV)/.dev tools ## long random campaigns of the bit-exact ladder
+	$(BIN)/pytest -m campaign
 
 golden: $(VENV)/.dev ## rewrite the golden files; read the difference before you commit it
 	$(BIN)/pytest --update-golden tests

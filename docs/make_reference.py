@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from flow.cli.list_command import KINDS, rows
-from flow.cli.main import COMMANDS
+from flow.cli.main import COMMANDS, cli
 from flow.pipeline import config
 
 HERE = Path(__file__).resolve().parent
@@ -36,7 +36,9 @@ def reference() -> str:
 
 def _command(name: str) -> str:
     command = importlib.import_module(f"flow.cli.{name}_command").command
-    context = click.Context(command, info_name=f"flow {name}", max_content_width=90)
+    # The group says which options ask for help; a command keeps the first answer it gets.
+    group = click.Context(cli, info_name="flow", **cli.context_settings)
+    context = click.Context(command, info_name=name, parent=group, max_content_width=90)
     return f"### flow {name}\n\n```\n{command.get_help(context)}\n```"
 
 

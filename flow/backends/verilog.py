@@ -46,6 +46,10 @@ def emit_verilog(
     return _Module(circuit, header or Header(), handshake).emission()
 
 
+PREFIX = 40
+"""Characters of a layer's name in the names of its wires, so that their numbers are not cut off."""
+
+
 @dataclass
 class _Module:
     """Collects the parts of the one module."""
@@ -192,7 +196,7 @@ class _Module:
         layer = self.layers.get(node, "")
         letter = "r" if isinstance(node, Register) else "t"
         number = f"{letter}{len(self.wires.names)}"
-        return f"{layer}_{number}" if layer in self.named else number
+        return f"{layer[:PREFIX]}_{number}" if layer in self.named else number
 
     def _declare(self, node: Node, wanted: str, value: str, kind: str = "wire") -> str:
         name = self.wires.names[node] = self.name(wanted)

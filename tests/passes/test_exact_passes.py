@@ -30,6 +30,8 @@ ANY = (
 )
 COMBINATIONAL = ("pipeline{stages=1}", "pipeline{stages=3}", "pipeline{every=2}")
 STABLE = tuple(text for text in ANY if text.split("{")[0] in {k.name for k in PASSES})
+# A tree that is balanced again may put operands of one arrival time in another order.
+STABLE = tuple(text for text in STABLE if not text.startswith("balance-adders"))
 SHRINKING = ("simplify", "share")
 
 

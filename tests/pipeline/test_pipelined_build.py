@@ -55,7 +55,8 @@ def test_registers_are_flip_flops_of_the_technology(tmp_path, technology, handsh
     assert report["latency"] == {"cycles": 3, "interval": 1}
     ports = (tmp_path / "out" / "rtl").glob("*.v")
     assert ("in_valid" in next(ports).read_text()) == handshake
-    assert "pass 09 pipeline{stages=3}" in {check["check"] for check in report["checks"]}
+    (pipelined,) = (c for c in report["checks"] if c["check"].endswith("pipeline{stages=3}"))
+    assert pipelined["status"] == "proved"
 
 
 def test_a_period_is_kept_by_the_mapped_netlist(tmp_path):
