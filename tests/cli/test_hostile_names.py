@@ -72,6 +72,7 @@ def code(folder):
     for name in CODE:
         text = files[name.format(top)].decode("ascii")
         text = re.sub(r"//[^\n]*|^ *#[^\n]*|^description:[^\n]*", "", text, flags=re.M)
+        text = re.sub(r"\s+", " ", text)  # Long names break lines at other places.
         text = text.replace(folder.name, "OUT")
         result.append(
             re.sub(r"[A-Za-z_]\w*", lambda m: f"n{numbers.setdefault(m[0], len(numbers))}", text)
