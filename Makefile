@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CONSTRAINT := $(if $(CI),--constraint .ci/lock.txt)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev tools demo check test campaign golden bench bench-build docs wheel lock clean
+.PHONY: help setup setup-dev tools demo check test campaign golden bench bench-build bench-calibration docs wheel lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,10 +55,13 @@ campaign: $(VENV)/.dev tools ## long random campaigns of the bit-exact ladder
 golden: $(VENV)/.dev ## rewrite the golden files; read the difference before you commit it
 	$(BIN)/pytest --update-golden tests
 
-bench: bench-build ## every benchmark
+bench: bench-build bench-calibration ## every benchmark
 
 bench-build: $(VENV)/.dev ## time, speed and proofs of `flow build` against alkaid
 	$(BIN)/python benchmarks/build.py
+
+bench-calibration: $(VENV)/.dev ## area of exact printed perceptrons against plain Verilog
+	$(BIN)/python benchmarks/calibration.py
 
 docs: $(VENV)/.dev ## rewrite docs/reference.md from the code
 	$(BIN)/python docs/make_reference.py
