@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import HERE, ROOT, Row, paired, process_seconds, versions, write
+from common import HERE, ROOT, Row, merged, paired, process_seconds, versions, write
 from networks import WIDTHS, alkaid_trace, write_qkeras
 
 from flow.backends.aiger import write_aiger
@@ -57,7 +56,7 @@ SEED = 0
 
 
 def main() -> None:
-    """Every part; with a word as argument only that part, printed and not written."""
+    """Every part; with words as arguments only those parts, beside what was measured before."""
     if sys.argv[1:2] == ["--growth"]:
         print(json.dumps(growth_point(tuple(map(int, sys.argv[2].split(","))))))
         return
@@ -77,11 +76,7 @@ def main() -> None:
     found = versions("flow", "alkaid", "numpy", "pyosys", "click")
     for row in rows:
         row.versions = found
-    if chosen == list(parts):
-        write("build", "`flow build`, measured", rows, REMARKS)
-    else:
-        for row in rows:
-            print(f"{row.what}: {row.value} {row.unit}; {row.rival} {row.rival_value}; {row.note}")
+    write("build", "`flow build`, measured", merged("build", rows), REMARKS)
 
 
 REMARKS = (
@@ -217,7 +212,9 @@ def growth_point(widths: tuple[int, ...]) -> dict[str, float]:
         start = time.perf_counter()
         emission = emit_verilog(circuit_of(network_of(model)))
         seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss: it begins with the memory of the process that started this one.
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
     weights = sum(a * b for a, b in itertools.pairwise(widths))
     size = sum(len(text) for text in emission.files.values())
     return {"weights": weights, "seconds": seconds, "peak_mb": peak, "bytes": size}

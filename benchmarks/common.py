@@ -79,6 +79,15 @@ def versions(*packages: str) -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
+def merged(name: str, rows: Sequence[Row]) -> list[Row]:
+    """The rows of the last record of that name, with the new ones in their places."""
+    path = HERE / "results" / f"{name}.json"
+    old = [Row(**row) for row in json.loads(path.read_text())] if path.is_file() else []
+    new = {row.what: row for row in rows}
+    kept = [new.pop(row.what, row) for row in old]
+    return [*kept, *new.values()]
+
+
 def write(name: str, title: str, rows: Sequence[Row], remarks: Sequence[str] = ()) -> None:
     """Print the table; write benchmarks/NAME.md and benchmarks/results/NAME.json."""
     text = f"# {title}\n\n{_table(rows)}\n" + "".join(f"\n{remark}\n" for remark in remarks)
