@@ -24,6 +24,16 @@ settings.register_profile(
 settings.load_profile("ci" if os.environ.get("CI") else "user")
 
 
+# Whole builds and fuzzing: too long for the quick check, a part of every full run.
+SLOW = ("tests/cli/", "tests/test_metamorphic.py", "tests/frontend/test_read.py")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")
 
