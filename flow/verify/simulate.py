@@ -30,13 +30,15 @@ _TESTS = re.compile(r"^(PASS|FAIL) (\d+) of (\d+) tests$", re.MULTILINE)
 Log = Callable[[Layout, Path, int], str]
 """Runs a simulator on the first samples in a scratch folder; what it printed."""
 
-EVALUATIONS = 24_000_000
-"""What an event-driven simulator may spend on a design; on an idle core, about ten seconds."""
+EVALUATIONS = 200_000_000
+"""What an event-driven simulator may spend on a design; on an idle core, about 90 seconds."""
+NETLIST_EVALUATIONS = 24_000_000
+"""The same for a mapped netlist, whose many small cells take several times as long."""
 FEWEST = 10
 """Samples that it runs in any case."""
 
 
-def simulate_icarus(folder: Path, timeout_s: float = 300.0) -> Verdict:
+def simulate_icarus(folder: Path, timeout_s: float = 600.0) -> Verdict:
     """The plain Verilog bench in Icarus Verilog, on as many samples as EVALUATIONS allows."""
 
     def work(layout: Layout, scratch: Path, samples: int) -> str:
@@ -48,7 +50,7 @@ def simulate_icarus(folder: Path, timeout_s: float = 300.0) -> Verdict:
     return _checked("simulation with Icarus Verilog", folder, work, _plain, EVALUATIONS)
 
 
-def simulate_netlist(folder: Path, timeout_s: float = 300.0) -> Verdict:
+def simulate_netlist(folder: Path, timeout_s: float = 600.0) -> Verdict:
     """The plain Verilog bench around the mapped netlist, with behavioural cells, in Icarus."""
 
     def work(layout: Layout, scratch: Path, samples: int) -> str:
@@ -57,7 +59,7 @@ def simulate_netlist(folder: Path, timeout_s: float = 300.0) -> Verdict:
         icarus.compile_verilog(files, f"tb_{layout.top}", program, folder, timeout_s)
         return icarus.simulate(program, folder, timeout_s, [f"+samples={samples}"]).log
 
-    return _checked("netlist in Icarus Verilog", folder, work, _plain, EVALUATIONS)
+    return _checked("netlist in Icarus Verilog", folder, work, _plain, NETLIST_EVALUATIONS)
 
 
 def simulate_verilator(folder: Path, timeout_s: float = 600.0) -> Verdict:
@@ -88,7 +90,7 @@ def simulate_verilator(folder: Path, timeout_s: float = 600.0) -> Verdict:
     return _checked("simulation with Verilator", folder, work, _plain)
 
 
-def simulate_cocotb(folder: Path, simulator: str = "icarus", timeout_s: float = 300.0) -> Verdict:
+def simulate_cocotb(folder: Path, simulator: str = "icarus", timeout_s: float = 600.0) -> Verdict:
     """The cocotb test, in "icarus" or "verilator"."""
 
     def work(layout: Layout, scratch: Path, samples: int) -> str:
