@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flow.analysis.activity import simulate_activity
+from flow.analysis.activity import simulate_activity, uniform_activity
 from flow.analysis.area import Area, area_of
 from flow.analysis.attribution import OTHER, attribute, totals
 from flow.analysis.layers import layer_of
@@ -54,11 +54,16 @@ def measure(
     technology: Technology,
     inputs: Mapping[str, NDArray[Any]],
     period_ns: float,
+    vectors: bool,
 ) -> Measures:
-    """Everything that is measured on the netlist, with activity from the samples."""
+    """All that is measured on the netlist; activity is that of the samples if they are the user's
+    `vectors`, else that of uniform states."""
     netlist = synthesis.netlist
-    bits = stimulus(emission, [bus.name for bus in netlist.inputs], inputs)
-    activity = simulate_activity(netlist, technology, bits)
+    if vectors:
+        bits = stimulus(emission, [bus.name for bus in netlist.inputs], inputs)
+        activity = simulate_activity(netlist, technology, bits)
+    else:
+        activity = uniform_activity(netlist, technology)
     layers = attribute(netlist, technology, synthesis.graph, layer_of(circuit), synthesis.held)
     return Measures(
         area_of(netlist, technology),

@@ -30,6 +30,7 @@ class Measure:
             have(state.technology),
             state.inputs,
             clock_period(state.config, state.recipe),
+            vectors=state.samples is not None,
         )
         timing = timing_verdict(found.timing, state.config, state.recipe)
         if timing is not None:
