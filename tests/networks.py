@@ -13,13 +13,18 @@ from flow.ir.layers import (
     ArgMax,
     AtLeast,
     Concat,
+    Conv,
     Dense,
+    Gather,
     Input,
     Layer,
     Lookup,
+    Multiply,
+    Pool,
     Relu,
     Requantize,
     Reshape,
+    TableSum,
 )
 from flow.ir.network import Network
 from flow.ir.rounding import ROUNDINGS
@@ -47,7 +52,7 @@ def arrays(draw: st.DrawFn, shape, elements=SMALL):
 @st.composite
 def inputs(draw: st.DrawFn, name: str = "x") -> Input:
     """An input of up to 12 elements with an interval for each."""
-    shape = draw(st.sampled_from([(1,), (3,), (4,), (2, 3), (2, 2, 2)]))
+    shape = draw(st.sampled_from([(1,), (3,), (4,), (2, 3), (4, 2), (2, 2, 2), (3, 4, 1)]))
     size = int(np.prod(shape))
     lo = draw(st.lists(st.integers(-20, 5), min_size=size, max_size=size))
     span = draw(st.lists(st.integers(0, 30), min_size=size, max_size=size))
@@ -64,11 +69,15 @@ def layers(draw: st.DrawFn, name: str, tensors: dict[str, TensorType]) -> Layer:
     x = tensors[source]
     head = (name, (source,), f"file: {name}")
     scale = fractions(Fraction(1, 4), ())
-    kinds = [Dense, Affine, Requantize, Relu, Reshape, AtLeast, Add, Concat]
+    kinds = [Dense, Affine, Requantize, Relu, Reshape, AtLeast, Add, Concat, Gather]
     if x.hull.hi - x.hull.lo < 400:
-        kinds.append(Lookup)
+        kinds += [Lookup, TableSum]
+    if max(abs(x.hull.lo), abs(x.hull.hi)) < 1 << 20:
+        kinds.append(Multiply)
+    if len(x.shape) in (2, 3):
+        kinds.append(Conv)
     if (x.scale == x.scale.ravel()[0]).all():
-        kinds.append(ArgMax)
+        kinds += [ArgMax, *([Pool] if len(x.shape) in (2, 3) else [])]
     match draw(st.sampled_from(kinds)).kind:
         case "dense":
             outputs = draw(st.integers(1, 3))
@@ -92,9 +101,30 @@ def layers(draw: st.DrawFn, name: str, tensors: dict[str, TensorType]) -> Layer:
         case "at_least":
             return AtLeast(*head, draw(arrays(x.shape)))
         case "lookup":
-            size = x.hull.hi - x.hull.lo + 1
-            table = draw(st.lists(SMALL, min_size=size, max_size=size))
-            return Lookup(*head, x.hull.lo, tuple(table), scale)
+            size, count = x.hull.hi - x.hull.lo + 1, draw(st.integers(1, 2))
+            table = st.lists(SMALL, min_size=size, max_size=size).map(tuple)
+            tables = draw(st.lists(table, min_size=count, max_size=count))
+            choice = draw(arrays(x.shape, st.integers(0, count - 1)))
+            return Lookup(*head, (x.hull.lo,) * count, tuple(tables), choice, scale)
+        case "table_sum":
+            size, outputs = x.hull.hi - x.hull.lo + 1, draw(st.integers(1, 2))
+            table = st.none() | st.lists(SMALL, min_size=size, max_size=size).map(tuple)
+            row = st.lists(table, min_size=outputs, max_size=outputs).map(tuple)
+            tables = draw(st.lists(row, min_size=x.shape[-1], max_size=x.shape[-1]))
+            bias = array(draw(st.lists(SMALL, min_size=outputs, max_size=outputs)), (outputs,))
+            return TableSum(*head, (x.hull.lo,) * x.shape[-1], tuple(tables), bias, scale)
+        case "conv":
+            return draw(convolutions(head, x))
+        case "pool":
+            window, strides, padding, _ = draw(slides(x.shape[:-1]))
+            inside = zip(padding, window, strict=True)
+            padding = tuple((min(a, k - 1), min(b, k - 1)) for (a, b), k in inside)
+            return Pool(*head, draw(st.sampled_from(["max", "sum"])), window, strides, padding)
+        case "multiply":
+            return Multiply(name, (source, source), f"file: {name}", scale)
+        case "gather":
+            indices = draw(st.lists(st.integers(-1, x.size - 1), min_size=1, max_size=6))
+            return Gather(*head, np.array(indices), draw(SMALL))
         case "add":
             return Add(name, (source, source), f"file: {name}")
         case "concat":
@@ -103,6 +133,37 @@ def layers(draw: st.DrawFn, name: str, tensors: dict[str, TensorType]) -> Layer:
             return ArgMax(*head)
         case _:
             return Relu(*head)
+
+
+@st.composite
+def slides(draw: st.DrawFn, positions):
+    """A window with its strides, padding and dilation that fits on some positions."""
+    window, strides, padding, dilation = [], [], [], []
+    for n in positions:
+        pads = draw(st.integers(0, 1)), draw(st.integers(0, 1))
+        k = draw(st.integers(1, min(3, n + sum(pads))))
+        most = (n + sum(pads) - 1) // (k - 1) if k > 1 else 1
+        window.append(k)
+        strides.append(draw(st.integers(1, 2)))
+        padding.append(pads)
+        dilation.append(draw(st.integers(1, min(2, most))))
+    return tuple(window), tuple(strides), tuple(padding), tuple(dilation)
+
+
+@st.composite
+def convolutions(draw: st.DrawFn, head, x: TensorType) -> Conv:
+    """A convolution that fits on a tensor, in one group or with one group for each channel."""
+    window, strides, padding, dilation = draw(slides(x.shape[:-1]))
+    groups = draw(st.sampled_from([1, x.shape[-1]]))
+    filters = groups * draw(st.integers(1, 2))
+    shape = (*window, x.shape[-1] // groups, filters)
+    size = int(np.prod(shape))
+    weights = array(draw(st.lists(SMALL, min_size=size, max_size=size)), shape).astype(np.int64)
+    bias = array(draw(st.lists(SMALL, min_size=filters, max_size=filters)), (filters,))
+    scale = fractions(Fraction(1, 4), ())
+    return Conv(
+        *head, weights, bias.astype(np.int64), strides, padding, dilation, groups, scale
+    )  # fmt: skip
 
 
 @st.composite

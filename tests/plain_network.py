@@ -48,7 +48,20 @@ def _layer(layer, *sources):
         case ly.Relu():
             return _each(lambda v: v if v > 0 else 0, x)
         case ly.Lookup():
-            return _each(lambda v: layer.table[v - layer.base], x)
+            return _each(lambda v, k: layer.tables[k][v - layer.bases[k]], x,
+                         _spread(layer.choice, x))  # fmt: skip
+        case ly.TableSum():
+            return _last_axis(x, lambda row: _table_sum(layer, row))
+        case ly.Conv():
+            return _conv(layer, x)
+        case ly.Pool():
+            return _pool(layer, x)
+        case ly.Multiply():
+            return _each(lambda *v: math.prod(v), *sources)
+        case ly.Gather():
+            flat = _flat(x)
+            taken = [layer.fill if i < 0 else flat[i] for i in layer.indices.ravel().tolist()]
+            return _fill(layer.indices.shape, iter(taken))
         case ly.Add():
             return _each(lambda *v: sum(v), *sources)
         case ly.Concat():
@@ -70,6 +83,65 @@ def _dense(layer, row):
         int(bias) + sum(v * int(w) for v, w in zip(row, column, strict=True))
         for bias, column in zip(layer.bias, layer.weights.T, strict=True)
     ]
+
+
+def _table_sum(layer, row):
+    return [
+        int(bias) + sum(
+            tables[j][v - base]
+            for v, base, tables in zip(row, layer.bases, layer.tables, strict=True)
+            if tables[j] is not None
+        )
+        for j, bias in enumerate(layer.bias)
+    ]  # fmt: skip
+
+
+def _conv(layer, x):
+    *window, channels, filters = layer.weights.shape
+    each = filters // layer.groups
+
+    def at(place):
+        sums = [int(b) for b in layer.bias]
+        for tap in itertools.product(*map(range, window)):
+            parts = zip(place, layer.strides, tap, layer.dilation, layer.padding, strict=True)
+            spot = _spot(x, [p * s + t * d - pad[0] for p, s, t, d, pad in parts])
+            for c, f in itertools.product(range(channels), range(filters)) if spot else ():
+                sums[f] += spot[f // each * channels + c] * int(layer.weights[(*tap, c, f)])
+        return sums
+
+    return _places(x, window, layer, layer.dilation, at)
+
+
+def _pool(layer, x):
+    def at(place):
+        spots = []
+        for tap in itertools.product(*map(range, layer.window)):
+            parts = zip(place, layer.strides, tap, layer.padding, strict=True)
+            spot = _spot(x, [p * s + t - pad[0] for p, s, t, pad in parts])
+            spots += [spot] if spot else []
+        return [
+            (max if layer.pool == "max" else sum)(column) for column in zip(*spots, strict=True)
+        ]
+
+    return _places(x, layer.window, layer, [1] * len(layer.window), at)
+
+
+def _spot(x, index):
+    """The channels at a position, or None outside the tensor."""
+    for i in index:
+        if not 0 <= i < len(x):
+            return None
+        x = x[i]
+    return x
+
+
+def _places(x, window, layer, dilation, at):
+    """The nested list of what is found at every place of a window."""
+    counts, part = [], x
+    for k, s, d, pad in zip(window, layer.strides, dilation, layer.padding, strict=True):
+        counts.append((len(part) + sum(pad) - d * (k - 1) - 1) // s + 1)
+        part = part[0]
+    return _fill(counts, (at(place) for place in itertools.product(*map(range, counts))))
 
 
 def _requantize(layer, v, m, b, lo, hi):

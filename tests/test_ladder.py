@@ -80,12 +80,43 @@ def several_ports():
         ly.Add("sum", ("a", "b", "a"), ""),
         ly.Concat("joined", ("sum", "b"), "", 0),
         ly.Reshape("row", ("joined",), "", (8,)),
-        ly.Lookup("table", ("row",), "", -6, tuple((7 * k) % 19 - 9 for k in range(24)), ONE),
+        ly.Lookup(
+            "table",
+            ("row",),
+            "",
+            (-6,),
+            (tuple((7 * k) % 19 - 9 for k in range(24)),),
+            np.array(0),
+            ONE,
+        ),
         ly.Affine("affine", ("table",), "", np.array(-3), np.array([*range(8)]), ONE),
         ly.AtLeast("far", ("affine",), "", np.array([0, 1, -1, 5, -20, 20, 99, -99])),
         ly.ArgMax("best", ("affine",), ""),
     )
     return Network("ports", layers, ("sum", "far", "best", "affine"))
+
+
+def windowed():
+    """Convolutions with groups, dilation and uneven padding; pooling, products and tables."""
+    rng = np.random.default_rng(5)
+    weights, deep = rng.integers(-7, 8, (2, 3, 2, 4)), rng.integers(-3, 4, (2, 2, 1, 4))
+    square, two, none = ((1, 0), (0, 1)), (1, 1), ((0, 0), (0, 0))
+    layers = (
+        source("x", (3, 4, 2), -4, 3),
+        ly.Conv("conv", ("x",), "", weights, np.array([1, -2, 0, 5]), (1, 2), square, two, 1, ONE),
+        ly.Requantize("act", ("conv",), "", fractions(Fraction(1, 8), ()), fractions(0, ()),
+                      "half_up", "saturate", np.array(-3), np.array(4), ONE),
+        ly.Conv("deep", ("act",), "", deep, np.zeros(4, int), two, none, (2, 1), 4, ONE),
+        ly.Pool("top", ("act",), "", "max", (2, 2), (1, 1), square),
+        ly.Pool("total", ("act",), "", "sum", (3, 2), (2, 1), none),
+        ly.Multiply("square", ("act", "top"), "", ONE),
+        ly.Gather("some", ("act",), "", np.array([[3, -1, 0], [7, 7, 1]]), 2),
+        ly.TableSum("tables", ("some",), "", (-3, -3, -4),
+                    (((1, 2, 3, 4, 5, 4, 3, 2), None), (tuple(range(8)), (7, 1, 0, 3, 0, 0, 1, 2)),
+                     ((0, 5, 1, 1, 2, 0, 9, 9, 9), (3, 1, 4, 1, 5, 9, 2, 6, 5))),
+                    np.array([0, -4]), ONE),
+    )  # fmt: skip
+    return Network("windows", layers, ("deep", "top", "total", "square", "tables"))
 
 
 SPECIAL: Mapping[str, Network] = {
@@ -94,6 +125,7 @@ SPECIAL: Mapping[str, Network] = {
     "saturate": roundings("saturate"),
     "wrap": roundings("wrap"),
     "ports": several_ports(),
+    "windows": windowed(),
 }
 
 

@@ -16,23 +16,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flow.ir.rounding import Overflow, Rounding
-from flow.ir.tensor import FractionArray
+from flow.ir.tensor import FractionArray, IntArray
 
 FloatArray = NDArray[np.float64]
 
-Function = Literal["relu", "sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softmax", "argmax"]
+Function = Literal[
+    "relu", "sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softmax", "argmax",
+    "leaky_relu", "elu", "selu", "softplus", "softsign", "silu", "gelu", "gelu_tanh", "exponential",
+    "mish", "hard_swish", "log_sigmoid", "celu", "abs", "square", "sqrt", "reciprocal", "log",
+    "sin", "cos", "arctan", "erf",
+]  # fmt: skip
+"""Names of real functions of one element, besides softmax and argmax, which are heads."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantiser:
     """x -> step * overflow(round(x / step), lo, hi): a uniform fixed-point quantiser.
 
-    `step` holds positive rationals, one for all elements or one per element of the last axis.
+    `step` holds positive rationals, `lo` and `hi` integers; each is one for all elements, or an
+    array that broadcasts from the last axis. An element with lo = hi = 0 is always 0.
     """
 
     step: FractionArray
-    lo: int
-    hi: int
+    lo: int | IntArray
+    hi: int | IntArray
     rounding: Rounding = "half_even"
     overflow: Overflow = "saturate"
 
@@ -41,7 +48,7 @@ class Quantiser:
 class Weights:
     """An array of weights; where `step` is given, every value is an integer times its step.
 
-    `step` is broadcast from the last axis.
+    `step` broadcasts from the last axis, as numpy does.
     """
 
     values: FloatArray
@@ -73,8 +80,69 @@ class SourceDense(SourceLayer):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SourceConv(SourceLayer):
+    """A convolution over n axes of a tensor (*positions, channels), n = 1, 2 or 3.
+
+    kernel (*window, channels / groups, filters), bias (filters,) or None. `strides` and
+    `dilation` have a number for each axis, `padding` the zeros before and after it. With groups,
+    filter f reads the channels of group f // (filters / groups). A depthwise convolution has as
+    many groups as channels. The kernel is not flipped (cross-correlation).
+    """
+
+    kernel: Weights
+    bias: Weights | None
+    strides: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourcePool(SourceLayer):
+    """The largest, the mean or the sum of each window of a tensor (*positions, channels).
+
+    What `padding` adds counts for nothing: it never wins a maximum, and a mean divides by the
+    elements that are there, unless `count_padding`.
+    """
+
+    pool: Literal["max", "average", "sum"]
+    window: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    count_padding: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceGather(SourceLayer):
+    """y.flat[k] = x.flat[indices.flat[k]], or `fill` where the index is -1; y has the shape of
+    `indices`. Permutations, slices, zero padding, repetition, broadcasting, upsampling."""
+
+    indices: IntArray
+    fill: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceMultiply(SourceLayer):
+    """The product, element by element, of several tensors of one shape."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceTableSum(SourceLayer):
+    """y[..., j] = sum over i of tables[i, j](x[..., i]): a dense layer of functions (HGQ-LUT).
+
+    `domain[i]` has the steps and the ends (step, lo, hi) of the quantiser that input i has passed;
+    table (i, j) holds a value for each integer from lo to hi, an integer times `step[i, j]`.
+    `tables[i][j]` is an array of real values; a pair that is pruned has None.
+    """
+
+    domain: tuple[tuple[Fraction, int, int], ...]
+    tables: tuple[tuple[FloatArray | None, ...], ...]
+    step: FractionArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SourceAffine(SourceLayer):
-    """y = x * multiplier + offset on the last axis: batch normalisation, a scaler, Add, Mul.
+    """y = x * multiplier + offset, broadcast from the last axis: batch normalisation, a scaler.
 
     The arrays hold the values that the framework computes with (float32 values where it does).
     """
@@ -85,9 +153,14 @@ class SourceAffine(SourceLayer):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceActivation(SourceLayer):
-    """y = function(x)"""
+    """y = function(x, *parameters): leaky_relu, elu and celu have the parameter alpha.
+
+    relu may have an upper end, hard_sigmoid a slope and an offset (1/5 and 1/2 if not given),
+    hard_tanh a lower and an upper end (-1 and 1 if not given): `functions.apply_function`.
+    """
 
     function: Function
+    parameters: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +177,9 @@ class SourceAdd(SourceLayer):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceConcat(SourceLayer):
-    """Tensors side by side on the last axis."""
+    """Tensors one after the other along `axis` of the shape without the batch, -1 the last."""
+
+    axis: int = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,8 +208,9 @@ class SourceModel:
     @property
     def quantised(self) -> bool:
         """Whether the file itself says how every weight is quantised."""
-        dense = [layer for layer in self.layers if isinstance(layer, SourceDense)]
-        return bool(dense) and all(layer.kernel.step is not None for layer in dense)
+        kernels = [x.kernel for x in self.layers if isinstance(x, (SourceDense, SourceConv))]
+        tables = any(isinstance(x, SourceTableSum) for x in self.layers)
+        return (bool(kernels) or tables) and all(k.step is not None for k in kernels)
 
 
 def step_array(step: Fraction | int) -> FractionArray:

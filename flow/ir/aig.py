@@ -24,11 +24,26 @@ Words = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
+class Adder:
+    """Where a graph adds two or three literals: `sum` is their parity, `carry` says two or more.
+
+    `owner` is the node of a Circuit that it was made for.
+    """
+
+    inputs: tuple[int, ...]
+    sum: int
+    carry: int
+    owner: Node | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Aig:
     """Named inputs and outputs over AND gates; gate k is variable 1 + len(inputs) + k.
 
     `literals` belong to the outputs. `owners[k]` is the node of a Circuit that gate k was made
-    for; it has no influence on meaning and may be empty.
+    for; `adders` are known half and full adders, whose sum and carry are gates behind their
+    inputs, each the output of one adder at most. Neither has influence on meaning, and both may
+    be empty.
     """
 
     name: str
@@ -38,6 +53,7 @@ class Aig:
     left: tuple[int, ...]
     right: tuple[int, ...]
     owners: tuple[Node | None, ...] = field(default=(), repr=False, compare=False)
+    adders: tuple[Adder, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def first_gate(self) -> int:
@@ -103,6 +119,7 @@ class AigBuilder:
         self._owners: list[Node | None] = []
         self._known: dict[int, int] = {}
         self._xors: dict[int, int] = {}
+        self._adders: list[Adder] = []
 
     def conj(self, a: int, b: int) -> int:
         """a and b"""
@@ -160,6 +177,22 @@ class AigBuilder:
                 return self.disj(y, z) if x else self.conj(y, z)
         return self.disj(self.conj(a, b), self.conj(c, self.disj(a, b)))
 
+    def full_adder(self, a: int, b: int, c: int) -> tuple[int, int]:
+        """The sum bit and the carry of a + b + c; the graph remembers that they are an adder."""
+        total, carry = self.xor(self.xor(a, b), c), self.majority(a, b, c)
+        inputs = tuple(x for x in (a, b, c) if x > TRUE)
+        flip = len(inputs) == 2 and TRUE in (a, b, c)  # !(x + y + 1) is the half adder of !x, !y.
+        self.known_adder(tuple(x ^ flip for x in inputs), total ^ flip, carry ^ flip)
+        return total, carry
+
+    def known_adder(self, inputs: tuple[int, ...], total: int, carry: int) -> None:
+        """Remember that literals of this graph are the sum and the carry of two or three others."""
+        first = 1 + max((x >> 1 for x in inputs), default=0)
+        variables = {x >> 1 for x in inputs}
+        real = len(inputs) in (2, 3) and len(variables) == len(inputs) and 0 not in variables
+        if real and min(total, carry) >> 1 >= max(first, self.first_gate):
+            self._adders.append(Adder(inputs, total, carry, self.owner))
+
     def mux(self, condition: int, then: int, other: int) -> int:
         """`then` where the condition holds, else `other`."""
         if then == other:
@@ -196,15 +229,35 @@ class AigBuilder:
         new = list(range(first)) + [0] * len(used)
         for place, k in enumerate(kept):
             new[first + k] = first + place
+
+        def renamed(x: int) -> int:
+            return new[x >> 1] << 1 | x & 1
+
         return Aig(
             self.name,
             self.inputs,
             tuple(name for name, _ in outputs),
-            tuple(new[x >> 1] << 1 | x & 1 for _, x in outputs),
-            tuple(new[self._left[k] >> 1] << 1 | self._left[k] & 1 for k in kept),
-            tuple(new[self._right[k] >> 1] << 1 | self._right[k] & 1 for k in kept),
+            tuple(renamed(x) for _, x in outputs),
+            tuple(renamed(self._left[k]) for k in kept),
+            tuple(renamed(self._right[k]) for k in kept),
             tuple(self._owners[k] for k in kept),
+            tuple(
+                Adder(tuple(map(renamed, a.inputs)), renamed(a.sum), renamed(a.carry), a.owner)
+                for a in self._kept_adders(used)
+            ),
         )
+
+    def _kept_adders(self, used: bytearray) -> list[Adder]:
+        """The adders whose literals all stay, without those whose outputs another one has."""
+        found, taken = [], set[int]()
+        for adder in self._adders:
+            ends = {adder.sum >> 1, adder.carry >> 1}
+            places = [x >> 1 for x in (*adder.inputs, adder.sum, adder.carry)]
+            real = all(v < self.first_gate or used[v - self.first_gate] for v in places)
+            if real and len(ends) == 2 and not ends & taken:
+                taken |= ends
+                found.append(adder)
+        return found
 
     def _inverted(self, a: int) -> int:
         """Whether a literal needs an inverter, where every gate is a NAND."""
@@ -257,6 +310,12 @@ def without_unread_state(aig: Aig) -> Aig:
         if first + k in seen:
             g.owner = aig.owners[k] if aig.owners else None
             new[first + k] = g.conj(new[a >> 1] ^ a & 1, new[b >> 1] ^ b & 1)
+    for adder in aig.adders:
+        if adder.sum >> 1 in seen and adder.carry >> 1 in seen:
+            g.owner = adder.owner
+            inputs = tuple(new[x >> 1] ^ x & 1 for x in adder.inputs)
+            ends = (new[x >> 1] ^ x & 1 for x in (adder.sum, adder.carry))
+            g.known_adder(inputs, *ends)
     outputs = [
         (name, new[x >> 1] ^ x & 1)
         for name, x in zip(aig.outputs, aig.literals, strict=True)

@@ -1,54 +1,43 @@
 """The layers of a Network: one immutable class each, with its type and its integer meaning.
 
-Every layer has a `name` (of the form `spec.NAME`), the names of its `sources`, and the `place`
-of the user's layer for messages. `evaluate` takes arrays of shape (samples, *shape).
+Here are those of plain arithmetic; `spatial.py` has those of windows and places, `table_layers.py`
+those of functions given by their values. Every layer has a `name` (of the form `spec.NAME`), the
+names of its `sources`, and the `place` of the user's layer for messages. `evaluate` takes arrays
+of shape (samples, *shape).
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from flow.errors import IRError
+from flow.ir.layer import Layer
 from flow.ir.rounding import ROUNDINGS, Overflow, Rounding, round_fraction, round_ratio
+from flow.ir.spatial import Conv, Gather, Pool
+from flow.ir.table_layers import Lookup, TableSum
 from flow.ir.tensor import FractionArray, IntArray, TensorType, exact, fractions
+from flow.ir.windows import exact_product
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Layer(ABC):
-    """One operation on integer tensors."""
-
-    kind: ClassVar[str]
-
-    name: str
-    sources: tuple[str, ...]
-    place: str
-
-    @abstractmethod
-    def infer_type(self, *sources: TensorType) -> TensorType:
-        """The type of the result; IRError where the sources do not fit."""
-
-    @abstractmethod
-    def evaluate(self, *sources: IntArray) -> IntArray:
-        """The result for a batch; int64, or Python integers where the source is that."""
-
-    def peak(self, *sources: TensorType) -> int:
-        """A bound of every intermediate value's magnitude, beside source and result."""
-        return 0
+__all__ = [
+    "LAYER_TYPES", "Add", "Affine", "ArgMax", "AtLeast", "Concat", "Conv", "Dense", "Gather",
+    "Input", "Layer", "Lookup", "Multiply", "Pool", "Relu", "Requantize", "Reshape", "TableSum",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Input(Layer):
-    """An input of the network. A real input x is coded as the integer nearest to
-    (x - offset) / scale, ties to even, saturated to the interval of the element."""
+    """An input of the network. A real input x is coded as the integer that `rounding` makes of
+    (x - offset) / scale, brought into the interval of the element by `overflow`."""
 
     kind: ClassVar[str] = "input"
 
     tensor: TensorType
     offset: FractionArray
+    rounding: Rounding = "half_even"
+    overflow: Overflow = "saturate"
 
     def infer_type(self, *sources: TensorType) -> TensorType:
         """The declared type."""
@@ -77,33 +66,25 @@ class Dense(Layer):
         inputs, outputs = self.weights.shape
         if not x.shape or x.shape[-1] != inputs or self.bias.shape != (outputs,):
             raise IRError(f"{self.name}: weights {self.weights.shape} meet a tensor {x.shape}")
-        weights = exact(self.weights, self.weights.shape)
-        plus, minus = np.maximum(weights, 0), np.minimum(weights, 0)
+        plus, minus = np.maximum(self.weights, 0), np.minimum(self.weights, 0)
         bias = exact(self.bias, (outputs,))
-        lo = x.lo.dot(plus) + x.hi.dot(minus) + bias
-        hi = x.hi.dot(plus) + x.lo.dot(minus) + bias
+        lo = exact_product(x.lo, plus) + exact_product(x.hi, minus) + bias
+        hi = exact_product(x.hi, plus) + exact_product(x.lo, minus) + bias
         shape = (*x.shape[:-1], outputs)
         return TensorType(shape, lo, hi, fractions(self.scale, shape))
 
     def evaluate(self, *sources: IntArray) -> IntArray:
         """x @ weights + bias"""
         (x,) = sources
-        weights = self.weights.astype(x.dtype)
-        if x.dtype == object:
-            # numpy multiplies object matrices of two dimensions only.
-            product: IntArray = x.reshape(-1, x.shape[-1]).dot(weights)
-            product = product.reshape(*x.shape[:-1], -1)
-        else:
-            product = x @ weights
-        result: IntArray = product + self.bias.astype(x.dtype)
+        result: IntArray = exact_product(x, self.weights) + self.bias.astype(x.dtype)
         return result
 
     def peak(self, *sources: TensorType) -> int:
         """The sum of all magnitudes, so that no order of summation overflows."""
         (x,) = sources
         ends = np.maximum(abs(x.lo), abs(x.hi))
-        weights = abs(exact(self.weights, self.weights.shape))
-        return int((ends.dot(weights) + abs(exact(self.bias, self.bias.shape))).max())
+        bias = abs(exact(self.bias, self.bias.shape))
+        return int((exact_product(ends, abs(self.weights)) + bias).max())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -215,36 +196,6 @@ class Relu(Layer):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lookup(Layer):
-    """y = table[x - base]: one function of every element, given by its values."""
-
-    kind: ClassVar[str] = "lookup"
-
-    base: int
-    table: tuple[int, ...]
-    scale: FractionArray
-
-    def infer_type(self, *sources: TensorType) -> TensorType:
-        """The hull of the entries that each element reaches."""
-        (x,) = sources
-        if x.hull.lo < self.base or x.hull.hi >= self.base + len(self.table):
-            raise IRError(f"{self.name}: a table of {len(self.table)} entries meets {x.hull}")
-        pairs = list(zip(x.lo.ravel().tolist(), x.hi.ravel().tolist(), strict=True))
-        reached = {p: self.table[p[0] - self.base : p[1] - self.base + 1] for p in set(pairs)}
-        lo, hi = np.empty(x.size, dtype=object), np.empty(x.size, dtype=object)
-        lo[:] = [min(reached[p]) for p in pairs]
-        hi[:] = [max(reached[p]) for p in pairs]
-        scale = fractions(self.scale, x.shape)
-        return TensorType(x.shape, lo.reshape(x.shape), hi.reshape(x.shape), scale)
-
-    def evaluate(self, *sources: IntArray) -> IntArray:
-        """table[x - base]"""
-        (x,) = sources
-        values: IntArray = np.array(self.table, dtype=x.dtype)[(x - self.base).astype(np.int64)]
-        return values
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Add(Layer):
     """y = x0 + x1 + ..., tensors of one shape and one scale."""
 
@@ -264,6 +215,42 @@ class Add(Layer):
     def evaluate(self, *sources: IntArray) -> IntArray:
         """x0 + x1 + ..."""
         return sum(sources[1:], start=sources[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Multiply(Layer):
+    """y = x0 * x1 * ..., element by element, tensors of one shape."""
+
+    kind: ClassVar[str] = "multiply"
+
+    scale: FractionArray
+
+    def infer_type(self, *sources: TensorType) -> TensorType:
+        """The hull of the products of the ends; the square of one tensor is never negative."""
+        first, *others = sources
+        if any(s.shape != first.shape for s in others):
+            raise IRError(f"{self.name}: tensors of different shape are multiplied")
+        lo, hi = first.lo, first.hi
+        for s in others:
+            ends = lo * s.lo, lo * s.hi, hi * s.lo, hi * s.hi
+            lo, hi = np.minimum.reduce(ends), np.maximum.reduce(ends)
+        if len(self.sources) == 2 and self.sources[0] == self.sources[1]:
+            lo = np.maximum(lo, 0)
+        return TensorType(first.shape, lo, hi, fractions(self.scale, first.shape))
+
+    def evaluate(self, *sources: IntArray) -> IntArray:
+        """x0 * x1 * ..."""
+        product: IntArray = sources[0]
+        for x in sources[1:]:
+            product = product * x
+        return product
+
+    def peak(self, *sources: TensorType) -> int:
+        """The product of all magnitudes."""
+        peak = 1
+        for x in sources:
+            peak *= max(abs(x.hull.lo), abs(x.hull.hi), 1)
+        return peak
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -363,7 +350,8 @@ class AtLeast(Layer):
 
 
 LAYER_TYPES: tuple[type[Layer], ...] = (
-    Input, Dense, Affine, Requantize, Relu, Lookup, Add, Concat, Reshape, ArgMax, AtLeast,
+    Input, Dense, Conv, Affine, Requantize, Relu, Lookup, TableSum, Pool, Add, Multiply, Concat,
+    Gather, Reshape, ArgMax, AtLeast,
 )  # fmt: skip
 """Every layer, in reading order. Tests hold each table of layers against this one."""
 

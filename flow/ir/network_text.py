@@ -24,10 +24,23 @@ from typing import Any, get_args
 import numpy as np
 
 from flow.errors import IRError, UsageError
-from flow.ir.layers import LAYER_TYPES, Dense, Input, Layer, Reshape
+from flow.ir.layers import (
+    LAYER_TYPES,
+    Concat,
+    Conv,
+    Dense,
+    Gather,
+    Input,
+    Layer,
+    Pool,
+    Reshape,
+    TableSum,
+)  # fmt: skip
 from flow.ir.network import Head, Network
 from flow.ir.rounding import ROUNDINGS, Overflow
+from flow.ir.spatial import PoolKind
 from flow.ir.tensor import TensorType, compact, narrow, tensor_type
+from flow.ir.windows import window_shape
 
 FORM = "flow-network 1"
 MAX_DIGITS = 400
@@ -35,11 +48,13 @@ MAX_ELEMENTS = 1 << 22
 """Of one array, and of all tensors of a network together."""
 
 MAX_AXES = 8
+MAX_PADDING = 1 << 12
 _TOO_LARGE = f"the tensors have more than {MAX_ELEMENTS} elements"
 _KEYS = ("form", "name", "head", "outputs", "layers")
 _KINDS: dict[str, type[Layer]] = {cls.kind: cls for cls in LAYER_TYPES}
 _SOURCES: dict[str, tuple[int, int]] = {
-    "input": (0, 0), "add": (1, MAX_ELEMENTS), "concat": (1, MAX_ELEMENTS),
+    "input": (0, 0), "add": (1, MAX_ELEMENTS), "multiply": (1, MAX_ELEMENTS),
+    "concat": (1, MAX_ELEMENTS),
 }  # fmt: skip
 _RATIO = re.compile(rf"-?[0-9]{{1,{MAX_DIGITS}}}(?:/[1-9][0-9]{{0,{MAX_DIGITS - 1}}})?")
 
@@ -146,6 +161,25 @@ def _read_table(data: Any) -> tuple[int, ...]:
     return tuple(data)
 
 
+def _read_tables(data: Any) -> tuple[tuple[int, ...], ...]:
+    if not isinstance(data, list):
+        raise ValueError("a list of tables is expected")
+    return tuple(_read_table(table) for table in data)
+
+
+def _read_grid(data: Any) -> tuple[tuple[tuple[int, ...] | None, ...], ...]:
+    if not isinstance(data, list) or not all(isinstance(row, list) for row in data):
+        raise ValueError("a list of lists of tables is expected")
+    return tuple(tuple(None if t is None else _read_table(t) for t in row) for row in data)
+
+
+def _read_padding(data: Any) -> tuple[tuple[int, int], ...]:
+    pairs = _read_tables(data)
+    if not all(len(pair) == 2 and 0 <= min(pair) <= max(pair) <= MAX_PADDING for pair in pairs):
+        raise ValueError("a list of pairs of small numbers is expected")
+    return tuple((before, after) for before, after in pairs)
+
+
 def _read_text(data: Any) -> str:
     if not isinstance(data, str):
         raise ValueError("a text is expected")
@@ -176,6 +210,10 @@ CODECS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "int": (_same, _read_integer),
     "tuple[str, ...]": (list, _read_texts),
     "tuple[int, ...]": (list, _read_table),
+    "tuple[Table, ...]": (list, _read_tables),
+    "tuple[tuple[Table | None, ...], ...]": (list, _read_grid),
+    "Padding": (list, _read_padding),
+    "PoolKind": (_same, _one_of(get_args(PoolKind))),
     "IntArray": (_write_integers, _read_integers),
     "FractionArray": (_write_fractions, _read_fractions),
     "TensorType": (_write_tensor, _read_tensor),
@@ -242,23 +280,50 @@ def _check_inputs(layers: list[Any], source: str) -> None:
 
 def _check_sizes(layers: list[Layer], source: str) -> None:
     """Refuse tensors too large before any memory is taken for them."""
-    sizes: dict[str, int] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     total = 0
     for i, layer in enumerate(layers):
-        size = sum(sizes.get(s, 0) for s in layer.sources)
-        match layer:
-            case Input(tensor=tensor):
-                size = tensor.size
-            case Dense(weights=weights) if weights.ndim == 2 and weights.shape[0]:
-                size = size // weights.shape[0] * weights.shape[1]
-            case Reshape(shape=shape) if not _fits(shape):
-                size = MAX_ELEMENTS + 1
-            case _:
-                pass
+        shape, size = _result(layer, [shapes.get(s, ()) for s in layer.sources])
         total += size
         if total > MAX_ELEMENTS:
             raise UsageError(_TOO_LARGE, where=f"{source}, layer {i}")
-        sizes[layer.name] = size
+        shapes[layer.name] = shape
+
+
+def _result(layer: Layer, sources: list[tuple[int, ...]]) -> tuple[tuple[int, ...], int]:
+    """The shape of the result as far as it can be told, and the elements it takes to make it."""
+    x = sources[0] if sources else ()
+    match layer:
+        case Input(tensor=tensor):
+            x = tensor.shape
+        case Dense(weights=weights) if weights.ndim == 2:
+            x = (*x[:-1], weights.shape[1])
+        case TableSum(bias=bias):
+            x = (*x[:-1], bias.size)
+        case Reshape(shape=shape):
+            if not _fits(shape):
+                return (), MAX_ELEMENTS + 1
+            x = shape
+        case Gather(indices=indices):
+            x = indices.shape
+        case Concat(axis=axis) if len({len(s) for s in sources}) == 1 and -len(x) <= axis < len(x):
+            sizes = list(x)
+            sizes[axis] = sum(s[axis] for s in sources)
+            x = tuple(sizes)
+        case Conv() | Pool() if len(x) == len(layer.padding) + 1:
+            padded = prod([n + sum(p) for n, p in zip(x, layer.padding, strict=False)])
+            channels = layer.weights.shape[-1] if isinstance(layer, Conv) else x[-1]
+            window = layer.weights.shape[:-2] if isinstance(layer, Conv) else layer.window
+            dilation = layer.dilation if isinstance(layer, Conv) else (1,) * len(window)
+            try:
+                counts = window_shape(x, window, layer.strides, layer.padding, dilation)
+            except IRError:
+                return x, padded
+            x = (*counts, channels)
+            return x, prod(x) + padded
+        case _:
+            pass
+    return x, prod(x)
 
 
 def _fits(shape: tuple[int, ...]) -> bool:

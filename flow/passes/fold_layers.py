@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from flow.ir.layers import Affine, Dense, Layer, Relu, Requantize
+from flow.ir.layers import Affine, Conv, Dense, Layer, Relu, Requantize
 from flow.ir.network import Network
 from flow.ir.rounding import round_fraction
-from flow.ir.tensor import exact, fractions
+from flow.ir.tensor import exact, fractions, narrow
 
 Fold = Callable[[Network, Layer, Layer], Layer | None]
 """From a source that nobody else reads and its reader: one layer for both, or None."""
@@ -17,7 +17,7 @@ Fold = Callable[[Network, Layer, Layer], Layer | None]
 
 @dataclass(frozen=True)
 class FoldLayers:
-    """Merge an Affine into its Dense, Affine or Requantize neighbour; drop a Relu that a
+    """Merge an Affine into its Dense, Conv, Affine or Requantize neighbour; drop a Relu that a
     saturation at 0 repeats."""
 
     name: ClassVar[str] = "fold-layers"
@@ -38,7 +38,7 @@ def _fold_one(network: Network) -> Network | None:
         if name in network.outputs or len(network.readers(name)) != 1:
             continue
         source = network.layer(name)
-        for fold in (dense_affine, affine_affine, affine_requantize, relu_requantize):
+        for fold in (dense_affine, conv_affine, affine_affine, affine_requantize, relu_requantize):
             merged = fold(network, source, reader)
             if merged is not None:
                 kept = [layer for layer in network.layers if layer is not source]
@@ -62,6 +62,24 @@ def dense_affine(network: Network, source: Layer, reader: Layer) -> Layer | None
         exact(source.weights, source.weights.shape) * m,
         exact(source.bias, outputs) * m + c,
         reader.scale,
+    )
+
+
+def conv_affine(network: Network, source: Layer, reader: Layer) -> Layer | None:
+    """m * (W * x + b) + c = (m W) * x + (m b + c), with one m and c for each filter"""
+    if not isinstance(source, Conv) or not isinstance(reader, Affine):
+        return None
+    filters = source.bias.shape
+    if reader.multiplier.ndim > 1 or reader.offset.ndim > 1:
+        return None
+    m, c = exact(reader.multiplier, filters), exact(reader.offset, filters)
+    return replace(
+        source,
+        name=reader.name,
+        place=source.place,
+        weights=narrow(exact(source.weights, source.weights.shape) * m),
+        bias=narrow(exact(source.bias, filters) * m + c),
+        scale=reader.scale,
     )
 
 

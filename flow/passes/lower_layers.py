@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,8 +15,9 @@ from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Origin, Port
 from flow.ir.layers import Layer
 from flow.ir.network import Network
-from flow.ir.nodes import Compare, Const, Linear, Lookup, Node, Relu, Select
+from flow.ir.nodes import Compare, Const, Linear, Lookup, Mul, Node, Relu, Select
 from flow.ir.tensor import TensorType, exact, fractions
+from flow.ir.windows import windows
 from flow.passes.requantise import Scaling, requantise
 
 NodeArray = NDArray[Any]
@@ -115,6 +117,60 @@ class _Lowering:
                 new.append(self._intern(Linear(terms, columns[j], bias[j])))
         return _array(new, (*x.shape[:-1], outputs))
 
+    def conv(self, layer: layers.Conv, x: NodeArray) -> NodeArray:
+        """A `Linear` node for each output, over the elements of its window."""
+        *window, channels, filters = layer.weights.shape
+        zero = self._intern(Const(0))
+        seen = windows(
+            x[None], tuple(window), layer.strides, layer.padding, layer.dilation, zero
+        )[0]  # fmt: skip
+        places = seen.shape[: len(window)]
+        bias = [int(b) for b in layer.bias.tolist()]
+        each = filters // layer.groups
+        groups = []
+        for g in range(layer.groups):
+            part = layer.weights[..., g * each : (g + 1) * each].reshape(-1, each)
+            columns = [tuple(int(w) for w in column) for column in part.T.tolist()]
+            rows = seen[..., g * channels : (g + 1) * channels].reshape(-1, len(part))
+            groups.append((columns, bias[g * each : (g + 1) * each], rows.tolist()))
+        new = []
+        for position in range(math.prod(places)):
+            for columns, offsets, rows in groups:
+                terms = tuple(rows[position])
+                for column, offset in zip(columns, offsets, strict=True):
+                    new.append(self._intern(Linear(terms, column, offset)))
+        return _array(new, (*places, filters))
+
+    def pool(self, layer: layers.Pool, x: NodeArray) -> NodeArray:
+        """A tournament of comparators, or a `Linear` node with coefficients 1, for each window."""
+        axes = len(layer.window)
+        outside: Any = None
+        seen = windows(
+            x[None], layer.window, layer.strides, layer.padding, (1,) * axes, outside
+        )[0]  # fmt: skip
+        places, channels = seen.shape[:axes], seen.shape[-1]
+        flat = np.moveaxis(seen.reshape(*places, -1, channels), -1, axes)
+        new = []
+        for row in flat.reshape(-1, flat.shape[-1]).tolist():
+            terms = tuple(node for node in row if node is not None)
+            ones = (1,) * len(terms)
+            new.append(
+                self._largest(list(terms))
+                if layer.pool == "max"
+                else self._intern(Linear(terms, ones, 0))
+            )
+        return _array(new, (*places, channels))
+
+    def _largest(self, row: list[Node]) -> Node:
+        while len(row) > 1:
+            pairs = [self._larger(row[i], row[i + 1]) for i in range(0, len(row) - 1, 2)]
+            row = pairs + row[len(pairs) * 2 :]
+        return row[0]
+
+    def _larger(self, a: Node, b: Node) -> Node:
+        below = self._intern(Compare(a, b, "lt"))
+        return self._intern(Select(below, b, a))
+
     def affine(self, layer: layers.Affine, x: NodeArray) -> NodeArray:
         """A `Linear` node of one term for each element."""
         m = exact(layer.multiplier, x.shape).ravel().tolist()
@@ -141,11 +197,28 @@ class _Lowering:
     def lookup(self, layer: layers.Lookup, x: NodeArray) -> NodeArray:
         """A `Lookup` node with the entries that the element reaches."""
 
-        def change(_: int, node: Node) -> Node:
-            first, last = node.range.lo - layer.base, node.range.hi - layer.base
-            return Lookup(node, node.range.lo, layer.table[first : last + 1])
+        choice = exact(layer.choice, x.shape).ravel().tolist()
+
+        def change(i: int, node: Node) -> Node:
+            return _reached(node, layer.bases[choice[i]], layer.tables[choice[i]])
 
         return self._each(x, change)
+
+    def table_sum(self, layer: layers.TableSum, x: NodeArray) -> NodeArray:
+        """A `Lookup` node for each pair, and a `Linear` node with coefficients 1 an output."""
+        inputs, outputs = len(layer.tables), len(layer.bias)
+        bias = [int(b) for b in layer.bias.tolist()]
+        new = []
+        for row in x.reshape(-1, inputs).tolist():
+            for j in range(outputs):
+                pairs = zip(row, layer.bases, [r[j] for r in layer.tables], strict=True)
+                terms = tuple(
+                    self._intern(_reached(node, base, table))
+                    for node, base, table in pairs
+                    if table is not None
+                )
+                new.append(self._intern(Linear(terms, (1,) * len(terms), bias[j])))
+        return _array(new, (*x.shape[:-1], outputs))
 
     def add(self, layer: layers.Add, *sources: NodeArray) -> NodeArray:
         """A `Linear` node with coefficients 1."""
@@ -155,6 +228,14 @@ class _Lowering:
             sources[0], lambda i, _: Linear(tuple(column[i] for column in columns), ones, 0)
         )
 
+    def multiply(self, layer: layers.Multiply, *sources: NodeArray) -> NodeArray:
+        """A `Mul` node for each pair of elements."""
+        product = sources[0]
+        for source in sources[1:]:
+            pairs = zip(product.ravel().tolist(), source.ravel().tolist(), strict=True)
+            product = _array([self._intern(Mul(a, b)) for a, b in pairs], source.shape)
+        return product
+
     def concat(self, layer: layers.Concat, *sources: NodeArray) -> NodeArray:
         """No operation."""
         return np.concatenate(sources, axis=layer.axis)
@@ -162,6 +243,11 @@ class _Lowering:
     def reshape(self, layer: layers.Reshape, x: NodeArray) -> NodeArray:
         """No operation."""
         return x.reshape(layer.shape)
+
+    def gather(self, layer: layers.Gather, x: NodeArray) -> NodeArray:
+        """No operation."""
+        flat = [*x.ravel().tolist(), self._intern(Const(layer.fill))]
+        return _array([flat[i] for i in layer.indices.ravel().tolist()], layer.indices.shape)
 
     def argmax(self, layer: layers.ArgMax, x: NodeArray) -> NodeArray:
         """A tournament of comparators that carries value and index; ties go to the left."""
@@ -192,12 +278,17 @@ class _Lowering:
 _LOWER: dict[type[Layer], Callable[..., NodeArray]] = {
     layers.Input: _Lowering.input,
     layers.Dense: _Lowering.dense,
+    layers.Conv: _Lowering.conv,
     layers.Affine: _Lowering.affine,
     layers.Requantize: _Lowering.requantize,
     layers.Relu: _Lowering.relu,
     layers.Lookup: _Lowering.lookup,
+    layers.TableSum: _Lowering.table_sum,
+    layers.Pool: _Lowering.pool,
     layers.Add: _Lowering.add,
+    layers.Multiply: _Lowering.multiply,
     layers.Concat: _Lowering.concat,
+    layers.Gather: _Lowering.gather,
     layers.Reshape: _Lowering.reshape,
     layers.ArgMax: _Lowering.argmax,
     layers.AtLeast: _Lowering.at_least,
@@ -208,6 +299,10 @@ LOWERED: frozenset[type[Layer]] = frozenset(_LOWER)
 
 _ROLES: dict[type[Layer], str] = {
     layers.Dense: "acc",
+    layers.Conv: "acc",
+    layers.TableSum: "acc",
+    layers.Pool: "pool",
+    layers.Multiply: "prod",
     layers.Affine: "acc",
     layers.Add: "sum",
     layers.Requantize: "act",
@@ -216,6 +311,12 @@ _ROLES: dict[type[Layer], str] = {
     layers.ArgMax: "index",
     layers.AtLeast: "bit",
 }
+
+
+def _reached(node: Node, base: int, table: Sequence[int]) -> Node:
+    """A table with the entries that its operand reaches."""
+    first, last = node.range.lo - base, node.range.hi - base
+    return Lookup(node, node.range.lo, tuple(table[first : last + 1]))
 
 
 def _array(new: Sequence[Node], shape: tuple[int, ...]) -> NodeArray:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import array, inputs, layers
+from plain_network import _layer
 
 from flow.errors import IRError
 from flow.ir.layers import (
@@ -17,15 +18,21 @@ from flow.ir.layers import (
     ArgMax,
     AtLeast,
     Concat,
+    Conv,
     Dense,
+    Gather,
     Input,
     Lookup,
+    Multiply,
+    Pool,
     Relu,
     Requantize,
     Reshape,
+    TableSum,
 )
 from flow.ir.rounding import round_fraction
 from flow.ir.tensor import exact, fractions, tensor_type
+from flow.ir.windows import exact_product
 
 HEAD = ("y", ("x",), "file: y")
 ONE = fractions(1, ())
@@ -57,7 +64,12 @@ def requantize(layer, x):
 
 
 def lookup(layer, x):
-    return array([layer.table[n - layer.base] for n in x.ravel().tolist()], x.shape)
+    pairs = zip(x.ravel().tolist(), spread(layer.choice, x.shape).ravel().tolist(), strict=True)
+    return array([layer.tables[k][n - layer.bases[k]] for n, k in pairs], x.shape)
+
+
+def plain(layer, *xs):
+    return np.array(_layer(layer, *(x.tolist() for x in xs)), dtype=object)
 
 
 def argmax(layer, x):
@@ -76,6 +88,8 @@ ORACLES = {
     ),
     Concat: lambda layer, *xs: np.concatenate(xs, axis=layer.axis),
     Reshape: lambda layer, x: x.reshape(layer.shape),
+    Multiply: lambda layer, *xs: np.multiply.reduce(xs),
+    **dict.fromkeys((Conv, Pool, Gather, TableSum), plain),
     ArgMax: argmax,
     AtLeast: lambda layer, x: (x >= spread(layer.bound, x.shape)).astype(int).astype(object),
 }
@@ -151,6 +165,36 @@ def test_dense_of_integers_wider_than_64_bits_is_exact():
 X3 = tensor_type((3,), 0, 7)
 
 
+def conv(weights, groups):
+    bias = np.zeros(weights.shape[-1], int)
+    return Conv(*HEAD, weights, bias, (1,), ((0, 0),), (1,), groups, ONE)
+
+
+def test_a_convolution_by_hand():
+    x = np.array([[[1], [2], [3], [4]]])
+    layer = Conv(
+        *HEAD, np.array([[[1, 0]], [[10, 1]]]), np.array([0, 5]), (2,), ((1, 0),), (1,), 1, ONE
+    )
+    assert layer.evaluate(x).tolist() == [[[10, 6], [32, 8]]]
+
+
+def test_padding_never_wins_a_maximum_and_adds_nothing():
+    x = np.array([[[-3], [-2]]])
+    largest = Pool(*HEAD, "max", (2,), (1,), ((1, 1),))
+    total = Pool(*HEAD, "sum", (2,), (1,), ((1, 1),))
+    assert largest.evaluate(x).tolist() == [[[-3], [-2], [-2]]]
+    assert total.evaluate(x).tolist() == [[[-3], [-5], [-2]]]
+
+
+def test_products_beyond_every_machine_word_are_exact():
+    x = np.array([[1 << 31, 3], [1 << 61, 1 << 61]], dtype=object)
+    w = np.array([[1 << 31, 1], [1, -(1 << 40)]], dtype=object)
+    assert exact_product(x, w).tolist() == x.dot(w).tolist()
+    assert (
+        exact_product(x[:1].astype(np.int64), w.astype(np.int64)).tolist() == x[:1].dot(w).tolist()
+    )
+
+
 @pytest.mark.parametrize(
     ("make", "sources", "message"),
     [
@@ -174,7 +218,56 @@ X3 = tensor_type((3,), 0, 7)
             (X3,),
             "y: an empty range to requantise into",
         ),
-        (lambda: Lookup(*HEAD, 0, (1, 2, 3), ONE), (X3,), "y: a table of 3 entries meets [0, 7]"),
+        (
+            lambda: Lookup(*HEAD, (0,), ((1, 2, 3),), np.array(0), ONE),
+            (X3,),
+            "y: a table of 3 entries meets [0, 7]",
+        ),
+        (
+            lambda: Lookup(*HEAD, (0,), ((1, 2, 3),), np.array(1), ONE),
+            (X3,),
+            "y: 1 tables do not fit its choice",
+        ),
+        (
+            lambda: TableSum(*HEAD, (0, 0), (((1, 2),), ((1, 2),)), np.zeros(1, int), ONE),
+            (X3,),
+            "y: tables of 2 inputs meet a tensor (3,)",
+        ),
+        (
+            lambda: conv(np.ones((2, 2, 4), int), 1),
+            (tensor_type((5, 3), 0, 1),),
+            "y: weights (2, 2, 4) in 1 groups meet a tensor (5, 3)",
+        ),
+        (
+            lambda: conv(np.ones((6, 3, 4), int), 1),
+            (tensor_type((5, 3), 0, 1),),
+            "a window (6,) does not fit into a tensor (5, 3)",
+        ),
+        (
+            lambda: Pool(*HEAD, "mean", (2,), (1,), ((0, 0),)),
+            (tensor_type((5, 3), 0, 1),),
+            "y: no pooling 'mean'",
+        ),
+        (
+            lambda: Pool(*HEAD, "max", (2,), (1,), ((2, 0),)),
+            (tensor_type((5, 3), 0, 1),),
+            "y: a window would lie in the padding ((2, 0),)",
+        ),
+        (
+            lambda: Pool(*HEAD, "max", (2,), (1,), ((0, 0),)),
+            (tensor_type((2, 1), 0, 1, array([Fraction(1), Fraction(2)], (2, 1))),),
+            "y: the elements of a window have different scales",
+        ),
+        (
+            lambda: Gather(*HEAD, np.array([0, 3]), 0),
+            (X3,),
+            "y: an index lies outside a tensor (3,)",
+        ),
+        (
+            lambda: Multiply("y", ("x", "z"), "p", ONE),
+            (X3, tensor_type((2,), 0, 7)),
+            "y: tensors of different shape are multiplied",
+        ),
         (
             lambda: Add("y", ("x", "z"), "p"),
             (X3, tensor_type((3,), 0, 7, Fraction(1, 2))),

@@ -30,7 +30,8 @@ SMALL = Network(
 TEXT = """\
 {"form":"flow-network 1","name":"net","head":"sigmoid","outputs":["y"],"layers":[
 {"kind":"input","name":"x","sources":[],"place":"file \\"a\\"",\
-"tensor":[[2],[[],[-8]],[[],[7]],[[],["1/4"]]],"offset":[[2],["0","0"]]},
+"tensor":[[2],[[],[-8]],[[],[7]],[[],["1/4"]]],"offset":[[2],["0","0"]],\
+"rounding":"half_even","overflow":"saturate"},
 {"kind":"dense","name":"y","sources":["x"],"place":"d","weights":[[2,1],[1,-2]],\
 "bias":[[1],[1180591620717411303424]],"scale":[[],["1/3"]]}
 ]}
@@ -87,7 +88,7 @@ def refused(text):
         ('["y"]', '["q"]', "there is no layer for an output among ('q',)", "net.json"),
         ('["y"]', "[3]", "an output is no name", "net.json"),
         ('["y"]', "[]", '"outputs" is no list', "net.json"),
-        ('"dense"', '"conv"', "there is no layer 'conv'", "net.json, layer 1"),
+        ('"dense"', '"loop"', "there is no layer 'loop'", "net.json, layer 1"),
         ('"dense"', "[7]", "there is no layer [7]", "net.json, layer 1"),
         (
             ',"place":"d"', "", "dense has other fields than bias, name, scale, sources, weights",
@@ -177,6 +178,19 @@ def test_inputs_that_would_fill_the_memory_together_are_refused():
     data["layers"] = [{**first, "name": f"x{i}"} for i in range(3)]
     message, where = refused(json.dumps(data))
     assert (message, where) == ("the tensors have more than 4194304 elements", "net.json")
+
+
+def test_a_convolution_that_would_fill_the_memory_is_refused():
+    data = json.loads(TEXT)
+    data["layers"][0]["tensor"][0] = [3, 3, 1]
+    data["layers"][0]["offset"] = [[1], ["0"]]
+    data["layers"][1] = {
+        "kind": "conv", "name": "y", "sources": ["x"], "place": "p", "weights": [[1, 1, 1, 1], [1]],
+        "bias": [[1], [0]], "strides": [1, 1], "padding": [[4096, 4096], [4096, 4096]],
+        "dilation": [1, 1], "groups": 1, "scale": [[], ["1"]],
+    }  # fmt: skip
+    message, where = refused(json.dumps(data))
+    assert (message, where) == ("the tensors have more than 4194304 elements", "net.json, layer 1")
 
 
 @given(st.data())

@@ -65,7 +65,7 @@ def mixed_network(seed: int) -> Network:
                        np.array(0), np.array(15), one),
             Requantize("around", ("norm",), "", fractions(Fraction(1, 4), ()), fractions(0, ()),
                        rounding, "wrap", np.array(-8), np.array(7), one),
-            Lookup("table", ("narrow",), "", 0, tuple(table.tolist()), one),
+            Lookup("table", ("narrow",), "", (0,), (tuple(table.tolist()),), np.array(0), one),
             Add("sum", ("narrow", "around", "table"), ""),
             Reshape("square", ("sum",), "", (2, 2)),
             ArgMax("winner", ("square",), ""),
