@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CONSTRAINT := $(if $(CI),--constraint .ci/lock.txt)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev tools demo check test campaign golden bench bench-build bench-calibration docs wheel lock clean
+.PHONY: help setup setup-dev tools demo check test campaign golden bench bench-build bench-calibration docs docs-models wheel lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,8 +63,12 @@ bench-build: $(VENV)/.dev ## time, speed and proofs of `flow build` against alka
 bench-calibration: $(VENV)/.dev ## area of exact printed perceptrons against plain Verilog
 	$(BIN)/python benchmarks/calibration.py
 
-docs: $(VENV)/.dev ## rewrite docs/reference.md from the code
+docs: $(VENV)/.dev ## rewrite docs/reference.md from the code and build the site into site/
 	$(BIN)/python docs/make_reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+docs-models: $(VENV)/.dev ## try every model file below MODELS=FOLDER and rewrite docs/models.md
+	$(BIN)/python docs/make_models.py $(MODELS)
 
 wheel: $(VENV)/.dev ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .
