@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flow.errors import UsageError
+from flow.frontend.float_model import round_float
 from flow.ir.layers import Input
-from flow.ir.rounding import round_fraction
+from flow.ir.rounding import Overflow, round_fraction
 from flow.ir.tensor import IntArray, TensorType
 
 FloatArray = NDArray[np.float64]
@@ -22,8 +23,8 @@ _ERROR = 2.0**-48
 
 
 def encode(port: Input, x: FloatArray) -> IntArray:
-    """The integers of real inputs x (samples, *shape): nearest to (x - offset) / scale, ties to
-    even, saturated to the interval of the element. Exact for every finite float64.
+    """The integers of real inputs x (samples, *shape): (x - offset) / scale, rounded and brought
+    into the interval of the element as the port says. Exact for every finite float64.
 
     int64, or Python integers where the interval needs more. UsageError for NaN or infinity.
     """
@@ -38,15 +39,24 @@ def encode(port: Input, x: FloatArray) -> IntArray:
     lo, hi = port.tensor.lo, port.tensor.hi
     narrow = port.tensor.hull.lo > -_EXACT and port.tensor.hull.hi < _EXACT
     estimate, slack = _estimate(port, values)
-    nearest = np.rint(estimate)
-    # The estimate decides where no half lies within its error, and where it is far outside.
+    nearest = round_float(estimate, port.rounding)
+    # The estimate decides where rounding cannot turn within its error, and where it is far outside.
     ends = np.array(lo, dtype=np.float64), np.array(hi, dtype=np.float64)
     with np.errstate(invalid="ignore"):
-        sure = np.abs(estimate - nearest) + slack < 0.5
-        sure |= (estimate + slack < ends[0] - 1) | (estimate - slack > ends[1] + 1)
+        distance = np.abs(estimate - np.rint(estimate))
+        half = port.rounding.startswith("half")
+        sure = distance + slack < 0.5 if half else distance > slack
+        if port.overflow == "saturate":
+            sure |= (estimate + slack < ends[0] - 1) | (estimate - slack > ends[1] + 1)
+        else:
+            sure &= np.abs(estimate) < _EXACT
     if not narrow:
         sure[...] = False
-    clipped = np.clip(np.where(sure, nearest, 0), *ends) if narrow else np.zeros(values.shape)
+    clipped = np.where(sure, nearest, 0) if narrow else np.zeros(values.shape)
+    if narrow and port.overflow == "saturate":
+        clipped = np.clip(clipped, *ends)
+    elif narrow:
+        clipped = (clipped - ends[0]) % (ends[1] - ends[0] + 1) + ends[0]
     result: IntArray = clipped.astype(np.int64 if narrow else object)
     unsure = np.flatnonzero(~sure)
     if unsure.size:
@@ -61,10 +71,16 @@ def encode(port: Input, x: FloatArray) -> IntArray:
             key = (float(flat[at]), element)
             if key not in known:
                 real = (Fraction(key[0]) - Fraction(offset[element])) / Fraction(scale[element])
-                whole = round_fraction(real, "half_even")
-                known[key] = min(max(whole, int(low[element])), int(high[element]))
+                whole = round_fraction(real, port.rounding)
+                known[key] = _fitted(whole, int(low[element]), int(high[element]), port.overflow)
             out[at] = known[key]
     return result
+
+
+def _fitted(whole: int, lo: int, hi: int, overflow: Overflow) -> int:
+    if overflow == "wrap":
+        return (whole - lo) % (hi - lo + 1) + lo
+    return min(max(whole, lo), hi)
 
 
 def decode(tensor: TensorType, integers: IntArray) -> FloatArray:

@@ -10,53 +10,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 
 from flow.errors import UnsupportedModel
+from flow.frontend.exact_linear import convolution, dense, table_sum
+from flow.frontend.exact_moves import gathered, joined, pooled, reshaped
+from flow.frontend.functions import clip_ends
 from flow.frontend.heads import decide, host_head, logits, split_heads
-from flow.frontend.integer_weights import exact_values, integer_weights
 from flow.frontend.obstacle import Obstacle
+from flow.frontend.pending import Call, Clip, Scale, met, moved
 from flow.frontend.ports import Port
-from flow.frontend.rational import (
-    common_divisors,
-    full,
-    hull_divisor,
-    rational,
-    round_offsets,
-)
+from flow.frontend.rational import arranged, full, rational, round_offsets
 from flow.frontend.source import (
+    HEADS,
     Function,
     Quantiser,
     SourceActivation,
     SourceAdd,
     SourceAffine,
     SourceConcat,
+    SourceConv,
     SourceDense,
+    SourceGather,
     SourceInput,
     SourceLayer,
     SourceModel,
+    SourceMultiply,
+    SourcePool,
     SourceQuantise,
     SourceReshape,
-    Weights,
+    SourceTableSum,
 )
-from flow.frontend.tables import tabulate
-from flow.frontend.workbench import Clip, Value, Workbench
-from flow.ir.layers import (
-    Add,
-    Concat,
-    Dense,
-    Input,
-    Lookup,
-    Relu,
-    Requantize,
-    Reshape,
-)
+from flow.frontend.tables import looked_up, tabled
+from flow.frontend.workbench import ZERO, Value, Workbench, positive
+from flow.ir.layers import Input, Relu, Requantize
 from flow.ir.names import identifier
 from flow.ir.network import Head, Network
 from flow.ir.rounding import round_fraction
-from flow.ir.tensor import FractionArray, IntArray, compact, exact, narrow
+from flow.ir.tensor import FractionArray, IntArray, compact, narrow
 
 
 def lower_exactly(
@@ -72,9 +64,8 @@ def lower_exactly(
 
 class _Lowering:
     def __init__(self, model: SourceModel, ports: Mapping[str, Port], round_bias: bool) -> None:
-        self.bench = Workbench(model)
+        self.bench = Workbench(model, round_bias)
         self.ports = ports
-        self.round_bias = round_bias
 
     def run(self, decision: bool) -> Network:
         bench, model = self.bench, self.bench.model
@@ -130,30 +121,17 @@ class _Lowering:
                 return self._input(layer, self.ports[name])
             case SourceQuantise(name=name) if (port := self._absorbing(name)) is not None:
                 assert port.step is not None
-                source = self._root(layer)
-                return Value(self.bench.names[source], port.step, full(0, port.step.shape))
-            case SourceQuantise(quantiser=quantiser):
-                return self._quantise(layer, self.bench.values[layer.sources[0]], quantiser)
+                return Value(self.bench.names[self._root(layer)], compact(port.step), ZERO)
+            case SourceQuantise():
+                return quantised(self.bench, layer)
             case SourceAffine(name=name) if self._feeds_absorbed(name):
                 return None
             case SourceAffine():
-                return self._affine(layer)
-            case SourceActivation(function=function):
-                return self._activation(layer, function)
-            case SourceDense():
-                return self._dense(layer)
-            case SourceAdd():
-                return self._add(layer)
-            case SourceConcat():
-                return self._concat(layer)
-            case SourceReshape(shape=shape):
-                value = self.bench.plain(layer.sources[0])
-                name = self.bench.emit(
-                    Reshape(self.bench.names[layer.name], (value.layer,), layer.place, shape)
-                )
-                return Value(name, value.m.reshape(shape), value.b.reshape(shape))
+                return _affine(self.bench, layer)
+            case SourceActivation():
+                return _activation(self.bench, layer)
             case _:
-                raise Obstacle(f"no exact form of {type(layer).__name__}")
+                return _carried(self.bench, layer)
 
     def _absorbing(self, name: str) -> Port | None:
         return next((p for p in self.ports.values() if p.absorbed == name), None)
@@ -167,167 +145,126 @@ class _Lowering:
 
     def _input(self, layer: SourceInput, port: Port) -> Value:
         name = self.bench.emit(
-            Input(self.bench.names[layer.name], (), layer.place, port.tensor, port.offset)
-        )
-        return Value(name, port.tensor.scale, port.offset)
-
-    def _affine(self, layer: SourceAffine) -> Value:
-        value = self.bench.values[layer.sources[0]]
-        factor, offset = rational(layer.multiplier), rational(layer.offset)
-        moved = _moved(value.clip, compact(factor), compact(offset))
-        if value.function is not None or (value.clip is not None and moved is None):
-            value, moved = self.bench.plain(layer.sources[0]), None
-        shape = value.m.shape
-        m = value.m * np.broadcast_to(factor, shape)
-        b = value.b * np.broadcast_to(factor, shape) + np.broadcast_to(offset, shape)
-        if self.round_bias:
-            b = round_offsets(b, m)
-        return Value(value.layer, m, b, moved)
-
-    def _activation(self, layer: SourceActivation, function: Function) -> Value:
-        value = self.bench.values[layer.sources[0]]
-        if function == "relu" and value.clip is not None:
-            low, high = value.clip
-            zero = Fraction(0)
-            return replace(value, clip=(max(low, zero), high if high is None else max(high, zero)))
-        value = self.bench.plain(layer.sources[0])
-        match function:
-            case "relu" if not value.b.any() and all(v > 0 for v in value.m.ravel().tolist()):
-                name = self.bench.emit(
-                    Relu(self.bench.names[layer.name], (value.layer,), layer.place)
-                )
-                return replace(value, layer=name)
-            case "relu":
-                return replace(value, clip=(Fraction(0), None))
-            case "hard_tanh":
-                return replace(value, clip=(Fraction(-1), Fraction(1)))
-            case "hard_sigmoid":
-                fifth, half = Fraction(1, 5), Fraction(1, 2)
-                clip = (Fraction(0), Fraction(1))
-                return replace(value, m=value.m * fifth, b=value.b * fifth + half, clip=clip)
-            case "sigmoid" | "tanh":
-                return replace(value, function=function)
-            case _:
-                raise Obstacle(f"{function} is only possible at an output")
-
-    def _quantise(self, layer: SourceQuantise, value: Value, q: Quantiser) -> Value:
-        if value.function is not None:
-            return self._lookup(layer, value, q)
-        if value.clip is not None and q.overflow == "wrap":
-            value = self.bench.plain(layer.sources[0])
-        shape = value.m.shape
-        step = np.broadcast_to(rational(q.step), shape)
-        multiplier, offset = value.m / step, value.b / step
-        lo, hi = exact(q.lo, shape), exact(q.hi, shape)
-        if value.clip is not None:
-            low, high = value.clip
-            lo = _clipped(low, step, q)
-            hi = hi if high is None else _clipped(high, step, q)
-        here = self.bench.types[value.layer]
-        fits = (here.lo >= lo).all() and (here.hi <= hi).all()
-        if fits and (multiplier == 1).all() and not offset.any():
-            return Value(value.layer, step, full(0, shape))
-        name = self.bench.emit(
-            Requantize(
-                self.bench.names[layer.name], (value.layer,), layer.place,
-                compact(multiplier), compact(offset), q.rounding, q.overflow,
-                narrow(compact(lo)), narrow(compact(hi)), compact(step),
+            Input(
+                self.bench.names[layer.name], (), layer.place, port.tensor, port.offset,
+                port.rounding, port.overflow,
             )
         )  # fmt: skip
-        return Value(name, step, full(0, shape))
+        return Value(name, compact(port.tensor.scale), compact(port.offset))
 
-    def _lookup(self, layer: SourceQuantise, value: Value, q: Quantiser) -> Value:
-        assert value.function is not None
-        shape = value.m.shape
-        m, b, step = compact(value.m), compact(value.b), compact(rational(q.step))
-        if m.ndim or b.ndim or step.ndim:
-            raise Obstacle(f"{value.function} of channels with different scales")
-        here = self.bench.types[value.layer].hull
-        base, entries = tabulate(value.function, here, m.item(), b.item(), q)
-        source, last = value.layer, base + len(entries) - 1
-        if here.lo < base or here.hi > last:
-            source = self.bench.emit(
-                Requantize(
-                    self.bench.new(f"{layer.name}_clip"), (source,), layer.place, full(1, ()),
-                    full(0, ()), "floor", "saturate", np.array(base), np.array(last), m,
-                )
-            )  # fmt: skip
-        name = self.bench.emit(
-            Lookup(self.bench.names[layer.name], (source,), layer.place, base, entries, step)
+
+def _carried(bench: Workbench, layer: SourceLayer) -> Value:
+    """A layer that is no function of single elements."""
+    match layer:
+        case SourceDense():
+            return dense(bench, layer)
+        case SourceConv():
+            return convolution(bench, layer)
+        case SourceTableSum():
+            return table_sum(bench, layer)
+        case SourcePool():
+            return pooled(bench, layer)
+        case SourceGather():
+            return gathered(bench, layer)
+        case SourceConcat():
+            return joined(bench, layer)
+        case SourceReshape():
+            return reshaped(bench, layer)
+        case SourceAdd(name=name, sources=sources):
+            return bench.total(name, list(sources), [bench.plain(s) for s in sources])
+        case SourceMultiply(name=name, sources=sources):
+            return bench.product(name, list(sources), [bench.plain(s) for s in sources])
+        case _:
+            raise Obstacle(f"no exact form of {type(layer).__name__}")
+
+
+def _affine(bench: Workbench, layer: SourceAffine) -> Value:
+    value = bench.values[layer.sources[0]]
+    factor, offset = arranged(rational(layer.multiplier)), arranged(rational(layer.offset))
+    if not value.steps:
+        b = arranged(value.b * factor + offset)
+        m = arranged(value.m * factor)
+        return Value(value.layer, m, round_offsets(b, m) if bench.round_bias else b)
+    match value.steps:
+        case (Clip() as clip,) if (behind := moved(clip, factor, offset)) is not None:
+            m, b = arranged(value.m * factor), arranged(value.b * factor + offset)
+            return Value(value.layer, m, b, (behind,))
+    return replace(value, steps=(*value.steps, Scale(factor, offset)))
+
+
+def _activation(bench: Workbench, layer: SourceActivation) -> Value:
+    value, function = bench.values[layer.sources[0]], layer.function
+    ends = clip_ends(function, layer.parameters)
+    if ends is not None:
+        slope, offset, low, high = ends
+        clip = Clip(full(low, ()), None if high is None else full(high, ()))
+        if slope != 1 or offset:
+            value = _scaled(value, slope, offset)
+        return _clipped(bench, layer, value, clip)
+    if function in HEADS:
+        raise Obstacle(f"{function} is only possible at an output; end the model there")
+    return replace(value, steps=(*value.steps, Call(function, layer.parameters)))
+
+
+def _scaled(value: Value, slope: Fraction, offset: Fraction) -> Value:
+    if value.steps:
+        step = Scale(full(slope, ()), full(offset, ()))
+        return replace(value, steps=(*value.steps, step))
+    return replace(value, m=arranged(value.m * slope), b=arranged(value.b * slope + offset))
+
+
+def _clipped(bench: Workbench, layer: SourceLayer, value: Value, clip: Clip) -> Value:
+    match value.steps:
+        case (*before, Clip() as last):
+            return replace(value, steps=(*before, met(last, clip)))
+        case () if clip.high is None and not value.b.any() and positive(value.m):
+            # max(n m, 0) = max(n, 0) m: `clip` is that of relu.
+            relu = Relu(bench.names[layer.name], (value.layer,), layer.place)
+            return replace(value, layer=bench.emit(relu))
+        case steps:
+            return replace(value, steps=(*steps, clip))
+
+
+def quantised(bench: Workbench, layer: SourceQuantise) -> Value:
+    """What a quantiser makes of its source: nothing, a requantisation, or tables."""
+    source, q = layer.sources[0], layer.quantiser
+    value = bench.values[source]
+    if tabled(value):
+        return looked_up(bench, layer, value)
+    clip = value.steps[-1] if value.steps else None
+    if isinstance(clip, Clip) and q.overflow == "saturate":
+        value = bench.settled(source, replace(value, steps=value.steps[:-1]))
+    else:
+        value, clip = bench.plain(source), None
+    step = arranged(rational(q.step))
+    multiplier, offset = arranged(value.m / step), arranged(value.b / step)
+    lo, hi = _whole(q.lo), _whole(q.hi)
+    if isinstance(clip, Clip):
+        lo, hi = _limited(clip.low, step, q, lo), _limited(clip.high, step, q, hi)
+    here = bench.types[value.layer]
+    fits = bool((here.lo >= lo).all() and (here.hi <= hi).all())
+    if fits and not offset.any() and (multiplier == 1).all():
+        return Value(value.layer, step, ZERO)
+    name = bench.emit(
+        Requantize(
+            bench.names[layer.name], (value.layer,), layer.place, multiplier, offset,
+            q.rounding, q.overflow, narrow(compact(lo)), narrow(compact(hi)), step,
         )
-        return Value(name, full(step.item(), shape), full(0, shape))
-
-    def _dense(self, layer: SourceDense) -> Value:
-        value = self.bench.plain(layer.sources[0])
-        if layer.kernel.step is None:
-            raise Obstacle("the weights have no quantiser")
-        inputs, outputs = layer.kernel.values.shape
-        rows = value.m.reshape(-1, inputs)
-        if (rows != rows[0]).any():
-            columns = [[c for c in column if c] for column in rows.T.tolist()]
-            scale = rational([hull_divisor(rational(c or [1])) for c in columns])
-            # Only the scale is shared: offsets may differ from place to place.
-            value = self.bench.rescaled(
-                layer.sources[0], replace(value, b=full(0, value.m.shape)),
-                np.broadcast_to(scale, value.m.shape), value.b,
-            )  # fmt: skip
-        weights, scale = integer_weights(layer.kernel, value.m.reshape(-1, inputs)[0])
-        total = self._bias(layer.bias, outputs)
-        if value.b.any():
-            real = exact_values(layer.kernel)
-            total = value.b.reshape(-1, inputs).dot(real).reshape(*value.b.shape[:-1], -1) + total
-        first = total.reshape(-1, outputs)[0] / scale
-        nearest = self.round_bias and (layer.bias is None or layer.bias.step is None)
-        mode: Literal["half_even", "floor"] = "half_even" if nearest else "floor"
-        bias: IntArray = np.empty(outputs, dtype=object)
-        bias[:] = [round_fraction(v, mode) for v in first.tolist()]
-        shape = (*value.m.shape[:-1], outputs)
-        rest = full(0, shape) if nearest else np.broadcast_to(total - bias * scale, shape)
-        name = self.bench.emit(
-            Dense(
-                self.bench.names[layer.name], (value.layer,), layer.place,
-                weights, narrow(bias), compact(scale),
-            )
-        )  # fmt: skip
-        return Value(name, np.broadcast_to(scale, shape), rest)
-
-    def _bias(self, bias: Weights | None, outputs: int) -> FractionArray:
-        if bias is None:
-            return full(0, (outputs,))
-        return rational(bias.values) if bias.step is None else exact_values(bias)
-
-    def _add(self, layer: SourceAdd) -> Value:
-        values = [self.bench.plain(s) for s in layer.sources]
-        scale = common_divisors(*(v.m for v in values))
-        zero = full(0, scale.shape)
-        aligned = [
-            self.bench.rescaled(s, replace(v, b=zero), scale, v.b, labelled=True)
-            for s, v in zip(layer.sources, values, strict=True)
-        ]
-        offset = sum((v.b for v in aligned[1:]), start=aligned[0].b)
-        sources = tuple(v.layer for v in aligned)
-        name = self.bench.emit(Add(self.bench.names[layer.name], sources, layer.place))
-        return Value(name, scale, offset)
-
-    def _concat(self, layer: SourceConcat) -> Value:
-        values = [self.bench.plain(s) for s in layer.sources]
-        sources = tuple(v.layer for v in values)
-        name = self.bench.emit(Concat(self.bench.names[layer.name], sources, layer.place, -1))
-        m, b = (np.concatenate(x, axis=-1) for x in ([v.m for v in values], [v.b for v in values]))
-        return Value(name, m, b)
+    )  # fmt: skip
+    return Value(name, step, ZERO)
 
 
-def _moved(clip: Clip | None, factor: FractionArray, offset: FractionArray) -> Clip | None:
-    """The clip behind an affine map, where one clip of all elements still says it."""
-    if clip is None or factor.ndim or offset.ndim or factor.item() <= 0:
-        return None
-    low, high = (None if end is None else end * factor.item() + offset.item() for end in clip)
-    assert low is not None
-    return low, high
+def _whole(end: int | IntArray) -> IntArray:
+    return np.asarray(end).astype(object)
 
 
-def _clipped(end: Fraction, step: FractionArray, q: Quantiser) -> IntArray:
-    flat = [min(max(round_fraction(end / s, q.rounding), q.lo), q.hi) for s in step.ravel()]
-    result: IntArray = np.empty(len(flat), dtype=object)
-    result[:] = flat
-    return result.reshape(step.shape)
+def _limited(
+    end: FractionArray | None, step: FractionArray, q: Quantiser, bound: IntArray
+) -> IntArray:
+    """The bound of the quantiser's integers where a real value is clipped at `end` before it."""
+    if end is None:
+        return bound
+    limit = np.frompyfunc(
+        lambda e, s, lo, hi: min(max(round_fraction(e / s, q.rounding), int(lo)), int(hi)), 4, 1
+    )
+    return arranged(limit(end, step, q.lo, q.hi))

@@ -8,20 +8,26 @@ from typing import Any, assert_never
 import numpy as np
 
 from flow.errors import UsageError
+from flow.frontend.float_layers import convolve, gather, pool, sum_tables
+from flow.frontend.functions import apply_function
 from flow.frontend.source import (
     FloatArray,
-    Function,
     Quantiser,
     SourceActivation,
     SourceAdd,
     SourceAffine,
     SourceConcat,
+    SourceConv,
     SourceDense,
+    SourceGather,
     SourceInput,
     SourceLayer,
     SourceModel,
+    SourceMultiply,
+    SourcePool,
     SourceQuantise,
     SourceReshape,
+    SourceTableSum,
 )
 from flow.ir.rounding import Rounding
 
@@ -47,66 +53,51 @@ def evaluate_layer(layer: SourceLayer, *sources: FloatArray) -> FloatArray:
         case SourceDense(kernel=kernel, bias=bias):
             product: FloatArray = x @ kernel.values
             return product if bias is None else product + bias.values
+        case SourceConv():
+            return convolve(layer, x)
+        case SourcePool():
+            return pool(layer, x)
+        case SourceGather():
+            return gather(layer, x)
+        case SourceTableSum():
+            return sum_tables(layer, x)
         case SourceAffine(multiplier=multiplier, offset=offset):
             result: FloatArray = x * multiplier + offset
             return result
-        case SourceActivation(function=function):
-            return apply_function(function, x)
+        case SourceActivation(function=function, parameters=parameters):
+            return apply_function(function, x, *parameters)
         case SourceQuantise(quantiser=quantiser):
             return apply_quantiser(quantiser, x)
-        case SourceAdd():
-            total: FloatArray = np.sum(np.stack(sources), axis=0)
-            return total
-        case SourceConcat():
-            return np.concatenate(sources, axis=-1)
         case SourceReshape(shape=shape):
             return x.reshape(len(x), *shape)
         case _:
-            raise TypeError(f"no float meaning for {type(layer).__name__}")
+            return _together(layer, sources)
 
 
-def source_shapes(model: SourceModel) -> dict[str, tuple[int, ...]]:
-    """The shape of every layer's result, without the batch."""
-    zeros = {x.name: np.zeros((1, *x.shape)) for x in model.layers if isinstance(x, SourceInput)}
-    return {name: value.shape[1:] for name, value in evaluate_source(model, zeros).items()}
-
-
-def apply_function(function: Function, x: FloatArray) -> FloatArray:
-    """function(x); hard_tanh clips x to [-1, 1], hard_sigmoid clips x/5 + 1/2 to [0, 1].
-
-    Softmax is over the last axis; argmax gives an index of the last axis, the lowest on a tie.
-    """
-    match function:
-        case "relu":
-            return np.maximum(x, 0.0)
-        case "sigmoid":
-            return 0.5 * (1.0 + np.tanh(0.5 * x))
-        case "hard_sigmoid":
-            return np.clip(0.2 * x + 0.5, 0.0, 1.0)
-        case "tanh":
-            return np.tanh(x)
-        case "hard_tanh":
-            return np.clip(x, -1.0, 1.0)
-        case "softmax":
-            powers = np.exp(x - x.max(axis=-1, keepdims=True))
-            result: FloatArray = powers / powers.sum(axis=-1, keepdims=True)
+def _together(layer: SourceLayer, sources: tuple[FloatArray, ...]) -> FloatArray:
+    match layer:
+        case SourceAdd():
+            return sum(sources[1:], start=sources[0])
+        case SourceMultiply():
+            result = sources[0]
+            for x in sources[1:]:
+                result = result * x
             return result
-        case "argmax":
-            index = np.argmax(x, axis=-1).astype(np.float64)
-            indices: FloatArray = index if index.ndim > 1 else index[:, None]
-            return indices
+        case SourceConcat(axis=axis):
+            return np.concatenate(sources, axis=axis if axis < 0 else axis + 1)
         case _:
-            assert_never(function)
+            raise TypeError(f"no float meaning for {type(layer).__name__}")
 
 
 def apply_quantiser(quantiser: Quantiser, x: FloatArray) -> FloatArray:
     """step * overflow(round(x / step), lo, hi)"""
     step = quantiser.step.astype(np.float64)
     whole = round_float(x / step, quantiser.rounding)
+    lo, hi = (np.asarray(end).astype(np.float64) for end in (quantiser.lo, quantiser.hi))
     if quantiser.overflow == "wrap":
-        whole = (whole - quantiser.lo) % (quantiser.hi - quantiser.lo + 1) + quantiser.lo
+        whole = (whole - lo) % (hi - lo + 1) + lo
     else:
-        whole = np.clip(whole, quantiser.lo, quantiser.hi)
+        whole = np.clip(whole, lo, hi)
     result: FloatArray = whole * step
     return result
 

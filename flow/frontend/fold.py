@@ -1,4 +1,5 @@
-"""Folds the scalers and batch normalisations of a float model into its dense layers."""
+"""Folds the scalers and batch normalisations of a float model into its dense layers and
+convolutions."""
 
 from __future__ import annotations
 
@@ -6,56 +7,47 @@ from dataclasses import replace
 
 import numpy as np
 
-from flow.frontend.float_model import source_shapes
+from flow.frontend.move_affine import backward, forward
+from flow.frontend.rewire import named, only_reader, readers, without
+from flow.frontend.shapes import source_shapes
 from flow.frontend.source import (
+    FloatArray,
     SourceAffine,
+    SourceConv,
     SourceDense,
     SourceInput,
     SourceLayer,
     SourceModel,
-    SourceReshape,
     Weights,
 )
+from flow.ir.tensor import compact
 
 
 def fold(model: SourceModel, keep: tuple[str, ...] = ()) -> SourceModel:
     """The same float function with fewer affine layers; weights with a step are left as they are.
 
-    An affine map goes into the dense layer before it, or into all the dense layers behind it,
-    also across a reshape to one axis; a map of nothing goes. `keep` names layers to leave.
+    An affine map goes into the dense layer or convolution before it, or into all those behind it,
+    also across layers that only move, pool or join elements; a map of nothing goes. Of a map
+    before a convolution that pads with zeros only the factor goes. `keep` names layers to leave.
     """
     while (folded := _step(model, keep)) is not None:
         model = folded
     return model
 
 
-def readers(model: SourceModel, name: str) -> list[SourceLayer]:
-    """The layers that read `name`."""
-    return [x for x in model.layers if name in x.sources]
-
-
 def _step(model: SourceModel, keep: tuple[str, ...]) -> SourceModel | None:
     shapes = source_shapes(model)
-    by_name = {x.name: x for x in model.layers}
     for layer in model.layers:
         if not isinstance(layer, SourceAffine) or layer.name in keep:
             continue
-        source = by_name[layer.sources[0]]
-        behind = readers(model, layer.name)
         if _identity(layer) and layer.name not in model.outputs:
-            return _without(model, layer, {})
-        before_alone = len(readers(model, source.name)) == 1 and source.name not in model.outputs
-        if isinstance(source, SourceDense) and source.kernel.step is None and before_alone:
-            changed = {source.name: _after(source, layer)}
-            return _without(model, layer, changed)
-        if not behind or layer.name in model.outputs:
-            continue
-        if all(isinstance(x, SourceDense) and x.kernel.step is None for x in behind):
-            dense = [x for x in behind if isinstance(x, SourceDense)]
-            return _without(model, layer, {x.name: _before(x, layer) for x in dense})
-        reader = behind[0]
-        if len(behind) == 1 and isinstance(reader, SourceReshape) and len(reader.shape) == 1:
-            return _across(model, layer, reader, shapes[layer.name])
+            return without(model, layer, {})
+        for attempt in (_into_source, _into_readers):
+            if (folded := attempt(model, layer)) is not None:
+                return folded
+        for move in (backward, forward):
+            if (moved := move(model, layer, shapes)) is not None:
+                return moved
     return None
 
 
@@ -63,52 +55,63 @@ def _identity(layer: SourceAffine) -> bool:
     return bool((layer.multiplier == 1).all() and (layer.offset == 0).all())
 
 
-def _after(dense: SourceDense, affine: SourceAffine) -> SourceDense:
-    bias = 0.0 if dense.bias is None else dense.bias.values
-    outputs = dense.kernel.values.shape[1]
-    values = np.broadcast_to(bias * affine.multiplier + affine.offset, (outputs,)).copy()
-    kernel = dense.kernel.values * affine.multiplier
-    return replace(dense, kernel=Weights(kernel), bias=Weights(values))
+def loose(layer: SourceLayer) -> bool:
+    """Whether the layer has float weights, which may take a factor up."""
+    return isinstance(layer, SourceDense | SourceConv) and layer.kernel.step is None
 
 
-def _before(dense: SourceDense, affine: SourceAffine) -> SourceDense:
-    inputs = dense.kernel.values.shape[0]
-    factor = np.broadcast_to(affine.multiplier, (inputs,))
-    offset = np.broadcast_to(affine.offset, (inputs,))
-    bias = 0.0 if dense.bias is None else dense.bias.values
-    values = offset @ dense.kernel.values + bias
-    return replace(
-        dense, kernel=Weights(dense.kernel.values * factor[:, None]), bias=Weights(values)
-    )
+def _into_source(model: SourceModel, affine: SourceAffine) -> SourceModel | None:
+    source = named(model, affine.sources[0])
+    if only_reader(model, source.name) is None or not loose(source):
+        return None
+    factor, offset = compact(affine.multiplier), compact(affine.offset)
+    if factor.ndim > 1 or offset.ndim > 1:
+        return None
+    assert isinstance(source, SourceDense | SourceConv)
+    kernel = source.kernel.values
+    bias = 0.0 if source.bias is None else source.bias.values
+    values = np.broadcast_to(bias * factor + offset, kernel.shape[-1:]).copy()
+    changed = replace(source, kernel=Weights(kernel * factor), bias=Weights(values))
+    return without(model, affine, {source.name: changed})
 
 
-def _without(
-    model: SourceModel, layer: SourceLayer, changed: dict[str, SourceDense]
-) -> SourceModel:
-    """The model without a layer; its readers read what it read."""
-    layers = [changed.get(x.name, x) for x in model.layers if x is not layer]
-    source = layer.sources[0]
-    layers = [
-        replace(x, sources=tuple(source if s == layer.name else s for s in x.sources))
-        for x in layers
-    ]
-    outputs = tuple(source if x == layer.name else x for x in model.outputs)
-    return replace(model, layers=tuple(layers), outputs=outputs)
+def _into_readers(model: SourceModel, affine: SourceAffine) -> SourceModel | None:
+    behind = readers(model, affine.name)
+    if not behind or affine.name in model.outputs or not all(loose(x) for x in behind):
+        return None
+    factor, offset = compact(affine.multiplier), compact(affine.offset)
+    if factor.ndim > 1 or offset.ndim > 1:
+        return None
+    weighted = [x for x in behind if isinstance(x, SourceDense | SourceConv)]
+    padded = any(isinstance(x, SourceConv) and np.any(x.padding) for x in weighted)
+    if not (padded and offset.any()):
+        changed = {x.name: _before(x, factor, offset) for x in weighted}
+        return without(model, affine, changed)
+    if (factor == 1).all() or not factor.all():
+        return None
+    # x * m + b = m * (x + b / m): the zeros around it stay zeros.
+    still = np.zeros(())
+    layers: dict[str, SourceLayer] = {x.name: _before(x, factor, still) for x in weighted}
+    rest = replace(affine, multiplier=np.ones(()), offset=np.asarray(offset / factor))
+    layers[affine.name] = rest
+    return replace(model, layers=tuple(layers.get(x.name, x) for x in model.layers))
 
 
-def _across(
-    model: SourceModel, affine: SourceAffine, reshape: SourceReshape, shape: tuple[int, ...]
-) -> SourceModel:
-    """The affine map behind the reshape instead of before it."""
-    factor, offset = (
-        np.broadcast_to(x, shape).reshape(-1).copy() for x in (affine.multiplier, affine.offset)
-    )
-    first = replace(reshape, name=affine.name, sources=affine.sources)
-    second = replace(
-        affine, name=reshape.name, sources=(affine.name,), multiplier=factor, offset=offset
-    )
-    swapped: dict[str, SourceLayer] = {affine.name: first, reshape.name: second}
-    return replace(model, layers=tuple(swapped.get(x.name, x) for x in model.layers))
+def _before(
+    layer: SourceDense | SourceConv, factor: FloatArray, offset: FloatArray
+) -> SourceDense | SourceConv:
+    """The layer that takes x where the old one took x * factor + offset."""
+    kernel = layer.kernel.values
+    groups = layer.groups if isinstance(layer, SourceConv) else 1
+    rows, outputs = kernel.shape[-2:]
+
+    def spread(numbers: FloatArray) -> FloatArray:
+        each = np.broadcast_to(numbers, (groups * rows,)).reshape(groups, rows).T
+        return np.repeat(each, outputs // groups, axis=1)
+
+    bias = 0.0 if layer.bias is None else layer.bias.values
+    values = (kernel * spread(offset)).reshape(-1, outputs).sum(axis=0) + bias
+    return replace(layer, kernel=Weights(kernel * spread(factor)), bias=Weights(values))
 
 
 def leading_affines(model: SourceModel) -> tuple[SourceAffine, ...]:
@@ -119,6 +122,5 @@ def leading_affines(model: SourceModel) -> tuple[SourceAffine, ...]:
         for x in model.layers
         if isinstance(x, SourceAffine)
         and x.sources[0] in inputs
-        and len(readers(model, x.sources[0])) == 1
-        and x.sources[0] not in model.outputs
+        and only_reader(model, x.sources[0]) is x
     )

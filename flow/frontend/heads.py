@@ -9,7 +9,7 @@ import numpy as np
 
 from flow.frontend.obstacle import Obstacle
 from flow.frontend.rational import common_divisors, full, hull_divisor, rational
-from flow.frontend.source import Function, SourceActivation
+from flow.frontend.source import HEADS, Function, SourceActivation
 from flow.frontend.workbench import Value, Workbench
 from flow.ir.layers import ArgMax, AtLeast
 from flow.ir.network import Head
@@ -26,7 +26,7 @@ def split_heads(bench: Workbench) -> tuple[dict[str, Function], list[str]]:
         layer = by_name[name]
         if (
             isinstance(layer, SourceActivation)
-            and layer.function in ("softmax", "sigmoid", "argmax")
+            and layer.function in ("sigmoid", *HEADS)
             and not bench.reads[name]
         ):
             heads[name] = layer.function
@@ -41,7 +41,11 @@ def host_head(bench: Workbench, heads: dict[str, Function]) -> Head:
     if not kinds:
         return "none"
     if len(kinds) > 1 or len(heads) < len(bench.model.outputs):
-        raise Obstacle("the outputs end in different functions")
+        raise Obstacle(
+            "the outputs end in different functions; end all alike, or save a model for each"
+        )
+    if "log_softmax" in kinds:
+        return "log_softmax"
     return "softmax" if "softmax" in kinds else "sigmoid"
 
 
@@ -53,7 +57,7 @@ def logits(bench: Workbench, name: str) -> str:
 
 def decide(bench: Workbench, name: str, head: Function | None, word: str, place: str) -> str:
     """A class: whether a single or a sigmoid output is at least 0, else the largest output."""
-    value = bench.plain(name)
+    value = bench.whole(bench.plain(name))
     size = value.m.shape[-1] if value.m.ndim else 1
     if head != "argmax" and (size == 1 or head == "sigmoid"):
         return _at_least_zero(bench, name, value, word, place)

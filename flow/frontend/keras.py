@@ -12,8 +12,16 @@ from typing import Any
 from flow.errors import UnsupportedModel, UsageError
 from flow.frontend import guards
 from flow.frontend.hdf5 import MAGIC, WeightFile
-from flow.frontend.keras_config import LayerConfig, ModelConfig, Tensor, malformed, read_config
-from flow.frontend.keras_layers import Build, Site, plan_layer
+from flow.frontend.hgq_classes import HGQ_MERGES, PROXIES, plain_kind
+from flow.frontend.hgq_proxy import settle_weights
+from flow.frontend.keras_bypass import without_bypass
+from flow.frontend.keras_calls import Call, Tensor, malformed
+from flow.frontend.keras_config import LayerConfig, ModelConfig, read_config
+from flow.frontend.keras_layers import plan_layer
+from flow.frontend.keras_merge import MERGES
+from flow.frontend.keras_nested import flatten
+from flow.frontend.keras_operations import is_operation, outputs_of
+from flow.frontend.keras_site import Build, Site
 from flow.frontend.keras_steps import Obstacle
 from flow.frontend.keras_weights import LayerWeights
 from flow.frontend.source import SourceLayer, SourceModel
@@ -80,58 +88,69 @@ def read_keras_zip(path: Path) -> SourceModel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planned:
-    """A configuration in which nothing stands in the way, with what builds each layer."""
+    """A configuration in which nothing stands in the way, with what builds each layer.
+
+    `model` is the file's, `flat` the same without inner models.
+    """
 
     model: ModelConfig
+    flat: ModelConfig
     builds: Mapping[str, Build]
     where: str
 
 
 def _convert(planned: Planned, file: WeightFile, kind: str, digest: str) -> SourceModel:
-    model, where = planned.model, planned.where
-    weights = LayerWeights(file, model)
+    model, where = planned.flat, planned.where
+    weights = LayerWeights(file, planned.model)
     layers: list[SourceLayer] = []
     shapes: dict[Tensor, tuple[int, ...]] = {}
     results: dict[Tensor, str] = {}
-    for layer, call in _order(model, where):
-        sources = layer.calls[call]
-        _check_sources(layer, sources)
+    for layer, tensor in _order(model, where):
+        _, number, output = tensor
+        call = layer.calls[number]
+        _check_sources(layer, call)
         site = Site(
-            name=layer.name if call == 0 else f"{layer.name}#{call}",
+            name=layer.name + (f"#{number}" if number else "") + (f":{output}" if output else ""),
             place=layer.place,
-            sources=tuple(results[s] for s in sources),
-            shapes=tuple(shapes[s] for s in sources),
+            sources=tuple(results[s] for s in call.sources),
+            shapes=tuple(shapes[s] for s in call.sources),
             weights=partial(weights.read, layer),
+            branch=partial(weights.branch, layer),
+            call=call,
+            output=output,
         )
         try:
             built, shape = planned.builds[layer.name](site)
         except Obstacle as obstacle:
             raise _unsupported([_line(layer, obstacle)], where) from obstacle
-        tensor = (layer.name, call, 0)
         shapes[tensor] = guards.check_shape(shape, layer.place)
         results[tensor] = built[-1].name if built else site.sources[0]
         layers.extend(built)
+    if any(plain_kind(layer.kind) in PROXIES for layer in model.layers):
+        layers = list(settle_weights(layers))
     _check_names(layers, where)
-    outputs = tuple(results[tensor] for tensor in model.outputs)
-    return SourceModel(model.name, kind, tuple(layers), outputs, digest)
+    names = tuple(results[tensor] for tensor in model.outputs)
+    kept, outputs, notes = without_bypass(layers, names)
+    return SourceModel(model.name, kind, kept, outputs, digest, notes=notes)
 
 
 def _plan(model: ModelConfig, keras: int | None, where: str) -> Planned:
     """The plan of each layer, or UnsupportedModel with every obstacle."""
     builds: dict[str, Build] = {}
     obstacles: list[str] = []
-    for layer in model.layers:
+    flat = flatten(model)
+    for layer in flat.layers:
         try:
             builds[layer.name] = plan_layer(layer, keras)
         except Obstacle as obstacle:
             obstacles.append(_line(layer, obstacle))
     if obstacles:
         raise _unsupported(obstacles, where)
-    return Planned(model, builds, where)
+    return Planned(model, flat, builds, where)
 
 
-def _order(model: ModelConfig, where: str) -> Iterator[tuple[LayerConfig, int]]:
-    """Every call that an output needs, and every input, after what it reads.
+def _order(model: ModelConfig, where: str) -> Iterator[tuple[LayerConfig, Tensor]]:
+    """Every tensor that an output needs, and every input, after what it reads.
 
     Ties follow the order of the file. UsageError for a cycle or a tensor that is not there.
     """
@@ -143,16 +162,21 @@ def _order(model: ModelConfig, where: str) -> Iterator[tuple[LayerConfig, int]]:
     while stack:
         tensor, reader = stack[-1]
         name, call, output = tensor
-        if name not in layers or call >= len(layers[name].calls) or output != 0:
+        if (
+            name not in layers
+            or call >= len(layers[name].calls)
+            or output >= outputs_of(layers[name])
+        ):
             malformed(f"there is no tensor {output} of call {call} of a layer {name!r}", reader)
         layer = layers[name]
-        missing = [t for t in layer.calls[call] if t not in done]
+        sources = layer.calls[call].sources
+        missing = [t for t in sources if t not in done]
         if tensor in done:
             stack.pop()
         elif not missing:
             stack.pop()
             done.add(tensor)
-            yield layer, call
+            yield layer, tensor
         elif tensor in opened:
             malformed("its layers form a cycle", layer.place)
         else:
@@ -160,13 +184,18 @@ def _order(model: ModelConfig, where: str) -> Iterator[tuple[LayerConfig, int]]:
             stack.extend((t, layer.place) for t in reversed(missing))
 
 
-def _check_sources(layer: LayerConfig, sources: tuple[Tensor, ...]) -> None:
+def _check_sources(layer: LayerConfig, call: Call) -> None:
+    if is_operation(layer):
+        return
+    given = call.tensor_arguments()
+    if given:
+        malformed(f"a tensor is given as the argument {given[0]!r}", layer.place)
     expected = 0 if layer.kind == "InputLayer" else 1
-    if layer.kind in ("Add", "Concatenate"):
-        if not sources:
+    if layer.kind in MERGES or plain_kind(layer.kind) in HGQ_MERGES:
+        if not call.sources:
             malformed("it reads no tensor", layer.place)
-    elif len(sources) != expected:
-        malformed(f"it reads {len(sources)} tensors, not {expected}", layer.place)
+    elif len(call.sources) != expected:
+        malformed(f"it reads {len(call.sources)} tensors, not {expected}", layer.place)
 
 
 def _check_names(layers: Sequence[SourceLayer], where: str) -> None:

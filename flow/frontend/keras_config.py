@@ -7,30 +7,41 @@ Keras 2 and Keras 3 write the same graph in two forms (`inbound_nodes` as lists,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from dataclasses import dataclass, replace
+from typing import Any
 
 from flow.errors import UsageError
 from flow.frontend import guards
+from flow.frontend.keras_calls import (
+    Call,
+    Tensor,
+    malformed,
+    plain_call,
+    read_call,
+    read_tensors,
+)
 
 MODELS = ("Sequential", "Functional", "Model")
 """The classes of a whole model."""
 
-Tensor = tuple[str, int, int]
-"""Name of the layer, number of its call, number of its output."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerConfig:
-    """One layer of the configuration; `calls` has the source tensors of each of its calls."""
+    """One layer of the configuration, with its calls.
+
+    `path` are the names of the models around it and its own there, by which its weights are
+    found; `inner` is the model where the layer is one.
+    """
 
     name: str
     kind: str
     module: str | None
     config: Mapping[str, Any]
     build: Mapping[str, Any]
-    calls: tuple[tuple[Tensor, ...], ...]
+    calls: tuple[Call, ...]
     place: str
+    path: tuple[str, ...] = ()
+    inner: ModelConfig | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,10 +52,14 @@ class ModelConfig:
     layers: tuple[LayerConfig, ...]
     outputs: tuple[Tensor, ...]
     sequential: bool
+    inputs: tuple[str, ...] = ()
 
 
-def read_config(value: Any, where: str) -> ModelConfig:
-    """The model in a parsed JSON value; UsageError where it is no model or malformed."""
+def read_config(value: Any, where: str, within: bool = False) -> ModelConfig:
+    """The model in a parsed JSON value; UsageError where it is no model or malformed.
+
+    `within` another model, an input may lack its shape.
+    """
     kind, config = read_class(value, where, listed=True)
     if kind not in MODELS:
         raise UsageError(
@@ -65,20 +80,24 @@ def read_config(value: Any, where: str) -> ModelConfig:
         malformed("the model has no layers", where)
     name = config.get("name") if isinstance(config, Mapping) else None
     if kind == "Sequential":
-        layers = tuple(_sequential(entries, where))
+        layers = tuple(_sequential(entries, where, within))
         outputs: tuple[Tensor, ...] = ((layers[-1].name, 0, 0),)
+        inputs: tuple[str, ...] = (layers[0].name,)
     else:
         layers = tuple(_functional(entries, where))
-        outputs = tuple(_tensors(config.get("output_layers"), where, "output_layers"))
+        outputs = tuple(_ends(config.get("output_layers"), where, "output_layers"))
         if not outputs:
             malformed("the model has no outputs", where)
+        inputs = tuple(x.name for x in layers if x.kind == "InputLayer")
+        if within:
+            inputs = tuple(t[0] for t in _ends(config.get("input_layers"), where, "input_layers"))
     seen: set[str] = set()
     for layer in layers:
         if layer.name in seen:
             malformed(f"two layers are named {layer.name!r}", where)
         seen.add(layer.name)
     title = str(name) if _is_text(name) else "model"
-    return ModelConfig(title, layers, outputs, kind == "Sequential")
+    return ModelConfig(title, layers, outputs, kind == "Sequential", inputs)
 
 
 def read_class(value: Any, where: str, listed: bool = False) -> tuple[str, Any]:
@@ -93,38 +112,40 @@ def read_class(value: Any, where: str, listed: bool = False) -> tuple[str, Any]:
     return kind, config
 
 
-def malformed(message: str, where: str) -> NoReturn:
-    """UsageError: the configuration is not as Keras writes it."""
-    raise UsageError(
-        f"the configuration is malformed: {message}", where=where, hint="save the model again"
-    )
-
-
-def _sequential(entries: list[dict[str, Any]], where: str) -> Iterator[LayerConfig]:
+def _sequential(entries: list[dict[str, Any]], where: str, within: bool) -> Iterator[LayerConfig]:
     previous: str | None = None
     for index, entry in enumerate(entries):
         layer = _layer(entry, index, where, ())
         if previous is None and layer.kind != "InputLayer":
-            source = _implied_input(layer, entries, where)
+            source = _implied_input(layer, entries, where, within)
             yield source
             previous = source.name
-        calls = ((),) if previous is None else (((previous, 0, 0),),)
-        yield _layer(entry, index, where, calls)
+        call = Call() if previous is None else plain_call((previous, 0, 0))
+        yield replace(layer, calls=(call,))
         previous = layer.name
 
 
-def _implied_input(first: LayerConfig, entries: list[dict[str, Any]], where: str) -> LayerConfig:
+def _implied_input(
+    first: LayerConfig, entries: list[dict[str, Any]], where: str, within: bool
+) -> LayerConfig:
     shape = first.config.get("batch_input_shape", first.config.get("batch_shape"))
     if shape is None:
         shape = first.build.get("input_shape")
-    if shape is None:
+    within_it = first.config.get("layer")
+    if shape is None and isinstance(within_it, dict):
+        given = within_it.get("config")
+        shape = given.get("batch_input_shape") if isinstance(given, dict) else None
+    if shape is None and first.inner is not None:
+        given = first.inner.layers[0].config
+        shape = given.get("batch_input_shape", given.get("batch_shape"))
+    if shape is None and not within:
         malformed("the first layer does not know its input shape", where)
     names = {_name(entry, where) for entry in entries}
     name = f"{first.name}_input"
     while name in names:
         name += "_"
     place = f"{where}, input of layer {first.name!r}"
-    return LayerConfig(name, "InputLayer", None, {"batch_shape": shape}, {}, ((),), place)
+    return LayerConfig(name, "InputLayer", None, {"batch_shape": shape}, {}, (Call(),), place)
 
 
 def _functional(entries: list[dict[str, Any]], where: str) -> Iterator[LayerConfig]:
@@ -133,51 +154,22 @@ def _functional(entries: list[dict[str, Any]], where: str) -> Iterator[LayerConf
         nodes = entry.get("inbound_nodes", [])
         if not isinstance(nodes, list):
             malformed("inbound_nodes is no list", place)
-        calls = tuple(tuple(_call(node, place)) for node in nodes) or ((),)
+        calls = tuple(read_call(node, place) for node in nodes) or (Call(),)
         yield _layer(entry, index, where, calls)
 
 
-def _call(node: Any, place: str) -> Iterator[Tensor]:
-    """The source tensors of one call, in either form."""
-    if isinstance(node, dict):
-        yield from _keras_tensors(node.get("args", []), place)
-        kwargs = node.get("kwargs", {})
-        if not isinstance(kwargs, dict):
-            malformed("the arguments of a call are no object", place)
-        for key in sorted(kwargs):
-            if any(True for _ in _keras_tensors(kwargs[key], place)):
-                malformed(f"a tensor is given as the argument {key!r}", place)
+def _ends(value: Any, where: str, what: str) -> Iterator[Tensor]:
+    """The inputs or outputs of a model: a list of tensors, or an object with them."""
+    if isinstance(value, dict):
+        for key in value:
+            yield from read_tensors(value[key], where, what)
     else:
-        yield from _tensors(node, place, "inbound_nodes")
+        yield from read_tensors(value, where, what)
 
 
-def _keras_tensors(value: Any, place: str) -> Iterator[Tensor]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _keras_tensors(item, place)
-    elif isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
-        config = value.get("config")
-        history = config.get("keras_history") if isinstance(config, dict) else None
-        yield from _tensors([history], place, "keras_history")
-
-
-def _tensors(value: Any, place: str, what: str) -> Iterator[Tensor]:
-    """`[name, call, output]`, a list of them, or with settings behind them."""
-    if not isinstance(value, list):
-        malformed(f"{what} is no list", place)
-    entries = [value] if value and isinstance(value[0], str) else value
-    for entry in entries:
-        match entry:
-            case [str() as name, int() as call, int() as output, *_] if call >= 0 <= output:
-                yield name, call, output
-            case _:
-                malformed(f"{what} names no tensor", place)
-
-
-def _layer(
-    entry: dict[str, Any], index: int, where: str, calls: tuple[tuple[Tensor, ...], ...]
-) -> LayerConfig:
-    kind, config = read_class(entry, f"{where}, layer {index}")
+def _layer(entry: dict[str, Any], index: int, where: str, calls: tuple[Call, ...]) -> LayerConfig:
+    is_model = entry.get("class_name") in MODELS
+    kind, config = read_class(entry, f"{where}, layer {index}", listed=is_model)
     name = _name(entry, where)
     module = entry.get("module")
     build = entry.get("build_config")
@@ -185,10 +177,12 @@ def _layer(
         name=name,
         kind=kind,
         module=module if isinstance(module, str) else None,
-        config=config,
+        config=config if isinstance(config, dict) else {},
         build=build if isinstance(build, dict) else {},
         calls=calls,
         place=_place(entry, where),
+        path=(name,),
+        inner=read_config(entry, _place(entry, where), within=True) if is_model else None,
     )
 
 

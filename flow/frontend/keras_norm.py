@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,18 +13,52 @@ from numpy.typing import NDArray
 from flow.errors import UsageError
 from flow.frontend import guards, qkeras, qkeras_spec
 from flow.frontend.keras_settings import Settings
-from flow.frontend.keras_steps import Obstacle, Step, affine
+from flow.frontend.keras_site import Build, Built, Shape, Site, laid
+from flow.frontend.keras_steps import Obstacle, affine
 
 Arrays = Mapping[str, NDArray[np.float32]]
+Factors = tuple[NDArray[Any], NDArray[Any]]
+"""The multiplier and the offset of each element along the axes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """The axis it acts on, the weights it needs, and what makes the layer of them."""
+    """The axes it acts on, the weights it needs, and what makes multiplier and offset of them.
+
+    `factors` has the weights, the number of elements along the axes, and the place in the file.
+    """
 
     axis: Any
     names: tuple[str, ...]
-    step: Callable[[Arrays, int, str], Step]
+    factors: Callable[[Arrays, int, str], Factors]
+
+
+def plan_norm(settings: Settings) -> Build:
+    """BatchNormalization, QBatchNormalization, Normalization and Rescaling: an affine layer."""
+    plans = {"Normalization": plan_normalization, "Rescaling": plan_rescaling}
+    plan = plans.get(settings.kind, plan_batch_norm)(settings)
+
+    def build(site: Site) -> Built:
+        (shape,) = site.shapes
+        spread = _spread(plan.axis, shape)
+        multiplier, offset = plan.factors(site.weights(plan.names), math.prod(spread), site.place)
+        step = affine(multiplier.reshape(spread), offset.reshape(spread))
+        return laid(site, (step,), shape)
+
+    return build
+
+
+def _spread(axis: Any, shape: Shape) -> Shape:
+    """The sizes of the named axes, from the first of them on, the others being 1."""
+    axes = axis if isinstance(axis, list) else [axis]
+    rank = len(shape)
+    places = []
+    for a in axes:
+        if type(a) is not int or not (0 < a <= rank or -rank <= a < 0):
+            raise Obstacle(f"axis={axis!r} of a tensor of shape {list(shape)}; use another axis")
+        places.append(a - 1 if a > 0 else a + rank)
+    first = min(places, default=0)
+    return tuple(n if first + i in places else 1 for i, n in enumerate(shape[first:]))
 
 
 def plan_batch_norm(settings: Settings) -> Normalisation:
@@ -56,11 +91,12 @@ def plan_batch_norm(settings: Settings) -> Normalisation:
         if spec is not None
     }
 
-    def step(arrays: Arrays, size: int, place: str) -> Step:
+    def factors(arrays: Arrays, size: int, place: str) -> Factors:
         values = {
             name: shapers[name](array).values.astype(np.float32) if name in shapers else array
             for name, array in arrays.items()
         }
+        values = {name: array.reshape(-1) for name, array in values.items()}
         for name, array in values.items():
             _require_size(array, size, f"{place}, {name}")
         spread = values["moving_variance"] + epsilon
@@ -79,7 +115,7 @@ def plan_batch_norm(settings: Settings) -> Normalisation:
             offset = values["beta"] + offset
         return _checked(inverse, offset, place)
 
-    return Normalisation(settings.get("axis", -1), names, step)
+    return Normalisation(settings.get("axis", -1), names, factors)
 
 
 def plan_normalization(settings: Settings) -> Normalisation:
@@ -93,7 +129,7 @@ def plan_normalization(settings: Settings) -> Normalisation:
     constants = [_constant(v, key) for v, key in zip(given, ("mean", "variance"), strict=True)]
     inverted = settings.flag("invert", False)
 
-    def step(arrays: Arrays, size: int, place: str) -> Step:
+    def factors(arrays: Arrays, size: int, place: str) -> Factors:
         moments = [arrays["mean"], arrays["variance"]] if names else constants
         for array, name in zip(moments, ("mean", "variance"), strict=True):
             guards.check_finite(array, f"{place}, {name}")
@@ -103,10 +139,10 @@ def plan_normalization(settings: Settings) -> Normalisation:
         spread = np.maximum(np.sqrt(variance), np.float32(1e-7)).astype(np.float64)
         shift = mean.astype(np.float64)
         if inverted:
-            return affine(spread, shift)
-        return affine(1 / spread, -shift / spread)
+            return spread, shift
+        return 1 / spread, -shift / spread
 
-    return Normalisation(axis, names, step)
+    return Normalisation(axis, names, factors)
 
 
 def plan_rescaling(settings: Settings) -> Normalisation:
@@ -115,16 +151,16 @@ def plan_rescaling(settings: Settings) -> Normalisation:
     scale = _constant(settings.get("scale"), "scale")
     offset = _constant(settings.get("offset", 0.0), "offset")
 
-    def step(arrays: Arrays, size: int, place: str) -> Step:
+    def factors(arrays: Arrays, size: int, place: str) -> Factors:
         return _checked(_broadcast(scale, size, place), _broadcast(offset, size, place), place)
 
-    return Normalisation(-1, (), step)
+    return Normalisation(-1, (), factors)
 
 
-def _checked(multiplier: NDArray[Any], offset: NDArray[Any], place: str) -> Step:
+def _checked(multiplier: NDArray[Any], offset: NDArray[Any], place: str) -> Factors:
     guards.check_finite(multiplier, f"{place}, multiplier")
     guards.check_finite(offset, f"{place}, offset")
-    return affine(multiplier, offset)
+    return multiplier, offset
 
 
 def _constant(value: Any, key: str) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,19 +11,35 @@ from numpy.typing import NDArray
 from flow.errors import UsageError
 from flow.frontend import guards
 from flow.frontend.hdf5 import WeightFile
+from flow.frontend.hgq_weights import Branch
 from flow.frontend.keras_config import LayerConfig, ModelConfig
 
-OPTIONAL = frozenset({"count"})
-"""Weights that a layer counts in and never reads: those of Normalization."""
+OPTIONAL = frozenset({"count", "iteration", "mask", "threshold", "pruning_step"})
+"""Weights that a layer counts in and never reads: of Normalization, folded and pruned layers."""
+
+RENAMED = {"depthwise_kernel": "kernel"}
+"""Weights that Keras 3 names otherwise."""
+
+Path = tuple[str, ...]
+"""The names of the models around a layer, and its own."""
+
+FOLDED = "Batchnorm"
+"""How the names of the classes of QKeras end that hold a normalisation in a group of its own."""
+
+NORM = frozenset({"gamma", "beta", "moving_mean", "moving_variance"})
+"""The weights of that normalisation."""
+
+WRAPPERS = frozenset({"TimeDistributed", "PruneLowMagnitude"})
+"""Classes whose weights are those of the layer in their setting `layer`."""
 
 
 class LayerWeights:
-    """The weights of each layer, read when asked for."""
+    """The weights of each layer, read when asked for; `model` with its inner models."""
 
     def __init__(self, file: WeightFile, model: ModelConfig) -> None:
         self._file = file
         self._root: tuple[str, ...] = ("model_weights",) if file.has(("model_weights",)) else ()
-        self._folders: dict[str, str] | None = None
+        self._folders: dict[Path, Path] | None = None
         if file.texts(self._root, "layer_names") is None:
             if not file.has(("layers",)) and not file.has(("_layer_checkpoint_dependencies",)):
                 raise UsageError(
@@ -31,7 +47,7 @@ class LayerWeights:
                     where=file.where,
                     hint="save them by model.save or model.save_weights",
                 )
-            self._folders = _folders(file, model)
+            self._folders = dict(_folders(file, model, (), ()))
 
     def read(self, layer: LayerConfig, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """The arrays, as float32, by name; the names are in the order in which Keras makes them.
@@ -42,10 +58,14 @@ class LayerWeights:
             return {}
         if self._folders is not None:
             return self._read_numbered(layer, names)
-        group = (*self._root, layer.name)
-        stored = self._file.texts(group, "weight_names") or ()
+        group = (*self._root, layer.path[0])
+        stored = self._stored(group, layer)
+        stored = tuple(path for path in stored if _base(path) not in OPTIONAL - set(names))
         by_name = {_base(path): path for path in stored}
-        if len(by_name) != len(stored) or set(by_name) - set(names) - OPTIONAL:
+        for name, other in RENAMED.items():
+            if name in names and name not in by_name and other in by_name and other not in names:
+                by_name[name] = by_name.pop(other)
+        if len(by_name) != len(stored) or set(by_name) - set(names):
             raise self._others(layer, names, tuple(_base(path) for path in stored))
         arrays: dict[str, NDArray[np.float32]] = {}
         for name in names:
@@ -55,13 +75,52 @@ class LayerWeights:
             arrays[name] = self._array((*group, by_name[name]), place)
         return arrays
 
+    def _stored(self, group: Path, layer: LayerConfig) -> tuple[str, ...]:
+        """The paths of the layer's weights below the group; inner models share one group."""
+        stored = self._file.texts(group, "weight_names") or ()
+        if len(layer.path) == 1:
+            return stored
+        return tuple(path for path in stored if layer.path[-1] in path.split("/")[:-1])
+
+    def branch(self, layer: LayerConfig) -> Branch:
+        """The variables of the layer and of the layers within it."""
+        place = f"{self._file.where}, layer {layer.name!r}"
+        if self._folders is not None:
+            return Branch(self._file, place, self._folders.get(layer.path, ()), None)
+        group = (*self._root, layer.path[0])
+        stored = self._stored(group, layer)
+        # The names start with those of the models and of the layer: `sequential/dense_1/kernel`.
+        head: tuple[str, ...] = ()
+        for path in stored[:1]:
+            parts = path.split("/")
+            own = layer.path[-1]
+            head = tuple(parts[: parts.index(own) + 1]) if own in parts else ()
+        start = "/".join(head) + "/" if head else ""
+        below = tuple(p.removeprefix(start) for p in stored)
+        return Branch(self._file, place, (*group, *head), below)
+
     def _read_numbered(
         self, layer: LayerConfig, names: Sequence[str]
     ) -> dict[str, NDArray[np.float32]]:
-        folder = (self._folders or {}).get(layer.name)
-        group = () if folder is None else (*folder.split("/"), "vars")
-        stored = self._file.children(group) if folder and self._file.has(group) else ()
-        extra = 1 if layer.kind == "Normalization" and len(stored) > len(names) else 0
+        folder = (self._folders or {}).get(layer.path, ())
+        if layer.kind in WRAPPERS:
+            folder = (*folder, "layer")
+        within = [name for name in names if name in NORM] if layer.kind.endswith(FOLDED) else []
+        if within:
+            rest = [name for name in names if name not in NORM]
+            return {
+                **self._numbered(layer, (*folder, "vars"), rest),
+                **self._numbered(layer, (*folder, "batchnorm", "vars"), within),
+            }
+        return self._numbered(layer, (*folder, "vars"), names)
+
+    def _numbered(
+        self, layer: LayerConfig, group: Path, names: Sequence[str]
+    ) -> dict[str, NDArray[np.float32]]:
+        """The arrays of one group, numbered in the order of the names."""
+        stored = self._file.children(group) if self._file.has(group) else ()
+        counted = layer.kind == "Normalization" or layer.kind.endswith(FOLDED)
+        extra = 1 if counted and len(stored) > len(names) else 0
         if stored != tuple(sorted(str(i) for i in range(len(names) + extra))):
             raise self._others(layer, names, stored)
         where = self._file.where
@@ -93,26 +152,34 @@ def _base(path: str) -> str:
     return path.rsplit("/", 1)[-1].split(":", 1)[0]
 
 
-def _folders(file: WeightFile, model: ModelConfig) -> dict[str, str]:
-    """The group of each layer in a Keras 3 weight file.
+def _folders(
+    file: WeightFile, model: ModelConfig, root: Path, path: Path
+) -> Iterator[tuple[Path, Path]]:
+    """The group of each layer in a Keras 3 weight file, of the layers of inner models too.
 
     A group is named after the class in snake case, the second of a class with `_1`, and so on, in
     the order of the layers; newer files also keep the layer's name beside it, which then counts.
     """
-    top = "layers" if file.has(("layers",)) else "_layer_checkpoint_dependencies"
-    stored = file.children((top,))
-    named = {file.text((top, child, "vars"), "name"): child for child in stored}
+    tops = ("layers", "_layer_checkpoint_dependencies")
+    top = next((t for t in tops if file.has((*root, t))), None)
+    if top is None:
+        return
+    stored = file.children((*root, top))
+    named = {file.text((*root, top, child, "vars"), "name"): child for child in stored}
     count: dict[str, int] = {}
-    folders: dict[str, str] = {}
     for layer in model.layers:
         if layer.kind == "InputLayer" and model.sequential:
+            continue
+        if (layer.module or "").startswith("keras.src.ops"):
             continue
         kind = snake_case(layer.kind)
         number = count.get(kind, 0)
         count[kind] = number + 1
         guess = kind if number == 0 else f"{kind}_{number}"
-        folders[layer.name] = f"{top}/{named.get(layer.name, guess)}"
-    return folders
+        folder = (*root, top, named.get(layer.name, guess))
+        yield (*path, layer.name), folder
+        if layer.inner is not None:
+            yield from _folders(file, layer.inner, folder, (*path, layer.name))
 
 
 def snake_case(name: str) -> str:

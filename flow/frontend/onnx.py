@@ -1,23 +1,35 @@
-"""Reads ONNX and QONNX files of dense networks, without a framework and without trust."""
+"""Reads ONNX and QONNX files, without a framework and without trust."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
 from flow.errors import UnsupportedModel
+from flow.frontend.onnx_builder import Builder
 from flow.frontend.onnx_file import OnnxGraph, OnnxInput, OnnxNode, read_graph, shown
+from flow.frontend.onnx_finish import finished
 from flow.frontend.onnx_nodes import apply_node
-from flow.frontend.onnx_values import (
-    Builder,
+from flow.frontend.onnx_views import (
     Constant,
     Obstacle,
     Unknown,
     Value,
     Variable,
     checked_size,
+    indices,
 )
-from flow.frontend.source import SourceDense, SourceInput, SourceModel, SourceQuantise
+from flow.frontend.source import (
+    HEADS,
+    SourceActivation,
+    SourceConv,
+    SourceDense,
+    SourceInput,
+    SourceModel,
+    SourceQuantise,
+)
 
 _FLOATS = (1, 10, 11)
 _INTEGERS = (2, 3, 4, 5, 6, 7, 9, 12, 13)
@@ -27,13 +39,42 @@ def read_onnx(path: Path) -> SourceModel:
     """The layers of an ONNX or QONNX file.
 
     Raises UsageError where the file cannot be read, and UnsupportedModel with every obstacle
-    where it holds more than dense layers, affine maps, activations and quantisers.
+    where it holds operators that no layer stands for.
     """
     graph = read_graph(path)
     needed = _needed(graph)
     uses = Counter(name for node in needed for name in node.inputs)
     uses.update(graph.outputs)
     build = Builder(batch=_batch(graph.inputs), opset=graph.opset, uses=uses)
+    values, obstacles = _values(build, graph, needed)
+    outputs = _outputs(build, graph, values, obstacles)
+    if obstacles:
+        raise UnsupportedModel(
+            f"this ONNX model cannot be represented: {len(obstacles)} "
+            + ("thing stands" if len(obstacles) == 1 else "things stand")
+            + " in the way",
+            where=path.name,
+            obstacles=tuple(obstacles),
+        )
+    layers = finished(build.layers, outputs)
+    if not any(isinstance(layer, SourceDense | SourceConv) for layer in layers):
+        raise UnsupportedModel("the model has no dense layer and no convolution", where=path.name)
+    quantised = any(isinstance(layer, SourceQuantise) for layer in layers)
+    return SourceModel(
+        name=path.stem,
+        format="qonnx" if quantised else "onnx",
+        layers=layers,
+        outputs=tuple(outputs),
+        sha256=graph.sha256,
+        classes=build.classes,
+        notes=tuple(build.notes),
+    )
+
+
+def _values(
+    build: Builder, graph: OnnxGraph, needed: list[OnnxNode]
+) -> tuple[dict[str, Value], list[str]]:
+    """What every tensor is, and what stands in the way."""
     values: dict[str, Value] = {name: Constant(array) for name, array in graph.constants.items()}
     obstacles: list[str] = []
     for given in graph.inputs:
@@ -45,37 +86,25 @@ def read_onnx(path: Path) -> SourceModel:
     for node in needed:
         for name in node.inputs:
             if name in graph.opaque and name not in values:
-                obstacles.append(f"initialiser {shown(name)}: {graph.opaque[name]}")
-                values[name] = Unknown()
+                values[name] = _opaque(node, name, graph, obstacles)
         try:
-            if any(name in uses for name in node.outputs[1:]):
-                raise Obstacle("only its first result is supported")
-            result = apply_node(build, node, tuple(values[n] if n else None for n in node.inputs))
+            results = apply_node(build, node, tuple(values[n] if n else None for n in node.inputs))
+            if any(n in build.uses for n in node.outputs[len(results) :]):
+                raise Obstacle("one of its results is not supported")
         except Obstacle as obstacle:
             obstacles.append(f"{node.place}: {obstacle}")
-            result = Unknown()
+            results = ()
         values.update({name: Unknown() for name in node.outputs})
-        values[node.outputs[0]] = result
-    outputs = [_output(build, name, values[name], obstacles) for name in graph.outputs]
-    if obstacles:
-        raise UnsupportedModel(
-            f"this ONNX model cannot be represented: {len(obstacles)} "
-            + ("thing stands" if len(obstacles) == 1 else "things stand")
-            + " in the way",
-            where=path.name,
-            obstacles=tuple(obstacles),
-        )
-    if not any(isinstance(layer, SourceDense) for layer in build.layers.values()):
-        raise UnsupportedModel("the model has no dense layer", where=path.name)
-    quantised = any(isinstance(layer, SourceQuantise) for layer in build.layers.values())
-    return SourceModel(
-        name=path.stem,
-        format="qonnx" if quantised else "onnx",
-        layers=tuple(build.layers.values()),
-        outputs=tuple(outputs),
-        sha256=graph.sha256,
-        notes=tuple(build.notes),
-    )
+        values.update(zip(node.outputs, results, strict=False))
+    return values, obstacles
+
+
+def _opaque(node: OnnxNode, name: str, graph: OnnxGraph, obstacles: list[str]) -> Value:
+    """An initialiser that holds no numbers: nothing where an operator takes that, else unknown."""
+    if node.op in ("Resize", "Upsample") and graph.opaque[name] == "it is empty":
+        return Constant(np.zeros(0, dtype=np.float32))
+    obstacles.append(f"initialiser {shown(name)}: {graph.opaque[name]}")
+    return Unknown()
 
 
 def _needed(graph: OnnxGraph) -> list[OnnxNode]:
@@ -107,12 +136,43 @@ def _input(build: Builder, given: OnnxInput) -> Variable:
     return Variable(given.name, shape, shape, integer=given.data_type not in _FLOATS)
 
 
+def _outputs(
+    build: Builder, graph: OnnxGraph, values: dict[str, Value], obstacles: list[str]
+) -> list[str]:
+    """The layers of the outputs; beside scores, the label that follows from them is left out."""
+    outputs = []
+    for name in graph.outputs:
+        value = values[name]
+        if build.classes and len(graph.outputs) > 1 and _is_label(build, value):
+            build.note(f"output {shown(name)} is left out: it is the class of the largest score")
+            continue
+        try:
+            outputs.append(_output(build, name, value, obstacles))
+        except Obstacle as obstacle:
+            obstacles.append(f"output {shown(name)}: {obstacle}")
+    return outputs
+
+
+def _is_label(build: Builder, value: Value) -> bool:
+    if not isinstance(value, Variable):
+        return False
+    layer = build.layers[value.layer]
+    return isinstance(layer, SourceActivation) and layer.function == "argmax"
+
+
 def _output(build: Builder, name: str, value: Value, obstacles: list[str]) -> str:
     """The layer of an output, in the shape that the file gives it."""
     if isinstance(value, Constant):
         obstacles.append(f"output {shown(name)}: it does not depend on the input")
     if not isinstance(value, Variable):
         return name
-    if isinstance(build.layers[value.layer], SourceInput):
+    layer = build.layers[value.layer]
+    if isinstance(layer, SourceInput):
         obstacles.append(f"output {shown(name)}: it is an input")
-    return build.shaped(value, value.shape or (1,), f"output {shown(name)}")
+    if value.code is not None:
+        raise Obstacle("it holds the integers of QuantizeLinear; end the model in DequantizeLinear")
+    head = isinstance(layer, SourceActivation) and layer.function in HEADS
+    if head and value.view is None:
+        return value.layer  # a head stays the last layer, whatever axes of one element follow
+    shape = value.shape or (1,)
+    return build.laid(value, indices(value).reshape(shape), f"output {shown(name)}")

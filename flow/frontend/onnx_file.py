@@ -29,12 +29,17 @@ _TYPES: Mapping[int, tuple[str, str, str]] = {
     1: ("<f4", "float_data", "<f4"),
     2: ("u1", "int32_data", "u1"),
     3: ("i1", "int32_data", "i1"),
+    4: ("<u2", "int32_data", "<u2"),
+    5: ("<i2", "int32_data", "<i2"),
     6: ("<i4", "int32_data", "<i4"),
     7: ("<i8", "int64_data", "<i8"),
     9: ("?", "int32_data", "?"),
     10: ("<f2", "", ""),
     11: ("<f8", "double_data", "<f8"),
+    12: ("<u4", "uint64_data", "<u4"),
+    13: ("<u8", "uint64_data", "<u8"),
 }
+_STRING = 8
 _INLINE = "save the model with its weights inside the file: onnx.save(model, path)"
 
 
@@ -94,7 +99,8 @@ def read_graph(path: Path) -> OnnxGraph:
     graph = model.graph
     if len(graph.node) > MAX_NODES:
         raise UsageError(
-            f"the graph has {len(graph.node)} nodes; at most {MAX_NODES} are read", where=where
+            f"the graph has {len(graph.node)} nodes; at most {MAX_NODES} are read",
+            where=where,
         )
     if not graph.node:
         raise UsageError("this is not an ONNX model: it has no nodes", where=where)
@@ -107,7 +113,9 @@ def read_graph(path: Path) -> OnnxGraph:
         )
     if graph.sparse_initializer:
         raise UnsupportedModel(
-            "the model holds sparse tensors", where=where, hint="save its weights as dense arrays"
+            "the model holds sparse tensors",
+            where=where,
+            hint="save its weights as dense arrays",
         )
     constants: dict[str, NDArray[Any]] = {}
     opaque: dict[str, str] = {}
@@ -119,6 +127,9 @@ def read_graph(path: Path) -> OnnxGraph:
             opaque[name] = "it is empty"
         elif tensor.data_type in _TYPES:
             constants[name] = _array(tensor, f"initialiser {shown(name)}", where)
+        elif tensor.data_type == _STRING and len(tensor.string_data) == math.prod(tensor.dims):
+            labels = [v.decode("utf-8", "replace") for v in tensor.string_data]
+            constants[name] = np.array(labels, dtype=object)
         else:
             opaque[name] = f"it holds elements of the ONNX type {tensor.data_type}"
     inputs = tuple(
@@ -165,12 +176,12 @@ def _parse(content: bytes, where: str) -> Any:
 def _opset(model: Any, where: str) -> int:
     from onnx.defs import onnx_opset_version
 
-    versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    versions = sorted({o.version for o in model.opset_import if o.domain in ("", "ai.onnx")})
     newest = int(onnx_opset_version())
-    if len(versions) != 1 or not 6 <= versions[0] <= newest:
+    if len(versions) != 1 or not 1 <= versions[0] <= newest:
         told = ", ".join(map(str, versions)) or "none"
         raise UsageError(
-            f"the model uses the ONNX operator set {told}; 6 to {newest} are read",
+            f"the model uses the ONNX operator set {told}; 1 to {newest} are read",
             where=where,
             hint="convert it with onnx.version_converter.convert_version(model, 21)",
         )
@@ -181,7 +192,9 @@ def _refuse_external(model: Any, where: str) -> None:
     for tensor in _tensors(model):
         if tensor.data_location == 1 or tensor.external_data:
             raise UsageError(
-                f"tensor {shown(tensor.name)} lies in another file", where=where, hint=_INLINE
+                f"tensor {shown(tensor.name)} lies in another file",
+                where=where,
+                hint=_INLINE,
             )
 
 
@@ -225,7 +238,8 @@ def _array(tensor: Any, what: str, where: str) -> NDArray[Any]:
         raise UsageError(f"{what} holds float16 values outside raw_data", where=where)
     if there != count:
         raise UsageError(
-            f"{what} declares {count} elements {list(shape)}, but holds {there:g}", where=where
+            f"{what} declares {count} elements {list(shape)}, but holds {there:g}",
+            where=where,
         )
     if 0 in shape:
         raise UsageError(f"{what} is empty: {list(shape)}", where=where)
@@ -269,6 +283,8 @@ def _node(node: Any, where: str) -> OnnxNode:
                 attributes[key] = int(a.i)
             case 3:
                 attributes[key] = a.s.decode("utf-8", "replace")
+            case 4 if a.t.data_type in _TYPES and 0 in a.t.dims:
+                attributes[key] = np.zeros(0, dtype=_TYPES[a.t.data_type][0])
             case 4 if a.t.data_type in _TYPES:
                 what = f"attribute {shown(a.name)} of {_text(node.op_type)} node {shown(node.name)}"
                 attributes[key] = _array(a.t, what, where)

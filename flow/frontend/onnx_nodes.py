@@ -1,236 +1,261 @@
-"""ONNX operators on tensors that depend on the inputs: a rule for each."""
+"""ONNX operators on tensors that depend on the inputs: the rule of each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flow.frontend import onnx_arithmetic as arithmetic
+from flow.frontend import onnx_choices as choices
+from flow.frontend import onnx_finn as finn
+from flow.frontend import onnx_functions as functions
+from flow.frontend import onnx_heads as heads
+from flow.frontend import onnx_ml as ml
+from flow.frontend import onnx_pools as pools
+from flow.frontend import onnx_qdq as qdq
+from flow.frontend import onnx_qlinear as qlinear
 from flow.frontend import onnx_shapes as shapes
-from flow.frontend.onnx_constants import CASTS, FOLDED, fold
+from flow.frontend import onnx_steps as steps
+from flow.frontend import onnx_windows as windows
+from flow.frontend.onnx_attributes import Args, variable
+from flow.frontend.onnx_builder import Builder
+from flow.frontend.onnx_constants import FOLDED, folded
+from flow.frontend.onnx_dense import gemm, matmul
 from flow.frontend.onnx_file import OnnxNode, shown
-from flow.frontend.onnx_quant import DOMAINS, bipolar_quant, quant
-from flow.frontend.onnx_shapes import variable
-from flow.frontend.onnx_values import (
-    Builder,
-    Constant,
-    Obstacle,
-    Unknown,
-    Value,
-    Variable,
-)
-from flow.frontend.source import Function, SourceActivation
+from flow.frontend.onnx_quant import bipolar_quant, quant, trunc
+from flow.frontend.onnx_refusals import REFUSED, REFUSED_QONNX
+from flow.frontend.onnx_resize import resize, upsample
+from flow.frontend.onnx_views import Constant, Obstacle, Unknown, Value, Variable
+from flow.frontend.source import Function
 
-Array = NDArray[Any]
-Args = tuple[Value | None, ...]
-Rule = Callable[[Builder, OnnxNode, Args], Value]
+Rule = Callable[[Builder, OnnxNode, Args], Value | tuple[Value, ...]]
+
+DOMAINS = (
+    "qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas", "finn", "qonnx",
+    "qonnx.custom_op.channels_last",
+)  # fmt: skip
+"""The names that QONNX, Brevitas and FINN have given to one set of operators."""
 
 
-def apply_node(build: Builder, node: OnnxNode, args: Args) -> Value:
-    """The first result of a node; Obstacle where it cannot be represented."""
-    if node.domain in DOMAINS:
-        rule = _QUANTISERS.get(node.op)
-        if rule is None:
-            raise Obstacle(f"the operator {node.op} of QONNX is not supported")
-    elif node.domain == "ai.onnx.ml":
-        if node.op not in _ML:
-            raise Obstacle(_REFUSED_ML)
-        rule = _ML[node.op]
-    elif node.op in _REFUSED:
-        raise Obstacle(_REFUSED[node.op])
-    elif node.domain:
-        raise Obstacle(f"the operator set {shown(node.domain)} is unknown")
-    elif node.op not in _RULES and node.op not in FOLDED and not node.has_subgraph:
-        raise Obstacle("this operator is not supported")
-    else:
-        rule = _RULES.get(node.op, _refuse)
+def apply_node(build: Builder, node: OnnxNode, args: Args) -> tuple[Value, ...]:
+    """The results of a node; Obstacle where it cannot be represented."""
+    build.moves(0)
+    constant = not node.domain and not any(isinstance(a, Variable | Unknown) for a in args)
+    constant = constant and node.op in FOLDED and not node.has_subgraph
+    if constant:
+        results = folded(node, tuple(a if isinstance(a, Constant) else None for a in args))
+        build.moves(sum(r.values.size for r in results))
+        return results
+    rule = _rule(node)
     if node.has_subgraph:
         raise Obstacle("control flow has no circuit; export the model without it")
     if any(isinstance(a, Unknown) for a in args):
-        return Unknown()
-    if not node.domain and node.op != "Shape" and all(not isinstance(a, Variable) for a in args):
-        return _folded(node, args)
+        return (Unknown(),) * len(node.outputs)
+    if any(isinstance(a, Variable) and a.code for a in args) and node.op not in _ON_CODES:
+        raise Obstacle("it computes on the integers of QuantizeLinear; export in the QDQ format")
     if any(isinstance(a, Variable) and a.integer for a in args) and node.op not in _ON_INTEGERS:
         raise Obstacle("it computes on integers; cast them to float first")
     try:
         with np.errstate(all="ignore"):  # what is not finite is found where it becomes a weight
-            return rule(build, node, args)
-    except (IndexError, ValueError, TypeError, OverflowError) as error:
+            result = rule(build, node, args)
+    except (
+        IndexError,
+        ValueError,
+        TypeError,
+        OverflowError,
+        ZeroDivisionError,
+    ) as error:
         raise Obstacle("its operands or attributes do not fit") from error
+    return result if isinstance(result, tuple) else (result,)
 
 
-def _folded(node: OnnxNode, args: Args) -> Constant:
-    constants = [a if isinstance(a, Constant) else None for a in args]
-    values = fold(node, tuple(None if c is None else c.values for c in constants))
-    first = constants[0] if constants else None
-    step = first.step if first is not None and node.op in _KEEPS_STEP else None
-    if step is not None and step.size > 1:
-        # A step for each channel moves with the weights; other shapes lose it.
-        full = np.broadcast_to(step, first.values.shape) if first is not None else step
-        step = np.transpose(full, node.attributes.get("perm")) if node.op == "Transpose" else None
-    return Constant(values, step)
+def _rule(node: OnnxNode) -> Rule:
+    if node.domain in DOMAINS:
+        last = node.domain.endswith("channels_last")
+        rule = (_CHANNELS_LAST if last else _QONNX).get(node.op)
+        if rule is None:
+            told = f"the operator {shown(node.op)[1:-1]} of QONNX is not supported"
+            raise Obstacle(REFUSED_QONNX.get(node.op, told))
+        return rule
+    if node.domain == "ai.onnx.ml":
+        if node.op not in _ML:
+            raise Obstacle(REFUSED.get(node.op, ml.REFUSED))
+        return _ML[node.op]
+    if node.domain == "com.microsoft" and node.op in _MICROSOFT:
+        return _MICROSOFT[node.op]
+    if node.domain:
+        raise Obstacle(REFUSED.get(node.op) or f"the operator set {shown(node.domain)} is unknown")
+    if node.op in REFUSED:
+        raise Obstacle(REFUSED[node.op])
+    if node.op not in _RULES and node.op not in FOLDED and not node.has_subgraph:
+        raise Obstacle("this operator is not supported")
+    return _RULES.get(node.op, _refuse)
 
 
 def _batch_normalization(build: Builder, node: OnnxNode, args: Args) -> Value:
+    return _normalised(build, node, args, last=False)
+
+
+def _batch_normalization_last(build: Builder, node: OnnxNode, args: Args) -> Value:
+    return _normalised(build, node, args, last=True)
+
+
+def _normalised(build: Builder, node: OnnxNode, args: Args, last: bool) -> Value:
+    """scale * (x - mean) / sqrt(variance + epsilon) + bias for each channel, in float32."""
     x = variable(args[0])
-    if node.attributes.get("training_mode", 0) or any(node.outputs[1:]):
+    if node.attributes.get("training_mode", 0) or any(build.uses[n] for n in node.outputs[1:]):
         raise Obstacle("it is in training mode; export the model for inference")
     if not all(isinstance(a, Constant) and a.values.ndim == 1 for a in args[1:5]):
         raise Obstacle("its parameters are not constant vectors")
     scale, bias, mean, variance = (a.values for a in args[1:5] if isinstance(a, Constant))
-    if not x.shape or any(p.shape != (x.shape[0],) for p in (scale, bias, mean, variance)):
+    axis = len(x.shape) - 1 if last else 0
+    if not x.shape or any(p.shape != (x.shape[axis],) for p in (scale, bias, mean, variance)):
         raise Obstacle(f"its parameters do not fit the channels of {['batch', *x.shape]}")
     epsilon = np.float32(node.attributes.get("epsilon", 1e-5))
     multiplier = scale / np.sqrt(variance + epsilon)
     offset = bias - mean * multiplier
-    channels = (-1, *(1 for _ in x.shape[1:]))
+    channels = tuple(-1 if a == axis else 1 for a in range(len(x.shape)))
     return build.affine(node, x, multiplier.reshape(channels), offset.reshape(channels))
 
 
-def _activation(function: Function) -> Rule:
-    def rule(build: Builder, node: OnnxNode, args: Args) -> Value:
-        return build.activation(node, variable(args[0]), function)
-
-    return rule
+def _reduction(pool: pools.PoolKind) -> Rule:
+    return lambda build, node, args: pools.reduction(build, node, args, pool)
 
 
-def _hard_sigmoid(build: Builder, node: OnnxNode, args: Args) -> Value:
-    alpha, beta = (float(node.attributes.get(k, d)) for k, d in (("alpha", 0.2), ("beta", 0.5)))
-    x, one = variable(args[0]), np.ones(1, dtype=np.float32)
-    if np.float32(alpha) == np.float32(0.2) and beta == 0.5:
-        return build.activation(node, x, "hard_sigmoid")
-    # clip(a x + b, 0, 1) = (clip(2 a x + 2 b - 1, -1, 1) + 1) / 2
-    name = node.outputs[0]
-    inner, clipped = (build.fresh(f"{name}_{part}") for part in ("scaled", "clipped"))
-    scaled = build.affine(node, x, 2 * alpha * one, (2 * beta - 1) * one, inner)
-    build.add(SourceActivation(clipped, (scaled.layer,), node.place, "hard_tanh"))
-    return build.affine(node, Variable(clipped, x.built, x.shape), one / 2, one / 2)
-
-
-def _clip(build: Builder, node: OnnxNode, args: Args) -> Value:
-    bounds = [node.attributes.get("min"), node.attributes.get("max")]
-    for i, a in enumerate(args[1:3]):
-        if isinstance(a, Variable) or (isinstance(a, Constant) and a.values.size != 1):
-            raise Obstacle("its bounds are not constants")
-        bounds[i] = float(a.values.ravel()[0]) if isinstance(a, Constant) else bounds[i]
-    lo = -np.inf if bounds[0] is None or bounds[0] <= -3.4e38 else bounds[0]
-    hi = np.inf if bounds[1] is None or bounds[1] >= 3.4e38 else bounds[1]
-    if (lo, hi) == (0, np.inf):
-        return build.activation(node, variable(args[0]), "relu")
-    if (lo, hi) == (-1, 1):
-        return build.activation(node, variable(args[0]), "hard_tanh")
-    raise Obstacle(f"the bounds {lo:g} and {hi:g} are not supported; use Relu, or -1 and 1")
-
-
-def _softmax(build: Builder, node: OnnxNode, args: Args) -> Value:
-    x = variable(args[0])
-    rank = len(x.shape) + 1
-    old = build.opset < 13
-    axis = shapes.axis_behind_batch(int(node.attributes.get("axis", 1 if old else -1)), rank)
-    # Before operator set 13, all axes from this one on are one.
-    one_axis = np.prod(x.shape[axis:-1], dtype=np.int64) == 1 if old else axis == rank - 2
-    if not one_axis:
-        raise Obstacle("it does not work along the last axis")
-    source = build.shaped(x, x.shape, node.place)
-    return build.activation(node, Variable(source, x.shape, x.shape), "softmax")
-
-
-def _argmax(build: Builder, node: OnnxNode, args: Args) -> Value:
-    x = variable(args[0])
-    axis = shapes.axis_behind_batch(int(node.attributes.get("axis", 0)), len(x.shape) + 1)
-    if axis != len(x.shape) - 1 or node.attributes.get("select_last_index", 0):
-        raise Obstacle("it is not the lowest index along the last axis")
-    source = build.shaped(x, x.shape, node.place)
-    build.add(SourceActivation(node.outputs[0], (source,), node.place, "argmax"))
-    shape = (*x.shape[:-1], 1) if node.attributes.get("keepdims", 1) else x.shape[:-1]
-    return Variable(node.outputs[0], x.shape[:-1] or (1,), shape, integer=True)
-
-
-def _identity(build: Builder, node: OnnxNode, args: Args) -> Value:
-    return variable(args[0])
-
-
-def _dropout(build: Builder, node: OnnxNode, args: Args) -> Value:
-    mode = args[2] if len(args) > 2 else None
-    if mode is not None and not (isinstance(mode, Constant) and not mode.values.any()):
-        raise Obstacle("it is in training mode; export the model for inference")
-    return variable(args[0])
-
-
-def _cast(build: Builder, node: OnnxNode, args: Args) -> Value:
-    x, to = variable(args[0]), int(node.attributes.get("to", 0))
-    if to not in CASTS or (to not in (1, 11) and not x.integer):
-        raise Obstacle("it casts to a type that cuts its values")
-    if x.integer and to in (2, 3, 9):
-        raise Obstacle("it casts integers to a narrow type")
-    return Variable(x.layer, x.built, x.shape, integer=to not in (1, 11))
-
-
-def _scaler(build: Builder, node: OnnxNode, args: Args) -> Value:
-    offset, scale = (
-        np.asarray(node.attributes.get(k, [d]), dtype=np.float32)
-        for k, d in (("offset", 0.0), ("scale", 1.0))
-    )
-    return build.affine(node, variable(args[0]), scale, -offset * scale)
+def _global(pool: pools.PoolKind) -> Rule:
+    return lambda build, node, args: pools.global_pool(build, node, variable(args[0]), pool)
 
 
 def _refuse(build: Builder, node: OnnxNode, args: Args) -> Value:
     raise Obstacle("this operator is supported on constants only")
 
 
-_ON_INTEGERS = ("Cast", "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape",
-                "Transpose", "Dropout")  # fmt: skip
-_KEEPS_STEP = ("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
-
-_QUANTISERS: Mapping[str, Rule] = {"Quant": quant, "BipolarQuant": bipolar_quant}
-_ML: Mapping[str, Rule] = {"Scaler": _scaler}
-_REFUSED_ML = (
-    "this operator of ai.onnx.ml is not supported; convert with options={'zipmap': False} and "
-    "keep the scores only, or save the estimator with skops"
-)
-
-_LATER = "convolution and pooling are not supported yet; only dense networks are"
-_REFUSED: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
-         "Pad"), _LATER),
-    "LogSoftmax": "a logarithm has no circuit; end the model in its logits or in Softmax",
-    "QuantizeLinear": "the quantisers of ONNX are not supported yet; export QONNX or float",
-    "DequantizeLinear": "the quantisers of ONNX are not supported yet; export QONNX or float",
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), "recurrent layers are not supported"),
-    **dict.fromkeys(
-        ("LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Gelu", "Softplus", "Softsign", "Mish",
-         "HardSwish", "Swish", "ThresholdedRelu", "Erf"),
-        "this activation is not supported; use Relu, Sigmoid, HardSigmoid or Tanh"),
-}  # fmt: skip
-
-_RULES: Mapping[str, Rule] = {
-    "Gemm": arithmetic.gemm,
-    "MatMul": arithmetic.matmul,
-    "Add": arithmetic.add,
-    "Sub": arithmetic.sub,
-    "Mul": arithmetic.mul,
-    "Div": arithmetic.div,
-    "Neg": arithmetic.neg,
-    "BatchNormalization": _batch_normalization,
-    "Relu": _activation("relu"),
-    "Sigmoid": _activation("sigmoid"),
-    "Tanh": _activation("tanh"),
-    "HardSigmoid": _hard_sigmoid,
-    "Clip": _clip,
-    "Softmax": _softmax,
-    "ArgMax": _argmax,
-    "Identity": _identity,
-    "Dropout": _dropout,
-    "Cast": _cast,
+_SHAPES: Mapping[str, Rule] = {
     "Shape": shapes.shape_of,
+    "Identity": shapes.identity,
+    "Dropout": shapes.dropout,
     "Reshape": shapes.reshape,
     "Flatten": shapes.flatten,
     "Squeeze": shapes.squeeze,
     "Unsqueeze": shapes.unsqueeze,
     "Transpose": shapes.transpose,
-    "Concat": shapes.concat,
+    "Slice": shapes.slice_of,
+    "Split": shapes.split,
+    "Gather": shapes.gather,
+    "GatherND": shapes.gather_nd,
+    "Expand": shapes.expand,
+    "Tile": shapes.tile,
+    "DepthToSpace": shapes.depth_to_space,
+    "SpaceToDepth": shapes.space_to_depth,
+    "Resize": resize,
+    "Upsample": upsample,
+}
+"""Operators that move elements."""
+
+_ON_CODES = (
+    *_SHAPES, "Cast", "MaxPool", "Clip", "DequantizeLinear", "QLinearConv", "QLinearMatMul",
+    "QGemm", "QLinearAdd", "QLinearMul", "QLinearGlobalAveragePool",
+)  # fmt: skip
+"""Operators that take the integers of QuantizeLinear."""
+
+_ON_INTEGERS = (*_ON_CODES, "Not", "Where", "ArrayFeatureExtractor", "ZipMap")
+"""Operators that take integers of any kind."""
+
+_QONNX: Mapping[str, Rule] = {
+    "Quant": quant,
+    "IntQuant": quant,
+    "BipolarQuant": bipolar_quant,
+    "Trunc": trunc,
+    "MultiThreshold": finn.multi_threshold,
+    "Im2Col": finn.im2col,
+    "MaxPoolNHWC": finn.max_pool_last,
+    "QuantAvgPool2d": finn.quant_average_pool,
+}
+_CHANNELS_LAST: Mapping[str, Rule] = {
+    "Conv": finn.conv_last,
+    "MaxPool": finn.max_pool_last,
+    "BatchNormalization": _batch_normalization_last,
+}
+_ML: Mapping[str, Rule] = {
+    "Scaler": ml.scaler,
+    "LinearRegressor": ml.linear_regressor,
+    "LinearClassifier": ml.linear_classifier,
+    "Normalizer": ml.normalizer,
+    "ArrayFeatureExtractor": ml.labels,
+    "ZipMap": ml.zip_map,
+}
+_MICROSOFT: Mapping[str, Rule] = {
+    "QuantizeLinear": qdq.quantize,
+    "DequantizeLinear": qdq.dequantize,
+    "Gelu": functions.gelu,
+    "QGemm": qlinear.qlinear_gemm,
+    "QLinearAdd": qlinear.qlinear_add,
+    "QLinearMul": qlinear.qlinear_mul,
+    "QLinearGlobalAveragePool": qlinear.qlinear_average,
+}
+
+_UNARY: Mapping[str, Function] = {
+    "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "HardSwish": "hard_swish",
+    "Softplus": "softplus", "Softsign": "softsign", "Mish": "mish", "Erf": "erf",
+    "Exp": "exponential", "Log": "log", "Sqrt": "sqrt", "Abs": "abs", "Reciprocal": "reciprocal",
+    "Sin": "sin", "Cos": "cos", "Atan": "arctan",
+}  # fmt: skip
+
+_RULES: Mapping[str, Rule] = {
+    **_SHAPES,
+    **{op: functions.elementwise(function) for op, function in _UNARY.items()},
+    "Gemm": gemm,
+    "MatMul": matmul,
+    "Add": arithmetic.add,
+    "Sub": arithmetic.sub,
+    "Mul": arithmetic.mul,
+    "Div": arithmetic.div,
+    "Neg": arithmetic.neg,
+    "Sum": arithmetic.total,
+    "Mean": arithmetic.mean,
+    "Max": choices.maximum,
+    "Min": choices.minimum,
+    "Where": choices.where,
+    "BatchNormalization": _batch_normalization,
+    "LeakyRelu": functions.with_alpha("leaky_relu", 0.01),
+    "Elu": functions.with_alpha("elu", 1.0),
+    "Celu": functions.with_alpha("celu", 1.0),
+    "PRelu": functions.prelu,
+    "Selu": functions.selu,
+    "HardSigmoid": functions.hard_sigmoid,
+    "Gelu": functions.gelu,
+    "Swish": functions.swish,
+    "Clip": functions.clip,
+    "Floor": steps.rounded("floor"),
+    "Ceil": steps.rounded("ceil"),
+    "Round": steps.rounded("half_even"),
+    "Sign": steps.sign,
+    "Pow": functions.power,
+    "Greater": steps.compared(at_least=False, turned=False),
+    "GreaterOrEqual": steps.compared(at_least=True, turned=False),
+    "Less": steps.compared(at_least=False, turned=True),
+    "LessOrEqual": steps.compared(at_least=True, turned=True),
+    "Not": steps.negation,
+    "Softmax": heads.softmax,
+    "LogSoftmax": heads.log_softmax,
+    "ArgMax": heads.argmax,
+    "TopK": heads.top_k,
+    "Cast": functions.cast,
+    "Concat": arithmetic.concat,
+    "Pad": shapes.pad,
+    "Conv": windows.conv,
+    "ConvTranspose": windows.conv_transpose,
+    "MaxPool": pools.max_pool,
+    "AveragePool": pools.average_pool,
+    "GlobalAveragePool": _global("average"),
+    "GlobalMaxPool": _global("max"),
+    "ReduceMax": _reduction("max"),
+    "ReduceMean": _reduction("average"),
+    "ReduceSum": _reduction("sum"),
+    "ReduceMin": pools.reduce_min,
+    "QuantizeLinear": qdq.quantize,
+    "DequantizeLinear": qdq.dequantize,
+    "QLinearConv": qlinear.qlinear_conv,
+    "QLinearMatMul": qlinear.qlinear_matmul,
 }

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from flow.frontend.float_model import evaluate_layer
+from flow.frontend.input_grids import shared_grid
 from flow.frontend.rational import full, power_of_two, rational
 from flow.frontend.source import (
     FloatArray,
-    Quantiser,
     SourceAffine,
     SourceInput,
     SourceLayer,
     SourceModel,
     SourceQuantise,
 )
+from flow.ir.rounding import Overflow, Rounding
 from flow.ir.tensor import FractionArray, TensorType, tensor_type
 
 WIDEST = 32
 """Bits of the widest input port that is made to hold data exactly."""
+
+UNBOUNDED = 1 << 40
+"""An end of a quantiser that never overflows; an input takes its range from data instead."""
 
 DEFAULT_BITS = 16
 ASSUMED = 8.0
@@ -41,6 +44,8 @@ class Port:
     offset: FractionArray
     absorbed: str | None = None
     step: FractionArray | None = None
+    rounding: Rounding = "half_even"
+    overflow: Overflow = "saturate"
 
 
 def plan_ports(
@@ -52,9 +57,9 @@ def plan_ports(
 ) -> tuple[dict[str, Port], tuple[str, ...]]:
     """A port for each input of the model, and notes on what was decided for want of a quantiser.
 
-    A quantiser that rounds to nearest even and saturates becomes the coding of the input, also
-    behind an affine map with positive factors. Any other input gets a fixed-point type of `bits`
-    bits that covers the data, or, if `exact_input`, the narrowest that holds every datum.
+    A quantiser becomes the coding of the input, also behind an affine map with positive factors.
+    Any other input gets a fixed-point type of `bits` bits that covers the data, or, if
+    `exact_input`, the narrowest that holds every datum.
     """
     ports: dict[str, Port] = {}
     notes: list[str] = []
@@ -63,7 +68,11 @@ def plan_ports(
             continue
         data = calibration.get(layer.name)
         array = None if data is None else np.asarray(data, dtype=np.float64)
-        port = _quantiser_port(model, layer, array, notes)
+        port = _quantiser_port(model, layer)
+        if port is None:
+            port = _shared_port(model, layer, array, notes)
+        if port is not None and port.tensor.hull.hi >= UNBOUNDED:
+            port = _bounded(layer, port, array, notes)
         if port is None:
             port = _data_port(layer, array, bits, exact_input, signed, notes)
         ports[layer.name] = port
@@ -91,35 +100,52 @@ def grid(data: FloatArray) -> int | None:
     return int((exponent - 53 + low_bit).min())
 
 
-def _quantiser_port(
-    model: SourceModel, layer: SourceInput, data: FloatArray | None, notes: list[str]
-) -> Port | None:
+def _quantiser_port(model: SourceModel, layer: SourceInput) -> Port | None:
     multiplier, offset = full(1, layer.shape), full(0, layer.shape)
     reader = _only_reader(model, layer)
     if isinstance(reader, SourceAffine) and (reader.multiplier > 0).all():
         multiplier = np.broadcast_to(rational(reader.multiplier), layer.shape)
         offset = np.broadcast_to(rational(reader.offset), layer.shape)
-        if data is not None:
-            data = evaluate_layer(reader, data)
         reader = _only_reader(model, reader)
-    if not isinstance(reader, SourceQuantise) or reader.quantiser.rounding != "half_even":
+    if not isinstance(reader, SourceQuantise):
         return None
     q = reader.quantiser
-    if q.overflow == "wrap":
-        if data is None or not _inside(q, data):
-            return None
-        notes.append(
-            f"input {layer.name!r}: values outside the range of {reader.name!r} saturate, "
-            "where the model wraps; the calibration data have none"
-        )
     step = np.broadcast_to(rational(q.step), layer.shape)
     tensor = tensor_type(layer.shape, q.lo, q.hi, step / multiplier)
-    return Port(tensor, -offset / multiplier, reader.name, step)
+    return Port(tensor, -offset / multiplier, reader.name, step, q.rounding, q.overflow)
 
 
-def _inside(q: Quantiser, data: FloatArray) -> bool:
-    whole = np.rint(data / q.step.astype(np.float64))
-    return bool((whole >= q.lo).all() and (whole <= q.hi).all())
+def _shared_port(
+    model: SourceModel, layer: SourceInput, data: FloatArray | None, notes: list[str]
+) -> Port | None:
+    largest = float(np.abs(data).max()) if data is not None and data.size else None
+    shared = shared_grid(model, layer, largest)
+    if shared is None:
+        return None
+    if shared.unreached and shared.limit is not None:
+        notes.append(
+            f"input {layer.name!r}: {shared.unreached} of its quantisers tell apart only inputs "
+            f"beyond +-{float(shared.limit / 2):g}, which are not expected"
+        )
+    return Port(shared.tensor, full(0, layer.shape), rounding="floor", overflow=shared.overflow)
+
+
+def _bounded(layer: SourceInput, port: Port, data: FloatArray | None, notes: list[str]) -> Port:
+    """The port with the range that the data need, as its quantiser has none."""
+    largest, lowest = ASSUMED, -ASSUMED
+    if data is not None and data.size:
+        largest, lowest = float(np.abs(data).max()), float(data.min())
+        notes.append(
+            f"input {layer.name!r}: its range is that of the data, as no quantiser has one"
+        )
+    else:
+        notes.append(f"input {layer.name!r}: no data; its range is taken as +-{ASSUMED:g}")
+    reach = power_of_two(int(np.floor(np.log2(largest))) + 1 if largest > 0 else 0)
+    steps: FractionArray = np.vectorize(abs, otypes=[object])(port.tensor.scale)
+    high = np.vectorize(lambda s: max(int(reach / s), 1) - 1, otypes=[object])(steps)
+    low = -high - 1 if lowest < 0 else high * 0
+    tensor = TensorType(layer.shape, low, high, port.tensor.scale)
+    return replace(port, tensor=tensor)
 
 
 def _only_reader(model: SourceModel, layer: SourceLayer) -> SourceLayer | None:

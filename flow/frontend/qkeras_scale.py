@@ -22,9 +22,21 @@ EPSILON = np.float32(1e-7)
 Float32 = NDArray[np.float32]
 
 
-def scaled_bits(x: Float32, bits: int, integer: int, alpha: str) -> Weights:
-    """quantized_bits with a scale per output: `auto`, or `auto_po2` after five refinements."""
-    _require_matrix(x, alpha)
+def scaled_bits(
+    x: Float32, bits: int, integer: int, alpha: str, axis: int | None = None
+) -> Weights:
+    """quantized_bits with a scale along an axis: `auto`, or `auto_po2` after five refinements.
+
+    The axis is the last one if it is not given.
+    """
+    if axis not in (None, -1, x.ndim - 1):
+        if type(axis) is not int or not 0 <= axis < x.ndim:
+            raise Obstacle(f"scale_axis={axis!r}; scale along the last axis")
+        last = scaled_bits(np.moveaxis(x, axis, -1), bits, integer, alpha)
+        assert last.step is not None
+        step = last.step.reshape(-1, *(1,) * (x.ndim - 1 - axis))
+        return Weights(np.ascontiguousarray(np.moveaxis(last.values, -1, axis)), step)
+    x, shape = _as_matrix(x, alpha)
     x = x / np.float32(2.0**integer)
     top = np.float32((1 << (bits - 1)) - 1)
     scale: Any = (np.abs(x).max(axis=0) * np.float32(2)) / np.float32(2 * top)
@@ -35,37 +47,42 @@ def scaled_bits(x: Float32, bits: int, integer: int, alpha: str) -> Weights:
         for _ in range(5):
             whole = _levels(x, scale, top)
             scale = _fitted(x, whole)
-    return _per_output(whole, scale, integer)
+    return _per_output(whole, scale, integer, shape)
 
 
 def scaled_signs(x: Float32, alpha: str) -> Weights:
     """binary with the power of two per output that fits best."""
-    _require_matrix(x, alpha)
+    x, shape = _as_matrix(x, alpha)
     _require_power(alpha, "binary")
     whole = np.where(x >= 0, np.float32(1), np.float32(-1))
-    return _per_output(whole, _fitted(x, whole), 0)
+    return _per_output(whole, _fitted(x, whole), 0, shape)
 
 
 def scaled_ternary(x: Float32, unrolls: int, alpha: str) -> Weights:
     """ternary with the power of two per output that fits best (after arXiv 1605.04711)."""
-    _require_matrix(x, alpha)
+    x, shape = _as_matrix(x, alpha)
     _require_power(alpha, "ternary")
     scale: Any = (np.float32(2) * np.abs(x).max(axis=0)) / np.float32(3)
     scale = _nearest_power(scale.astype(np.float64) + float(EPSILON), len(x))
     for _ in range(unrolls):
         whole = np.where(np.abs(np.rint(x / scale)) >= 0.5, np.sign(x), np.float32(0))
         scale = _fitted(x, whole)
-    return _per_output(whole, scale, 0)
+    return _per_output(whole, scale, 0, shape)
 
 
 def powers_of_two(
-    x: Float32, bits: int, top: float | None, quadratic: bool, floor: bool, relu: bool
+    x: Float32,
+    ends: tuple[int, int],
+    top: float | None,
+    quadratic: bool,
+    floor: bool,
+    relu: bool,
 ) -> Weights:
     """quantized_po2 and quantized_relu_po2: sign times the nearest power of two.
 
-    `bits` are those of the exponent without its sign; the step is the finest power that occurs.
+    `ends` are the lowest and highest exponent; the step is the finest power that occurs.
     """
-    lowest, highest = -(2**bits), 2**bits - 1
+    lowest, highest = ends
     if quadratic:
         highest = 2 * (highest // 2)
     magnitude = np.maximum(x, np.float32(0)) if relu else np.abs(x)
@@ -113,16 +130,19 @@ def _refuse_ties(exponent: NDArray[np.float64], margin: float) -> None:
         )
 
 
-def _per_output(whole: Float32, scale: Any, integer: int) -> Weights:
+def _per_output(whole: Float32, scale: Any, integer: int, shape: tuple[int, ...]) -> Weights:
     factors = [Fraction(float(s)) * Fraction(2) ** integer or Fraction(1) for s in scale]
     step: FractionArray = np.empty(len(factors), dtype=object)
     step[:] = factors
-    return Weights(whole.astype(np.float64) * step.astype(np.float64), step)
+    values = whole.astype(np.float64) * step.astype(np.float64)
+    return Weights(values.reshape(shape), step)
 
 
-def _require_matrix(x: Float32, alpha: str) -> None:
-    if x.ndim != 2:
+def _as_matrix(x: Float32, alpha: str) -> tuple[Float32, tuple[int, ...]]:
+    """The weights with all axes but the last as one, and their shape."""
+    if x.ndim < 2:
         raise Obstacle(f"alpha={alpha!r} for weights that are no matrix; use alpha=1")
+    return x.reshape(-1, x.shape[-1]), x.shape
 
 
 def _require_power(alpha: str, name: str) -> None:

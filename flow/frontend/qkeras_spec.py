@@ -56,17 +56,18 @@ SIGNATURES: Mapping[str, tuple[tuple[str, Any], ...]] = {
         ("bits", 8), ("symmetric", False), ("use_real_sigmoid", False),
         ("use_stochastic_rounding", False),
     ),
+    "quantized_ulaw": (("bits", 8), ("integer", 0), ("symmetric", 0), ("u", 255.0)),
+    "quantized_hswish": (
+        ("bits", 8), ("integer", 0), ("symmetric", 0), ("alpha", None),
+        ("use_stochastic_rounding", False), ("scale_axis", None), *_QNOISE, ("relu_shift", 3),
+        ("relu_upper_bound", 6), ("keep_negative", True),
+    ),
     "hard_sigmoid": (), "hard_tanh": (), "binary_sigmoid": (), "binary_tanh": (),
+    "smooth_sigmoid": (), "smooth_tanh": (),
 }  # fmt: skip
 """Every quantiser that is read, with its arguments in order and their defaults."""
 
-REFUSED = {
-    "bernoulli": "draws random numbers also when it answers; use binary",
-    "quantized_ulaw": "is logarithmic; use quantized_bits",
-    "quantized_hswish": "is not a rounding; use quantized_relu",
-    "smooth_sigmoid": "is not built; use hard_sigmoid",
-    "smooth_tanh": "is not built; use hard_tanh",
-}
+REFUSED = {"bernoulli": "draws random numbers also when it answers; use binary"}
 """QKeras quantisers that no circuit here stands for, with what to use."""
 
 

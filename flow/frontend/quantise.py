@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from flow.errors import UnsupportedModel
-from flow.frontend.calibrate import calibrate
+from flow.errors import UnsupportedModel, UsageError
+from flow.frontend.calibrate import INPUT_BITS, TABLE_BITS, calibrate
 from flow.frontend.exact import lower_exactly
-from flow.frontend.float_model import source_shapes
+from flow.frontend.functions import piecewise_linear
+from flow.frontend.hoist import hoist
 from flow.frontend.options import QuantiseOptions
 from flow.frontend.ports import plan_ports
+from flow.frontend.shapes import source_shapes
 from flow.frontend.source import (
+    HEADS,
     SourceActivation,
     SourceAffine,
+    SourceConv,
     SourceDense,
     SourceInput,
     SourceModel,
+    SourceMultiply,
+    SourceQuantise,
+    SourceTableSum,
 )
 from flow.frontend.workbench import alive
 from flow.ir.network import Network
@@ -32,10 +40,11 @@ AUTOMATIC_BITS = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantised:
-    """A network, and what was decided on the way that the user did not say."""
+    """A network, what was decided on the way that the user did not say, and the options so."""
 
     network: Network
     notes: tuple[str, ...]
+    options: QuantiseOptions
 
 
 def to_network(
@@ -50,13 +59,15 @@ def to_network(
     """
     options = options or QuantiseOptions()
     calibration = calibration or {}
+    model = replace(model, layers=alive(model))
     _refuse_broken(model)
     decision = _decides(model, options)
+    model = hoist(model)
     if model.quantised:
         ports, notes = plan_ports(
             model, options.input_bits, options.exact_input, options.input_signed, calibration
         )
-        return Quantised(lower_exactly(model, ports, decision, False), notes)
+        return Quantised(lower_exactly(model, ports, decision, False), notes, options)
     return _after_training(model, options, calibration, decision)
 
 
@@ -66,18 +77,52 @@ def _after_training(
     calibration: Mapping[str, Any],
     decision: bool,
 ) -> Quantised:
+    _check_layer_bits(model, options)
     data, assumed = _data(model, calibration)
     notes = tuple(assumed)
-    network = _network(model, options, data, decision)
-    width = max(max(abs(t.hull.lo), abs(t.hull.hi)).bit_length() for t in network.types.values())
-    if width >= WIDEST and options.activation_bits is None:
+    width = full_width(model, options)
+    if options.activation_bits is None and width >= WIDEST:
         notes += (
-            f"full width between layers would need {width + 1} bits; "
+            f"full width between layers would need about {width} bits; "
             f"activations have {AUTOMATIC_BITS} bits instead",
         )
         options = replace(options, activation_bits=AUTOMATIC_BITS)
-        network = _network(model, options, data, decision)
-    return Quantised(network, notes)
+    return Quantised(_network(model, options, data, decision), notes, options)
+
+
+def _check_layer_bits(model: SourceModel, options: QuantiseOptions) -> None:
+    """UsageError where widths are given for a layer that has no weights."""
+    known = [x.name for x in model.layers if isinstance(x, SourceDense | SourceConv)]
+    for wanted in options.layers:
+        if wanted.layer not in known:
+            raise UsageError(
+                f"there is no layer {wanted.layer!r} with weights",
+                hint=f"one of {', '.join(known)}",
+            )
+
+
+def full_width(model: SourceModel, options: QuantiseOptions) -> int:
+    """About the bits of the widest tensor if nothing is rounded between the layers."""
+    widths: dict[str, float] = {}
+    for layer in model.layers:
+        before = [widths[s] for s in layer.sources] or [options.input_bits or INPUT_BITS]
+        width = max(before)
+        match layer:
+            case SourceDense(kernel=kernel) | SourceConv(kernel=kernel):
+                # The magnitudes of normal weights add up to 2/5 of their largest one each.
+                terms = kernel.values.size // max(1, kernel.values.shape[-1])
+                bits = options.weight_bits_of(layer.name)
+                width += bits - 1 + math.log2(max(1.0, 0.4 * terms))
+            case SourceActivation(function=function) if not piecewise_linear(function):
+                width = TABLE_BITS
+            case SourceAffine():
+                width += options.weight_bits - 1
+            case SourceMultiply():
+                width = sum(before)
+            case SourceQuantise(quantiser=q):
+                width = int(np.max(np.asarray(q.hi) - np.asarray(q.lo))).bit_length()
+        widths[layer.name] = width
+    return math.ceil(max(widths.values()))
 
 
 def _network(
@@ -111,17 +156,19 @@ def _decides(model: SourceModel, options: QuantiseOptions) -> bool:
     if len(model.outputs) != 1:
         return False
     last = next(x for x in model.layers if x.name == model.outputs[0])
-    head = isinstance(last, SourceActivation) and last.function in ("softmax", "sigmoid", "argmax")
+    head = isinstance(last, SourceActivation) and last.function in ("sigmoid", *HEADS)
     return head or model.classes is not None
 
 
 def _refuse_broken(model: SourceModel) -> None:
     """UnsupportedModel where numbers are not finite or shapes do not meet."""
     obstacles = []
-    for layer in alive(model):
+    for layer in model.layers:
         arrays: list[Any] = []
-        if isinstance(layer, SourceDense):
+        if isinstance(layer, SourceDense | SourceConv):
             arrays = [layer.kernel.values, *([layer.bias.values] if layer.bias else [])]
+        elif isinstance(layer, SourceTableSum):
+            arrays = [table for row in layer.tables for table in row if table is not None]
         elif isinstance(layer, SourceAffine):
             arrays = [layer.multiplier, layer.offset]
         if not all(np.isfinite(a).all() for a in arrays):
@@ -130,7 +177,7 @@ def _refuse_broken(model: SourceModel) -> None:
         try:
             source_shapes(model)
         except (ValueError, IndexError) as error:
-            obstacles.append(f"{model.name}: the shapes of the layers do not meet: {error}")
+            obstacles.append(f"the shapes of the layers do not meet: {error}")
     if obstacles:
         raise UnsupportedModel(
             f"{model.name} cannot be represented",

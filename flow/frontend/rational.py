@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flow.ir.tensor import FractionArray, IntArray
+from flow.ir.tensor import FractionArray, IntArray, compact
 
 _EXACT = 1 << 52
 
@@ -30,6 +30,16 @@ def full(value: Fraction | int, shape: tuple[int, ...]) -> FractionArray:
     return array
 
 
+def arranged(values: Any) -> FractionArray:
+    """Rationals in the smallest shape that broadcasts to theirs from the last axis."""
+    return compact(np.asarray(values, dtype=object))
+
+
+def spread(values: FractionArray, shape: tuple[int, ...]) -> FractionArray:
+    """The rationals in the full shape, by broadcasting from the last axis; not to be written."""
+    return np.broadcast_to(values, shape)
+
+
 def common_divisor(*values: Fraction) -> Fraction:
     """The largest rational of which every value is an integer multiple; 1 where all are zero."""
     present = {v for v in values if v}
@@ -39,9 +49,8 @@ def common_divisor(*values: Fraction) -> Fraction:
 
 
 def common_divisors(*arrays: FractionArray) -> FractionArray:
-    """`common_divisor` element by element of arrays of one shape."""
-    result: Any = np.frompyfunc(common_divisor, len(arrays), 1)(*arrays)
-    return np.asarray(result, dtype=object)
+    """`common_divisor` element by element of arrays that broadcast."""
+    return arranged(np.frompyfunc(common_divisor, len(arrays), 1)(*arrays))
 
 
 def hull_divisor(array: FractionArray) -> Fraction:
@@ -78,13 +87,8 @@ def counts(values: NDArray[np.float64], step: FractionArray) -> IntArray:
 
 def round_offsets(offsets: FractionArray, unit: FractionArray) -> FractionArray:
     """Each offset as the nearest multiple of a sixteenth of its unit, where the unit is not 0."""
-    fine = [
-        o if not u else round(o / u * 16) * u / 16
-        for o, u in zip(offsets.ravel().tolist(), unit.ravel().tolist(), strict=True)
-    ]
-    result: FractionArray = np.empty(len(fine), dtype=object)
-    result[:] = fine
-    return result.reshape(offsets.shape)
+    nearest = np.frompyfunc(lambda o, u: round(o / u * 16) * u / 16 if u else o, 2, 1)
+    return arranged(nearest(offsets, unit))
 
 
 def power_of_two(exponent: int) -> Fraction:

@@ -24,9 +24,12 @@ Function = Literal[
     "relu", "sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softmax", "argmax",
     "leaky_relu", "elu", "selu", "softplus", "softsign", "silu", "gelu", "gelu_tanh", "exponential",
     "mish", "hard_swish", "log_sigmoid", "celu", "abs", "square", "sqrt", "reciprocal", "log",
-    "sin", "cos", "arctan", "erf",
+    "sin", "cos", "arctan", "erf", "log_softmax",
 ]  # fmt: skip
-"""Names of real functions of one element, besides softmax and argmax, which are heads."""
+"""Names of real functions of one element, besides softmax, log_softmax and argmax: heads."""
+
+HEADS: tuple[Function, ...] = ("softmax", "log_softmax", "argmax")
+"""Functions of a whole tensor that may only end a model."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +131,7 @@ class SourceMultiply(SourceLayer):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceTableSum(SourceLayer):
-    """y[..., j] = sum over i of tables[i, j](x[..., i]): a dense layer of functions (HGQ-LUT).
+    """`y[..., j] = sum over i of tables[i, j](x[..., i])`: a dense layer of functions (HGQ-LUT).
 
     `domain[i]` has the steps and the ends (step, lo, hi) of the quantiser that input i has passed;
     table (i, j) holds a value for each integer from lo to hi, an integer times `step[i, j]`.
@@ -209,8 +212,8 @@ class SourceModel:
     def quantised(self) -> bool:
         """Whether the file itself says how every weight is quantised."""
         kernels = [x.kernel for x in self.layers if isinstance(x, (SourceDense, SourceConv))]
-        tables = any(isinstance(x, SourceTableSum) for x in self.layers)
-        return (bool(kernels) or tables) and all(k.step is not None for k in kernels)
+        shaped = any(isinstance(x, SourceTableSum | SourceQuantise) for x in self.layers)
+        return (bool(kernels) or shaped) and all(k.step is not None for k in kernels)
 
 
 def step_array(step: Fraction | int) -> FractionArray:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from flow.errors import UsageError
 from flow.frontend.data import decode, encode, read_data, split
 from flow.ir.layers import Input
-from flow.ir.rounding import round_fraction
+from flow.ir.rounding import ROUNDINGS, round_fraction
 from flow.ir.tensor import fractions, tensor_type
 
 FOUR = {"x": (4,)}
@@ -353,9 +353,9 @@ def test_a_class_of_one_sample_cannot_be_split(tmp_path):
     assert len(split(samples, 0.4, stratify=False)[1]) == 2
 
 
-def port(lo: int, hi: int, scale: Fraction, offset: Fraction, shape=(1,)) -> Input:
+def port(lo: int, hi: int, scale: Fraction, offset: Fraction, shape=(1,), **coding) -> Input:
     tensor = tensor_type(shape, lo, hi, scale)
-    return Input("x", (), "x", tensor, fractions(offset, shape))
+    return Input("x", (), "x", tensor, fractions(offset, shape), **coding)
 
 
 def test_inputs_are_coded_to_the_nearest_with_ties_to_even_and_saturated():
@@ -375,11 +375,14 @@ FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(FLOATS | st.integers(-4000, 4000).map(lambda n: n / 16), RATIONALS | st.integers(-8, 8).map(
-    lambda e: Fraction(2) ** e), RATIONALS | st.just(Fraction(0)), st.integers(0, 80))  # fmt: skip
-def test_the_coding_is_exact_for_every_float(x, scale, offset, bits):
+    lambda e: Fraction(2) ** e), RATIONALS | st.just(Fraction(0)), st.integers(0, 80),
+    st.sampled_from(ROUNDINGS), st.booleans())  # fmt: skip
+def test_the_coding_is_exact_for_every_float(x, scale, offset, bits, rounding, wrap):
     lo, hi = -(1 << bits), (1 << bits) - 1
-    want = min(max(round_fraction((Fraction(x) - offset) / scale, "half_even"), lo), hi)
-    assert encode(port(lo, hi, scale, offset), np.array([[x]])).tolist() == [[want]]
+    whole = round_fraction((Fraction(x) - offset) / scale, rounding)
+    want = (whole - lo) % (hi - lo + 1) + lo if wrap else min(max(whole, lo), hi)
+    how = {"rounding": rounding, "overflow": "wrap" if wrap else "saturate"}
+    assert encode(port(lo, hi, scale, offset, **how), np.array([[x]])).tolist() == [[want]]
 
 
 @given(st.integers(-(1 << 70), 1 << 70), RATIONALS)

@@ -8,12 +8,11 @@ from frontend.source_models import exact_dense, model, quantiser
 
 from flow.errors import UsageError
 from flow.frontend.float_model import (
-    apply_function,
     apply_quantiser,
     evaluate_source,
     round_float,
-    source_shapes,
 )
+from flow.frontend.shapes import source_shapes
 from flow.frontend.source import (
     SourceActivation,
     SourceAdd,
@@ -53,22 +52,6 @@ def test_every_layer_has_its_float_value():
         "q": [[[6.0, 2.0], [1.0, 2.0]]],
     }
     assert source_shapes(net)["v"] == (2, 2)
-
-
-@pytest.mark.parametrize(
-    ("function", "x", "y"),
-    [
-        ("relu", [-1.0, 2.0], [0.0, 2.0]),
-        ("sigmoid", [0.0, -800.0], [0.5, 0.0]),
-        ("hard_sigmoid", [-3.0, 1.0, 9.0], [0.0, 0.7, 1.0]),
-        ("tanh", [0.0, 800.0], [0.0, 1.0]),
-        ("hard_tanh", [-3.0, 0.25, 9.0], [-1.0, 0.25, 1.0]),
-        ("softmax", [1000.0, 1000.0], [0.5, 0.5]),
-        ("argmax", [1.0, 3.0, 3.0], [1.0]),
-    ],
-)
-def test_a_function_has_its_value(function, x, y):
-    assert apply_function(function, np.array([x])).tolist() == [y]
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)

@@ -24,7 +24,7 @@ def facts(port):
     return hull.lo, hull.hi, port.tensor.scale[0], port.offset[0], port.absorbed
 
 
-def test_a_quantiser_to_nearest_even_becomes_the_coding():
+def test_a_quantiser_becomes_the_coding():
     layers = [X, SourceQuantise("q", ("x",), "p", quantiser("1/4", -8, 7)), DENSE]
     port, notes = plan(layers)
     assert facts(port) == (-8, 7, Fraction(1, 4), 0, "q")
@@ -38,23 +38,12 @@ def test_so_does_one_behind_a_scaler():
 
 
 @pytest.mark.parametrize("rounding", ["floor", "half_up", "half_away"])
-def test_another_rounding_needs_a_finer_input(rounding):
-    layers = [X, SourceQuantise("q", ("x",), "p", quantiser("1/4", -8, 7, rounding)), DENSE]
-    port, notes = plan(layers, [[0.125, -1.0]], exact_input=True)
-    assert facts(port) == (-8, 7, Fraction(1, 8), 0, None)
-    assert notes == ()
-
-
-def test_a_wrapping_quantiser_is_the_coding_only_where_no_datum_wraps():
-    wrap = quantiser("1/4", -8, 7, overflow="wrap")
-    layers = [X, SourceQuantise("q", ("x",), "p", wrap), DENSE]
-    port, notes = plan(layers, [[1.75, -2.0]])
+@pytest.mark.parametrize("overflow", ["saturate", "wrap"])
+def test_the_coding_rounds_and_overflows_as_the_quantiser_does(rounding, overflow):
+    q = quantiser("1/4", -8, 7, rounding, overflow)
+    port, notes = plan([X, SourceQuantise("q", ("x",), "p", q), DENSE], [[2.0, -2.0]])
     assert facts(port) == (-8, 7, Fraction(1, 4), 0, "q")
-    assert notes == (
-        "input 'x': values outside the range of 'q' saturate, where the model wraps; "
-        "the calibration data have none",
-    )
-    assert plan(layers, [[2.0, -2.0]], bits=6)[0].absorbed is None
+    assert (port.rounding, port.overflow, notes) == (rounding, overflow, ())
 
 
 def test_an_exact_input_is_the_narrowest_that_holds_the_data():

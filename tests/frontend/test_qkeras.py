@@ -12,7 +12,8 @@ from frontend import keras_files as k
 from flow.errors import UnsupportedModel
 from flow.frontend.float_model import evaluate_layer, evaluate_source
 from flow.frontend.keras_steps import Obstacle, lay
-from flow.frontend.qkeras import activation_steps, weight_shaper
+from flow.frontend.qkeras import weight_shaper
+from flow.frontend.qkeras_activations import activation_steps
 from flow.frontend.qkeras_spec import read_quantiser
 from flow.frontend.read import read_model
 from flow.frontend.source import SourceAffine, SourceDense, SourceQuantise
@@ -157,7 +158,6 @@ def test_a_text_and_a_dictionary_say_the_same(one, other):
         ("exec(1)", "the quantiser 'exec' is not known; use quantized_bits"),
         ("hard_tanh(1)", "hard_tanh has 1 arguments; it takes 0"),
         ("bernoulli()", "bernoulli draws random numbers also when it answers; use binary"),
-        ("quantized_ulaw(4)", "quantized_ulaw is logarithmic; use quantized_bits"),
         (7, "7 is no quantiser; write it as quantized_bits(8,0,alpha=1)"),
         ({"class_name": 7}, "a quantiser has no class_name and config; save the model again"),
     ],
@@ -171,8 +171,12 @@ def test_a_quantiser_that_is_none_is_never_evaluated(value, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("quantized_relu(4,0,1)", "quantized_relu with use_sigmoid=1; use 0"),
-        ("quantized_relu(4,0,0,0.25)", "quantized_relu with negative_slope=0.25; use 0"),
+        ("quantized_relu(1,0,1,0.25)",
+         "quantized_relu with use_sigmoid and one level; give it more bits"),
+        ("quantized_relu(3,0,1,0.125)",
+         "quantized_relu with use_sigmoid and negative_slope=0.125; use a larger"),
+        ("quantized_relu(4,0,0,2)",
+         "quantized_relu with negative_slope=2; it must be from 0.0 to 1.0"),
         ("quantized_relu(0)", "quantized_relu with bits=0; it must be from 1 to 24"),
         ("quantized_relu(25)", "quantized_relu with bits=25; it must be from 1 to 24"),
         ("quantized_relu(nan)", "quantized_relu with bits=nan; it must be from 1 to 24"),
@@ -182,8 +186,12 @@ def test_a_quantiser_that_is_none_is_never_evaluated(value, message):
          "quantized_relu with qnoise_factor=0.5; the quantiser must be fully on; set it to 1"),
         ("quantized_bits(4,0,alpha='auto')",
          "quantized_bits with alpha='auto' as an activation; use alpha=1"),
-        ("quantized_po2(4)", "quantized_po2 as an activation, whose levels are not evenly spaced; "
-         "use quantized_relu or quantized_bits"),
+        ("quantized_po2(7)",
+         "quantized_po2 with 64 levels as an activation; use fewer bits"),
+        ("quantized_po2(4,log2_rounding='floor')",
+         "quantized_po2 with log2_rounding='floor'; use 'rnd'"),
+        ("quantized_relu_po2(4,quadratic_approximation=True)",
+         "quantized_relu_po2 with quadratic_approximation as an activation; leave it out"),
         ("quantized_linear(1)", "quantized_linear of one bit; use binary"),
         ("quantized_linear(4,alpha=0.3)",
          "quantized_linear with alpha=5033165/16777216; give a power of two such as 1"),
@@ -263,17 +271,18 @@ def test_a_qbatchnormalization_quantises_its_parts(tmp_path):
 def test_obstacles_of_quantisers_name_the_layer(tmp_path):
     model = k.sequential(
         k.layer("QDense", "one", units=3, kernel_quantizer="bernoulli()"),
-        k.layer("QActivation", "two", activation="quantized_hswish(4)"),
-        k.layer("Activation", "three", activation="binary_tanh"),
+        k.layer("QActivation", "two", activation="quantized_bits(4,alpha='auto')"),
+        k.layer(
+            "QConv2D", "three", filters=2, kernel_size=[3, 3], kernel_quantizer="quantized_tanh(4)"
+        ),
         inputs=(2,),
-    )
+    )  # fmt: skip
     with pytest.raises(UnsupportedModel) as caught:
         read(tmp_path, model, {})
     assert caught.value.obstacles == (
         "layer 'one' (QDense): bernoulli draws random numbers also when it answers; use binary",
-        "layer 'two' (QActivation): quantized_hswish is not a rounding; use quantized_relu",
-        "layer 'three' (Activation): the activation 'binary_tanh'; use one of hard_sigmoid, relu, "
-        "sigmoid, softmax, tanh",
+        "layer 'two' (QActivation): quantized_bits with alpha='auto' as an activation; use alpha=1",
+        "layer 'three' (QConv2D): quantized_tanh as a quantiser of weights; use quantized_bits",
     )
 
 

@@ -15,16 +15,23 @@ from frontend.source_models import (
 
 from flow.errors import UnsupportedModel, UsageError
 from flow.frontend.data import encode
-from flow.frontend.float_model import apply_function, evaluate_source
+from flow.frontend.float_model import evaluate_source
+from flow.frontend.functions import apply_function
 from flow.frontend.options import QuantiseOptions
 from flow.frontend.quantise import to_network
 from flow.frontend.source import (
     Quantiser,
     SourceActivation,
+    SourceAdd,
     SourceAffine,
+    SourceConcat,
+    SourceConv,
     SourceDense,
     SourceInput,
+    SourceMultiply,
+    SourcePool,
     SourceQuantise,
+    SourceReshape,
     Weights,
 )
 from flow.ir.layers import AtLeast, Dense, Lookup, Requantize
@@ -122,9 +129,9 @@ def test_everything_that_stands_in_the_way_is_listed():
         to_network(model(layers, outputs=("d", "e", "g")))
     assert caught.value.message == "Small Net cannot be represented exactly"
     assert caught.value.obstacles == (
-        "file: soft: softmax is only possible at an output",
-        "file: e: tanh of 'tanh' has no quantiser behind it",
-        "file: g: a weight is no multiple of its step",
+        "file: soft: softmax is only possible at an output; end the model there",
+        "file: e: tanh of 'tanh' has no quantiser behind it; quantise its result",
+        "file: g: a weight is no multiple of its step; save the model again with its quantisers",
     )
 
 
@@ -295,6 +302,72 @@ def test_a_deep_network_at_full_width_gets_16_bit_activations_with_a_note():
     assert note.startswith("full width between layers would need ")
     assert note.endswith(" bits; activations have 16 bits instead")
     assert kinds(quantised.network).count("requantize") == 6
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_a_float_convolutional_network_of_12_bits_is_close(per_channel):
+    rng = np.random.default_rng(5)
+    net = residual_network(rng)
+    x = {"x": rng.uniform(0, 1, (60, 6, 6, 2)), "z": rng.normal(size=(60, 3))}
+    options = QuantiseOptions(12, 12, 12, per_channel=per_channel)
+    network = to_network(net, options, x).network
+    coded = {p.name: encode(p, x[p.name]) for p in network.inputs}
+    out = evaluate_network(network, coded)
+    wanted = evaluate_source(net, x)
+    for name, twin in zip(net.outputs, network.outputs, strict=True):
+        real = (out[twin].astype(object) * network.types[twin].scale).astype(float)
+        assert np.abs(real - wanted[name]).max() < 0.02 * np.abs(wanted[name]).max()
+    found = [layer.kind for layer in network.layers]
+    assert (found.count("conv"), found.count("lookup")) == (3, 2)
+
+
+def residual_network(rng):
+    """Two inputs, two outputs, batch normalisations on all sides, a residual branch, functions."""
+
+    def conv(name, source, channels, filters, groups=1):
+        kernel = rng.normal(size=(3, 3, channels // groups, filters)) / 3
+        weights, bias = Weights(kernel), Weights(rng.normal(size=filters))
+        same = ((1, 1), (1, 1))
+        return SourceConv(name, (source,), name, weights, bias, (1, 1), same, (1, 1), groups)
+
+    def norm(name, source, size):
+        factor, offset = rng.uniform(0.5, 2, size), rng.normal(size=size)
+        return SourceAffine(name, (source,), name, factor, offset)
+
+    def dense(name, source, inputs, outputs):
+        return SourceDense(name, (source,), name, Weights(rng.normal(size=(inputs, outputs))), None)
+
+    def call(name, source, function, *parameters):
+        return SourceActivation(name, (source,), name, function, parameters)
+
+    return model(
+        [
+            SourceInput("x", (), "x", (6, 6, 2)),
+            SourceInput("z", (), "z", (3,)),
+            norm("scaler", "x", 2),
+            conv("c1", "scaler", 2, 4),
+            norm("n1", "c1", 4),
+            call("r1", "n1", "relu", 6.0),
+            conv("c2", "r1", 4, 4, groups=4),
+            norm("n2", "c2", 4),
+            call("r2", "n2", "leaky_relu", 0.3),
+            conv("c3", "r2", 4, 4),
+            SourceAdd("sum", ("c3", "r1"), "sum"),
+            SourcePool("max", ("sum",), "max", "max", (2, 2), (2, 2), ((0, 0), (0, 0))),
+            norm("n3", "max", 4),
+            call("s", "n3", "silu"),
+            SourcePool("mean", ("s",), "mean", "average", (3, 3), (3, 3), ((0, 0), (0, 0))),
+            SourceReshape("flat", ("mean",), "flat", (4,)),
+            norm("n4", "flat", 4),
+            SourceConcat("both", ("n4", "z"), "both"),
+            dense("d1", "both", 7, 5),
+            call("h", "d1", "hard_sigmoid"),
+            dense("d2", "h", 5, 3),
+            call("t", "z", "tanh"),
+            SourceMultiply("gated", ("d2", "t"), "gated"),
+        ],
+        ("gated", "d1"),
+    )
 
 
 def test_missing_calibration_data_are_noted():

@@ -28,10 +28,11 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
+    Normalizer,
     RobustScaler,
     StandardScaler,
 )
-from sklearn.svm import LinearSVC, LinearSVR
+from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
 
 from flow.errors import FlowError, UnsupportedModel, UsageError
 from flow.frontend.float_model import evaluate_source
@@ -195,20 +196,30 @@ class Stranger(BaseEstimator):
 @pytest.mark.parametrize(
     ("estimator", "message", "hint"),
     [
-        (RandomForestClassifier(), "RandomForestClassifier is not supported", "supported: MLP"),
+        (
+            RandomForestClassifier(),
+            "RandomForestClassifier is not supported",
+            "trees are no network; train a perceptron (MLPClassifier) or a linear model",
+        ),
         (Stranger(), f"{__name__}.Stranger is not supported", "supported: MLP"),
         (
-            make_pipeline(FunctionTransformer(), MLPClassifier()),
+            make_pipeline(FunctionTransformer(np.abs), MLPClassifier()),
             "FunctionTransformer is not supported",
-            "supported: MLP",
+            "it runs code of its own; do its work on the host, before the circuit",
         ),
         (MLPClassifier(), "MLPClassifier is not fitted", "call fit before you save it"),
         (Pipeline([("a", "passthrough")]), "the pipeline has no steps", "end it with a classifier"),
         (
-            fitted(make_pipeline(MinMaxScaler(clip=True), mlp())),
-            "the scaler 'minmaxscaler' clips its output",
-            "fit it with clip=False",
+            fitted(make_pipeline(StandardScaler(), Normalizer(), mlp())),
+            "Normalizer is not supported",
+            "it divides by the length of each sample; scale each column instead",
         ),
+        (
+            fitted(SVC(kernel="linear")),
+            "SVC of 3 classes votes between pairs of them",
+            "train a LinearSVC, which has one score for each class",
+        ),
+        (fitted(SVC()), "SVC is not supported", "supported: MLP"),
         (
             with_output(fitted(mlp(MLPRegressor), REAL), "exp"),
             "the activations 'relu' and 'exp' are not supported",
