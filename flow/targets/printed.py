@@ -5,13 +5,16 @@ A sample takes 200 ms, the clock period of the printed classifiers of Armeniakos
 bits and weights 8 bits there, and nothing is rounded between the layers.
 """
 
+from flow.pipeline.cells import Cells
 from flow.pipeline.state import Recipe
 
 PRINTED = Recipe(
     name="printed",
     summary="Bespoke combinational classifiers in printed electronics, smallest area.",
+    fabric=Cells(),
     tech="egfet",
-    passes=("adders", "compressed"),
+    passes=("heaps", "adders", "compressed"),
     interval=200.0,
     defaults={"input_bits": 4, "weight_bits": 8, "activation_bits": 0},
+    printed_power=True,
 )

@@ -6,9 +6,11 @@ from difflib import get_close_matches
 
 from flow.errors import UsageError
 from flow.pipeline.state import Recipe
+from flow.targets.asic import ASIC
+from flow.targets.fpga import FPGA
 from flow.targets.printed import PRINTED
 
-TARGETS: tuple[Recipe, ...] = (PRINTED,)
+TARGETS: tuple[Recipe, ...] = (PRINTED, ASIC, FPGA)
 
 
 def target(name: str) -> Recipe:

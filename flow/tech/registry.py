@@ -8,9 +8,10 @@ from importlib.resources import files
 from typing import Any
 
 from flow.errors import UsageError
+from flow.tech.debian import LIBRARIES
 from flow.tech.technology import Arc, Cell, Storage, Table, Technology, Toggle
 
-_NAMES = ("cnt_tft", "egfet")
+_NAMES = ("cnt_tft", "egfet", "generic_cmos")
 _TABLES = ("rise", "fall", "rise_transition", "fall_transition")
 
 
@@ -98,11 +99,12 @@ def _table(values: list[list[float]], axes: dict[str, Any]) -> Table:
 
 def _common(name: str) -> dict[str, Any]:
     if name not in _NAMES:
-        near = get_close_matches(name, _NAMES, n=1)
+        known = (*_NAMES, *(library.name for library in LIBRARIES))
+        near = get_close_matches(name, known, n=1)
         also = f"; did you mean {near[0]!r}?" if near else ""
         raise UsageError(
             f"there is no technology {name!r}",
-            hint=f"choose one of {', '.join(_NAMES)}, or give a Liberty file{also}",
+            hint=f"choose one of {', '.join(known)}, or give a Liberty file{also}",
         )
     return _read(name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from flow.errors import UsageError
 from flow.tech.function import parse
@@ -35,14 +35,8 @@ def liberty_text(
     without one. Whoever asks for it replaces it by two inverters, or by a wire.
     UsageError where a name cannot stand in a Liberty file.
     """
-    cells = [
-        cell
-        for _, cell in sorted(tech.cells.items())
-        if not cell.dont_use and (cell.kind == "combinational" or not combinational_only)
-    ]
-    cells = _held([_changed(cell, _with_middle) for cell in cells])
-    # ABC's map refuses gates slower than 1e7 of whatever the unit is, so slow cells count in us.
-    slow = max((cell.worst_delay() for cell in cells), default=0.0) >= 1e5
+    cells = _cells(tech, combinational_only)
+    slow = _slow(cells)
     if slow:
         cells = [_changed(cell, _microseconds) for cell in cells]
     if helper_buffer:
@@ -55,6 +49,26 @@ def liberty_text(
         lines += _cell(cell, templates)
     lines.append("}")
     return "\n".join(lines) + "\n"
+
+
+def time_unit(tech: Technology) -> Literal["ns", "us"]:
+    """The unit of times in `liberty_text(tech)`."""
+    return "us" if _slow(_cells(tech, combinational_only=False)) else "ns"
+
+
+def _cells(tech: Technology, combinational_only: bool) -> list[Cell]:
+    """What is written, in order, times in ns."""
+    cells = [
+        cell
+        for _, cell in sorted(tech.cells.items())
+        if not cell.dont_use and (cell.kind == "combinational" or not combinational_only)
+    ]
+    return _held([_changed(cell, _with_middle) for cell in cells])
+
+
+def _slow(cells: list[Cell]) -> bool:
+    # ABC's map refuses gates slower than 1e7 of whatever the unit is, so slow cells count in us.
+    return max((cell.worst_delay() for cell in cells), default=0.0) >= 1e5
 
 
 def _head(tech: Technology, unit: str) -> list[str]:

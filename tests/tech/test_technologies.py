@@ -4,6 +4,7 @@ import pytest
 
 from flow.errors import UsageError
 from flow.tech.liberty import read_liberty
+from flow.tech.parts import parts
 from flow.tech.registry import load, technologies, voltages
 
 FILES = {
@@ -16,14 +17,15 @@ FILES = {
 
 
 def test_every_technology_and_voltage_is_listed():
-    assert technologies() == ("cnt_tft", "egfet")
+    assert technologies() == ("cnt_tft", "egfet", "generic_cmos")
     assert [(n, v) for n in ("egfet", "cnt_tft") for v in voltages(n)] == list(FILES)
 
 
 def test_every_data_file_belongs_to_a_listed_technology(root):
     stems = {path.stem for path in (root / "flow" / "tech" / "data").glob("*.toml")}
     expected = {f"{name}_{v:.1f}".replace(".", "v") for name, v in FILES}
-    assert stems == expected | set(technologies()) | {"sources_of_power"}
+    expected |= {"generic_cmos_1v0", "sources_of_power"}
+    assert stems == expected | set(technologies()) | set(parts())
 
 
 def test_the_usual_voltage_is_taken_where_none_is_named():
@@ -52,13 +54,13 @@ def test_a_technology_says_what_it_is():
             "cmos",
             None,
             "there is no technology 'cmos'",
-            "choose one of cnt_tft, egfet, or give a Liberty file",
+            "choose one of cnt_tft, egfet, generic_cmos, osu018, osu035, osu050, or give a Liberty file",
         ),
         (
             "../egfet",
             None,
             "there is no technology '../egfet'",
-            "choose one of cnt_tft, egfet, or give a Liberty file; did you mean 'egfet'?",
+            "choose one of cnt_tft, egfet, generic_cmos, osu018, osu035, osu050, or give a Liberty file; did you mean 'egfet'?",
         ),
         (
             "egfet",

@@ -1,0 +1,19 @@
+"""Silicon: bespoke, fully parallel circuits in standard cells, combinational or pipelined.
+
+A sample takes 25 ns where nothing else is asked for: the bunch crossings of the LHC, at whose
+rate the trigger circuits of particle detectors answer.
+"""
+
+from flow.pipeline.cells import Cells
+from flow.pipeline.state import Recipe
+from flow.pipeline.timers import best_timer
+
+ASIC = Recipe(
+    name="asic",
+    summary="Standard cells of silicon, smallest area; pipelined on request.",
+    fabric=Cells(timer=best_timer, tools=("sta",)),
+    tech="generic_cmos",
+    passes=("adders", "compressed"),
+    interval=25e-6,
+    defaults={"input_bits": 8, "weight_bits": 8, "activation_bits": 8},
+)

@@ -1,0 +1,17 @@
+"""FPGAs: look-up tables and carry chains, one sample a clock, no DSP block.
+
+Adders stay words, because each is a carry chain; the passes are chosen by look-up tables.
+"""
+
+from flow.pipeline.luts import Luts
+from flow.pipeline.state import Recipe
+
+FPGA = Recipe(
+    name="fpga",
+    summary="Look-up tables and carry chains of Xilinx 7 series, ECP5 or iCE40.",
+    fabric=Luts(),
+    tech="xilinx",
+    passes=("adders", "plain"),
+    interval=5e-6,
+    defaults={"input_bits": 8, "weight_bits": 8, "activation_bits": 8},
+)
