@@ -35,6 +35,34 @@ class Vectors:
             value = word >> port["offset"] & ((1 << port["width"]) - 1)
             getattr(dut, port["name"]).value = value
 
+    def beat(self, side: str, word: int) -> int:
+        """A word as the tdata of a stream: every lane an element, extended by its sign."""
+        bits = self.layout["axis"][side]["bits"]
+        data = index = 0
+        for port in self.layout[side]["ports"]:
+            for lane in port["lanes"]:
+                raw = word >> port["offset"] + lane["offset"] & ((1 << lane["width"]) - 1)
+                data |= (number(raw, lane) & ((1 << bits) - 1)) << index * bits
+                index += 1
+        return data
+
+    def compare_beat(self, result: tuple[str, ...], sample: int, last: int) -> None:
+        """Hold the bits of tdata and tlast against a sample. AssertionError as for `compare`."""
+        bits = self.layout["axis"]["outputs"]["bits"]
+        data = self.beat("outputs", self.expected[sample])
+        lanes = [lane for port in self.layout["outputs"]["ports"] for lane in port["lanes"]]
+        for k, lane in enumerate(lanes):
+            field = result[0][::-1][k * bits : (k + 1) * bits][::-1]
+            want = f"{data >> k * bits & ((1 << bits) - 1):0{bits}b}"
+            if field != want:
+                said = (
+                    f"MISMATCH sample {sample}, lane {lane['name']}: expected {want}, got {field}"
+                )
+                raise AssertionError(said)
+        if result[1] != str(last):
+            said = f"MISMATCH sample {sample}: expected tlast {last}, got {result[1]}"
+            raise AssertionError(said)
+
     def compare(self, dut: Any, sample: int) -> None:
         """Hold the output ports against a sample. AssertionError names the first wrong lane."""
         for port in self.layout["outputs"]["ports"]:
@@ -116,3 +144,56 @@ async def handshake(dut: Any, seed: int, offer: float, take: float) -> None:
         idle += taken == total
         assert waited < 1000 + latency, f"STALL after {taken} of {total} samples"
         await FallingEdge(dut.clk)
+
+
+async def axis(dut: Any, seed: int, offer: float, take: float) -> int:
+    """Samples as beats of AXI4-Stream, as for `handshake`; gives the clocks from first to last.
+
+    Also holds the wrapper to the rules of the stream: a result that waits stays as it is, and
+    tlast goes along with its sample.
+    """
+    vectors = Vectors()
+    chance = random.Random(seed)
+    latency = vectors.layout["axis"]["latency"]
+    total = len(vectors.inputs)
+    beats = [vectors.beat("inputs", word) for word in vectors.inputs]
+    lasts = [int(chance.random() < 0.25) for _ in beats]
+    Clock(dut.aclk, 10, "ns").start()
+    dut.aresetn.value, dut.s_axis_tvalid.value, dut.m_axis_tready.value = 0, 0, 0
+    for _ in range(3):
+        await FallingEdge(dut.aclk)
+    assert dut.m_axis_tvalid.value == 0, "m_axis_tvalid is not 0 in reset"
+    dut.aresetn.value = 1
+    sent = taken = idle = waited = clocks = 0
+    offered = False
+    waiting: tuple[str, ...] = ()
+    while idle <= latency + 4:
+        if not offered and sent < total and chance.random() < offer:
+            offered = True
+            dut.s_axis_tdata.value, dut.s_axis_tlast.value = beats[sent], lasts[sent]
+        dut.s_axis_tvalid.value = int(offered)
+        ready = chance.random() < take
+        dut.m_axis_tready.value = int(ready)
+        await Timer(1, "ns")  # What stands now is what the rising edge will see.
+        waited, clocks = waited + 1, clocks + (taken < total)
+        valid = dut.m_axis_tvalid.value == 1
+        result = (str(dut.m_axis_tdata.value), str(dut.m_axis_tlast.value)) if valid else ()
+        assert not waiting or result == waiting, f"result {taken} changed while it waited"
+        waiting = () if ready else result
+        if ready and valid:
+            assert taken < total, f"SURPLUS result after sample {total - 1}"
+            vectors.compare_beat(result, taken, lasts[taken])
+            taken, waited = taken + 1, 0
+        if offered and dut.s_axis_tready.value == 1:
+            sent, offered, waited = sent + 1, False, 0
+        idle += taken == total
+        assert waited < 1000 + latency, f"STALL after {taken} of {total} samples"
+        await FallingEdge(dut.aclk)
+    return clocks
+
+
+def full_rate(clocks: int) -> None:
+    """Hold the clocks of a run without stalls against a sample each clock."""
+    vectors = Vectors()
+    most = len(vectors.inputs) + vectors.layout["axis"]["latency"]
+    assert clocks <= most, f"STALL: {clocks} clocks, a sample each clock would take {most}"

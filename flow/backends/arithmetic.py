@@ -50,9 +50,11 @@ def add(g: AigBuilder, a: Word, b: Word, width: int) -> Vector:
     total, carry = [], FALSE
     for i in range(width):
         x, y = a.bit(i), b.bit(i)
-        total.append(g.xor(g.xor(x, y), carry))
         if i + 1 < width:
-            carry = g.majority(x, y, carry)
+            bit, carry = g.full_adder(x, y, carry)
+        else:
+            bit = g.xor(g.xor(x, y), carry)
+        total.append(bit)
     return tuple(total)
 
 
@@ -61,9 +63,11 @@ def subtract(g: AigBuilder, a: Word, b: Word, width: int) -> Vector:
     total, borrow = [], FALSE
     for i in range(width):
         x, y = a.bit(i), b.bit(i)
-        total.append(g.xor(g.xor(x, y), borrow))
         if i + 1 < width:
-            borrow = g.majority(x ^ 1, y, borrow)
+            bit, borrow = g.full_adder(x ^ 1, y, borrow)
+            total.append(bit ^ 1)
+        else:
+            total.append(g.xor(g.xor(x, y), borrow))
     return tuple(total)
 
 
@@ -143,11 +147,13 @@ def compress(g: AigBuilder, columns: list[list[int]]) -> Vector:
             triple = queue[at : at + 3] if len(queue) - at > 2 else [*queue[at : at + 2], FALSE]
             at += 3 if len(queue) - at > 2 else 2
             a, b, c = triple
-            queue.append(g.xor(g.xor(a, b), c))
-            if not last:
-                carry = g.majority(a, b, c)
-                if carry != FALSE:
-                    columns[i + 1].append(carry)
+            if last:
+                queue.append(g.xor(g.xor(a, b), c))
+                continue
+            bit, carry = g.full_adder(a, b, c)
+            queue.append(bit)
+            if carry != FALSE:
+                columns[i + 1].append(carry)
         total.append(queue[at] if at < len(queue) else FALSE)
     return tuple(total)
 

@@ -43,16 +43,30 @@ def bench_files(emission: Emission, samples: int, seed: int = 1) -> dict[PurePos
         "pins": pins,
         "inputs": _places(emission.inputs),
         "outputs": _places(emission.outputs),
+        "sources": [f"{top}.v"],
+        "script": "run.py",
+        "build": "sim_build",
     }
-    made = {
-        f"{bench}.v": "tb.v.j2",
-        f"{bench}.cpp": "tb.cpp.j2",
-        f"test_{top}.py": "test.py.j2",
-        "run.py": "run.py.j2",
-    }
+    made = [
+        (f"{bench}.v", "tb.v.j2", values),
+        (f"{bench}.cpp", "tb.cpp.j2", values),
+        (f"test_{top}.py", "test.py.j2", values),
+        ("run.py", "run.py.j2", values),
+    ]
+    if emission.axis is not None:
+        wrapped = values | {
+            "top": emission.axis.top,
+            "sources": sorted(path.name for path in emission.files if path.parts[0] == "rtl"),
+            "script": "run_axis.py",
+            "build": "sim_build_axis",
+        }
+        made += [
+            (f"test_{emission.axis.top}.py", "test_axis.py.j2", wrapped),
+            ("run_axis.py", "run.py.j2", wrapped),
+        ]
     files = {
-        PurePosixPath("tb", name): fill(f"verilog/{template}", **values)
-        for name, template in made.items()
+        PurePosixPath("tb", name): fill(f"verilog/{template}", **given)
+        for name, template, given in made
     }
     for name in HARNESS:
         files[PurePosixPath("tb", name)] = asset("sim", name).read_text(encoding="utf-8")

@@ -225,6 +225,6 @@ def _bits(g: AigBuilder, node: n.Node, x: list[Word]) -> tuple[int, ...]:
             return a.lookup(g, x[0], of.range, base, table, width)
         case n.FullAdder():
             p, q, c = (word.bit(0) for word in x)
-            return (g.xor(g.xor(p, q), c), g.majority(p, q, c))
+            return g.full_adder(p, q, c)
         case _:
             raise IRError(f"{node.mnemonic} has no gates")

@@ -38,6 +38,30 @@ class VerilogPort:
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """One side of a stream: a beat is `elements` integers of `bits` bits, the first at bit 0."""
+
+    elements: int
+    bits: int
+    signed: bool
+
+    @property
+    def width(self) -> int:
+        """Bits of tdata, a multiple of 8."""
+        return max(8, self.elements * self.bits)
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The AXI4-Stream wrapper `top`; a result comes at least `latency` clocks after its sample."""
+
+    top: str
+    latency: int
+    inputs: Stream
+    outputs: Stream
+
+
+@dataclass(frozen=True, slots=True)
 class Emission:
     """Files by relative path, with what the module `top` looks like from outside.
 
@@ -46,7 +70,8 @@ class Emission:
     0 where none was needed: a constant, or a value that nothing reads. `primitives` names the
     files of rtl/ that are instantiated. `work` is about what a sample costs in an event-driven
     simulator, in evaluations. A clocked design has the port `clk`; with `handshake`
-    also `rst`, `in_valid`, `in_ready`, `out_valid` and `out_ready`.
+    also `rst`, `in_valid`, `in_ready`, `out_valid` and `out_ready`. `axis` is there where the
+    files hold a stream wrapper too.
     """
 
     files: Mapping[PurePosixPath, str]
@@ -59,6 +84,7 @@ class Emission:
     clocked: bool = False
     handshake: bool = False
     work: int = 1
+    axis: Axis | None = None
 
     @property
     def inputs(self) -> tuple[VerilogPort, ...]:

@@ -51,6 +51,8 @@ volatile wchar_t xor_eq
 """
 RESERVED = frozenset(f"{_VERILOG} {_SYSTEMVERILOG} {_VHDL} {_CXX}".split())
 """Words of Verilog-2005, SystemVerilog-2017, VHDL-2019 and C++20 that no name may equal."""
+MODULES = ("axis_register", "axis_skid")
+"""Modules of rtl/ that may stand beside a circuit, so that it has another name."""
 
 
 def identifier(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flow.backends.expressions import Wires, constant, literal, signed_literal
 from flow.errors import InternalError
-from flow.ir.interval import IntRange
+from flow.ir.interval import BIT, IntRange
 from flow.ir.nodes import (
     Add,
     And,
@@ -143,6 +143,8 @@ def _compared(x: Node, operator: str, bound: int, wires: Wires) -> str:
 
 def _compare(node: Compare, wires: Wires) -> str:
     a, b = node.a, node.b
+    if node.relation == "eq" and a.range == BIT and b.range.hi == 0:
+        return f"~{wires.fit(a, 1)}"
     both = a.range.hull(b.range)
     signed = both.signed and node.relation in ("lt", "le")
     operator = _RELATIONS[node.relation]
@@ -183,11 +185,13 @@ def table_of(node: Lookup) -> tuple[int, int, tuple[int, ...]]:
 
 
 def _full_adder(node: FullAdder, wires: Wires) -> str:
-    a, b, c = (wires.fit(x, 1) for x in node.operands)
-    total = f"{a} ^ {b} ^ {c}"
+    # Written out: `+` would become an adder of two bits with a carry chain of its own.
+    a, b, c = (wires.fit(x, 1) for x in sorted(node.operands, key=constant))
     if node.range.width == 1:
-        return total
-    return f"{{({a} & {b}) | ({c} & ({a} ^ {b})), {total}}}"
+        return f"{a} ^ {b} ^ {c}"
+    if not constant(node.operands[2]) or constant(node.operands[1]):
+        return f"{{({a} & {b}) | ({c} & ({a} ^ {b})), {a} ^ {b} ^ {c}}}"
+    return f"{{{a} | {b}, {a} ~^ {b}}}" if node.c.range.lo else f"{{{a} & {b}, {a} ^ {b}}}"
 
 
 def _copy(node: Register, wires: Wires) -> str:

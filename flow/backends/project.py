@@ -6,23 +6,41 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Literal
 
-from flow.backends.emission import Emission, VerilogPort
+from flow.backends.emission import Axis, Direction, Emission, VerilogPort
 from flow.backends.names import comment
 from flow.backends.render import fill
 from flow.backends.verilog import CLOCK, HANDSHAKE
 
 IO_SHARE = 0.2
 """Part of the period that lies outside the circuit, before its inputs and after its outputs."""
+UNCERTAINTY = 0.02
+"""Part of the period that edges of the clock may be early or late."""
 PART = "xc7a100tcsg324-1"
 
-_CONTROL = {
+TimeUnit = Literal["ns", "us"]
+_PER_NS: dict[TimeUnit, float] = {"ns": 1.0, "us": 1e-3}
+
+_CONTROL: dict[str, tuple[Direction, str]] = {
     CLOCK: ("input", "clock, rising edge"),
     "rst": ("input", "synchronous reset of the handshake, active high"),
     "in_valid": ("input", "a sample stands on the inputs"),
     "in_ready": ("output", "the sample is taken at this edge"),
     "out_valid": ("output", "a result stands on the outputs"),
     "out_ready": ("input", "the result is taken at this edge"),
+}
+_STREAM: dict[str, tuple[Direction, str]] = {
+    "aclk": ("input", "clock, rising edge"),
+    "aresetn": ("input", "synchronous reset, active low"),
+    "s_axis_tdata": ("input", "a sample"),
+    "s_axis_tvalid": ("input", "a sample stands on s_axis"),
+    "s_axis_tready": ("output", "the sample is taken at this edge"),
+    "s_axis_tlast": ("input", "carried along with the sample"),
+    "m_axis_tdata": ("output", "a result"),
+    "m_axis_tvalid": ("output", "a result stands on m_axis"),
+    "m_axis_tready": ("input", "the result is taken at this edge"),
+    "m_axis_tlast": ("output", "s_axis_tlast of its sample"),
 }
 
 
@@ -31,8 +49,8 @@ class About:
     """What the project files say of a circuit.
 
     `facts` are lines for the README (accuracy, area). `liberty` and `abc_script` are paths in
-    the output folder, such as `synth/cells.lib`; without a liberty file the script maps onto
-    generic gates.
+    the output folder, such as `synth/cells.lib`, and `time_unit` is that of the library;
+    `synthesis` is a Yosys command for an FPGA. With neither, the script maps onto generic gates.
     """
 
     description: str = "A circuit made by flow."
@@ -41,26 +59,45 @@ class About:
     samples: int = 0
     liberty: str | None = None
     abc_script: str | None = None
+    time_unit: TimeUnit = "ns"
+    synthesis: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """A module as its constraints see it: its clock, and ports that are (name, bits)."""
+
+    top: str
+    clock: str | None
+    inputs: tuple[tuple[str, int], ...]
+    outputs: tuple[tuple[str, int], ...]
 
 
 def project_files(emission: Emission, about: About) -> dict[PurePosixPath, str]:
     """`NAME.f`, `NAME.core`, `constraints/`, `synth/` and `README.md`. Pure."""
     top = emission.top
-    sources = [str(path) for path in emission.files if path.parts[0] == "rtl"]
+    modules = [_circuit(emission)]
+    if emission.axis is not None:
+        modules.append(_wrapper(emission.axis))
     description = _line(about.description)
-    common = {"top": top, "sources": sources, "description": description, "part": PART}
+    common = {
+        "top": top,
+        "tops": [module.top for module in modules],
+        "sources": _sources(emission),
+        "description": description,
+        "part": PART,
+    }
     texts = {
         f"{top}.f": fill("project/files.f.j2", **common),
         f"{top}.core": fill(
             "project/core.j2", **(common | {"description": description.replace('"', "'")})
         ),
-        f"constraints/{top}.sdc": _constraints(emission, about, bus=""),
-        f"constraints/{top}.xdc": _constraints(emission, about, bus="[*]"),
         "synth/yosys.ys": fill(
             "project/yosys.ys.j2",
             **common,
             liberty=about.liberty,
             abc_script=about.abc_script,
+            synthesis=about.synthesis,
         ),
         "synth/vivado.tcl": fill("project/vivado.tcl.j2", **common),
         "synth/librelane/config.json": _librelane(emission, about),
@@ -71,9 +108,24 @@ def project_files(emission: Emission, about: About) -> dict[PurePosixPath, str]:
             ports=_rows(emission),
             timing=_timing(emission),
             samples=about.samples,
+            axis=None if emission.axis is None else _stream_text(emission.axis),
+            mapped=about.liberty is not None,
+            period=f"{_number(about.period_ns * _PER_NS[about.time_unit])} {about.time_unit}",
         ),
     }
+    for module in modules:
+        for kind in ("sdc", "xdc"):
+            texts[f"constraints/{module.top}.{kind}"] = _constraints(module, about, kind)
     return {PurePosixPath(path): text for path, text in texts.items()}
+
+
+def _sources(emission: Emission) -> list[str]:
+    """The Verilog in order of compilation: what is instantiated before what instantiates it."""
+    top = f"rtl/{emission.top}.v"
+    wrapper = f"rtl/{emission.axis.top}.v" if emission.axis is not None else ""
+    files = [str(path) for path in emission.files if path.parts[0] == "rtl"]
+    last = [file for file in (top, wrapper) if file in files]
+    return [*sorted(file for file in files if file not in last), *last]
 
 
 def _line(text: str) -> str:
@@ -81,37 +133,94 @@ def _line(text: str) -> str:
     return comment(text, limit=500)
 
 
-def _constraints(emission: Emission, about: About, bus: str) -> str:
-    def ports(direction: str) -> list[str]:
-        control = [name for name in HANDSHAKE if _CONTROL[name][0] == direction]
-        data = [p for p in emission.ports if p.direction == direction]
-        return control * emission.handshake + [p.name + bus * (p.width > 1) for p in data]
+def _circuit(emission: Emission) -> _Outside:
+    def ports(direction: Direction) -> tuple[tuple[str, int], ...]:
+        control = [(name, 1) for name in HANDSHAKE if _CONTROL[name][0] == direction]
+        data = [(port.name, port.width) for port in emission.ports if port.direction == direction]
+        return (*(control * emission.handshake), *data)
 
-    delay = f"{about.period_ns * IO_SHARE:.3f}"
+    clock = CLOCK if emission.clocked else None
+    return _Outside(emission.top, clock, ports("input"), ports("output"))
+
+
+def _wrapper(axis: Axis) -> _Outside:
+    widths = {"s_axis_tdata": axis.inputs.width, "m_axis_tdata": axis.outputs.width}
+    sides: dict[Direction, list[tuple[str, int]]] = {"input": [], "output": []}
+    for name, (direction, _) in _STREAM.items():
+        if name != "aclk":
+            sides[direction].append((name, widths.get(name, 1)))
+    return _Outside(axis.top, "aclk", tuple(sides["input"]), tuple(sides["output"]))
+
+
+def _constraints(module: _Outside, about: About, kind: str) -> str:
+    """SDC in the unit of the library, which timers take for that of every number; XDC in ns."""
+    unit: TimeUnit = about.time_unit if kind == "sdc" else "ns"
+    period = about.period_ns * _PER_NS[unit]
+
+    def names(ports: Sequence[tuple[str, int]]) -> list[str]:
+        return [name + "[*]" * (kind == "xdc" and bits > 1) for name, bits in ports]
+
     return fill(
         "project/constraints.j2",
-        top=emission.top,
-        clocked=emission.clocked,
-        clock=CLOCK if emission.clocked else "virtual_clock",
-        period=f"{about.period_ns:.3f}",
-        input_delay=delay,
-        output_delay=delay,
-        inputs=ports("input"),
-        outputs=ports("output"),
+        top=module.top,
+        clocked=module.clock is not None,
+        clock=module.clock or "virtual_clock",
+        period=_number(period),
+        unit=unit,
+        set_units=kind == "sdc",
+        share=f"{IO_SHARE:.0%}",
+        delay=_number(period * IO_SHARE),
+        uncertainty=_number(period * UNCERTAINTY),
+        inputs=names(module.inputs),
+        outputs=names(module.outputs),
     )
+
+
+def _number(value: float) -> str:
+    """Decimal digits without an exponent."""
+    return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def _librelane(emission: Emission, about: About) -> str:
     config: dict[str, object] = {
-        "meta": {"version": 2},
+        "meta": {"version": 2, "flow": "Classic"},
         "DESIGN_NAME": emission.top,
-        "VERILOG_FILES": ["dir::../../rtl/*.v"],
+        "VERILOG_FILES": [f"dir::../../{file}" for file in _sources(emission)],
         "CLOCK_PORT": CLOCK if emission.clocked else None,
         "CLOCK_PERIOD": about.period_ns,
-        "PNR_SDC_FILE": f"dir::../../constraints/{emission.top}.sdc",
-        "SIGNOFF_SDC_FILE": f"dir::../../constraints/{emission.top}.sdc",
     }
+    if about.time_unit == "ns":
+        # Its libraries count in ns; in another unit our constraints would be read wrongly.
+        sdc = f"dir::../../constraints/{emission.top}.sdc"
+        config |= {"PNR_SDC_FILE": sdc, "SIGNOFF_SDC_FILE": sdc}
     return json.dumps(config, indent=2) + "\n"
+
+
+def _stream_text(axis: Axis) -> dict[str, object]:
+    rows = [
+        {"name": name, "direction": direction, "width": width, "what": what}
+        for (name, (direction, what)), width in zip(
+            _STREAM.items(), _stream_widths(axis), strict=True
+        )
+    ]
+    return {
+        "top": axis.top,
+        "latency": axis.latency,
+        "ports": rows,
+        "sides": [
+            {
+                "port": port,
+                "elements": side.elements,
+                "type": f"{'' if side.signed else 'u'}int{side.bits}",
+            }
+            for port, side in (("s_axis_tdata", axis.inputs), ("m_axis_tdata", axis.outputs))
+        ],
+    }
+
+
+def _stream_widths(axis: Axis) -> list[int]:
+    widths = {"s_axis_tdata": axis.inputs.width, "m_axis_tdata": axis.outputs.width}
+    return [widths.get(name, 1) for name in _STREAM]
 
 
 def _rows(emission: Emission) -> list[dict[str, object]]:
@@ -154,8 +263,9 @@ def _timing(emission: Emission) -> str:
     if not emission.clocked:
         return "Combinational: the outputs follow the inputs; there is no clock."
     stages = f"{emission.latency} register stage" + "s" * (emission.latency != 1)
-    every = f"{stages}; a new sample may enter every {emission.initiation_interval} clock"
-    every += "s" * (emission.initiation_interval != 1)
+    interval = emission.initiation_interval
+    clocks = "clock" if interval == 1 else f"{interval} clocks"
+    every = f"{stages}; a new sample may enter every {clocks}"
     if not emission.handshake:
         return (
             f"{every}. The circuit runs freely: a result stands on the outputs that many clocks"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flow.backends.emission import Emission, VerilogPort
+from flow.backends.emission import Axis, Emission, VerilogPort
 from flow.errors import InternalError
 from flow.ir.evaluate import IntArray
 
@@ -87,7 +88,7 @@ def _npy(ports: Sequence[VerilogPort], values: Mapping[str, IntArray]) -> bytes:
 
 def layout(emission: Emission, samples: int, scales: Mapping[str, str]) -> str:
     """The JSON text of layout.json, with a lane a line."""
-    head = {
+    head: dict[str, Any] = {
         "top": emission.top,
         "samples": samples,
         "latency": emission.latency,
@@ -96,6 +97,8 @@ def layout(emission: Emission, samples: int, scales: Mapping[str, str]) -> str:
         "handshake": emission.handshake,
         "work": emission.work,
     }
+    if emission.axis is not None:
+        head["axis"] = _axis(emission.axis)
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
     sides = []
     for name, ports in (("inputs", emission.inputs), ("outputs", emission.outputs)):
@@ -107,6 +110,12 @@ def layout(emission: Emission, samples: int, scales: Mapping[str, str]) -> str:
         joined = ",\n".join(texts)
         sides.append(f'  "{name}": {{"width": {offset}, "ports": [\n{joined}\n  ]}}')
     return "{\n" + "\n".join(lines) + "\n" + ",\n".join(sides) + "\n}\n"
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    sides = {"inputs": axis.inputs, "outputs": axis.outputs}
+    widths = {name: asdict(side) | {"width": side.width} for name, side in sides.items()}
+    return {"top": axis.top, "latency": axis.latency} | widths
 
 
 def _port_text(port: VerilogPort, offset: int, scale: str | None) -> str:

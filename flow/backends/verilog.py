@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 from flow.analysis.layers import layer_of
 from flow.backends.emission import Direction, Emission, Lane, VerilogPort
 from flow.backends.expressions import Wires, constant, literal
-from flow.backends.names import Namer, comment
+from flow.backends.names import MODULES, Namer, comment
 from flow.backends.operations import RENDER, render, table_of
 from flow.errors import InternalError
 from flow.ir.circuit import Circuit, Port, lane_width
-from flow.ir.nodes import Input, Lookup, Node, Register
+from flow.ir.nodes import Bits, Input, Lookup, Node, Register
 
 SUPPORTS: frozenset[type[Node]] = frozenset(RENDER)
 """Operations that have a Verilog form; a pass expands the others before."""
@@ -75,7 +75,7 @@ class _Module:
         if self.handshake and not self.latency:
             raise InternalError(f"{self.circuit.name} has no registers to hold a handshake")
         control = [CLOCK] * self.clocked + [*HANDSHAKE] * self.handshake
-        self.name = Namer(control)
+        self.name = Namer([*control, *MODULES])
         self.top = self.name(self.circuit.name)
         self.inputs = [self._port(port, "input") for port in self.circuit.inputs]
         self.outputs = [self._port(port, "output") for port in self.circuit.outputs]
@@ -175,6 +175,10 @@ class _Module:
             return
         if isinstance(node, Lookup):
             self._function(node)
+        if isinstance(node, Bits) and node.width == 1 and node not in self.circuit.origins:
+            # One bit of a wire has a name already.
+            self.wires.names[node] = self.wires.bits(node.x, node.low, 1)
+            return
         self._declare(node, self._wanted(node), render(node, self.wires))
 
     def _register(self, node: Register) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from flow.passes.base import Pass
 from flow.passes.compressor_trees import CompressorTrees
 from flow.passes.expand_linear import ExpandLinear
+from flow.passes.merge_sums import MergeSums
 from flow.passes.narrow import Narrow
 from flow.passes.share import Share
 from flow.passes.simplify import Simplify
@@ -38,7 +39,7 @@ ADDERS: tuple[Pass, ...] = (
     SolveLinear(),
     *FINISH,
 )
-"""Linear rows as adders that are shared across rows: the smallest circuit."""
+"""Linear rows as adders that are shared across rows: the fewest operations."""
 
 PLAIN: tuple[Pass, ...] = (*CANONICAL, Narrow(), ExpandLinear(), *FINISH)
 """Linear rows as balanced trees, each on its own: the least depth in adders."""
@@ -46,14 +47,28 @@ PLAIN: tuple[Pass, ...] = (*CANONICAL, Narrow(), ExpandLinear(), *FINISH)
 BESPOKE: tuple[Pass, ...] = (*CANONICAL, ExpandLinear(split_signs=True), *FINISH)
 """Positive and negative products in two trees, as in exact bespoke printed circuits."""
 
-COMPRESSED: tuple[Pass, ...] = (*CANONICAL, Narrow(), CompressorTrees(), Simplify(), Share())
-"""Linear rows as full adders, with one carry-propagate addition for each row."""
+HEAPS: tuple[Pass, ...] = (
+    *CANONICAL,
+    Narrow(),
+    SolveLinear(),
+    # Negations and powers of two reach the sums that read them.
+    Simplify(),
+    # Only sums that are read again keep a word of their own.
+    MergeSums(),
+    # Last: words stay whole, by which the proof and the reader of the Verilog know them.
+    CompressorTrees(),
+)
+"""Shared sums as full adders, one chain of carries for each: the smallest mapped circuit."""
+
+COMPRESSED: tuple[Pass, ...] = (*CANONICAL, Narrow(), CompressorTrees())
+"""Linear rows as full adders, nothing shared."""
 
 PIPELINES: Mapping[str, tuple[Pass, ...]] = {
     "canonical": CANONICAL,
     "adders": ADDERS,
     "plain": PLAIN,
     "bespoke": BESPOKE,
+    "heaps": HEAPS,
     "compressed": COMPRESSED,
 }
 """By the name that stands for them in a pipeline text."""

@@ -6,6 +6,7 @@ from flow.passes.balance_adders import BalanceAdders
 from flow.passes.base import Pass
 from flow.passes.compressor_trees import CompressorTrees
 from flow.passes.expand_linear import ExpandLinear
+from flow.passes.merge_sums import MergeSums
 from flow.passes.narrow import Narrow
 from flow.passes.pipeline import Pipeline
 from flow.passes.share import Share
@@ -18,6 +19,7 @@ PASSES: tuple[type[Pass], ...] = (
     Narrow,
     SolveLinear,
     ExpandLinear,
+    MergeSums,
     CompressorTrees,
     BalanceAdders,
     Pipeline,

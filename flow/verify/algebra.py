@@ -130,7 +130,9 @@ def _form(node: Node, operands: list[Form], atoms: _Atoms) -> Form:
             return _compared(operands[0], operands[1], relation, atoms)
         case Concat(_, widths):
             offsets = accumulate(widths, initial=0)
-            return _sum([(1 << k, x) for k, x in zip(offsets, operands, strict=False)], 0)
+            total = _sum([(1 << k, x) for k, x in zip(offsets, operands, strict=False)], 0)
+            width = sum(widths)
+            return _congruent(total, width, unsigned(width), atoms) or total
         case FullAdder():
             return _sum([(1, x) for x in operands], 0)
         case Select():
@@ -149,7 +151,7 @@ def _bits(x: Form, low: int, width: int, atoms: _Atoms) -> Form:
     """floor(x / 2**l) where nothing lies above; else an atom of x modulo 2**(l+w)"""
     if unsigned(low + width).covers(atoms.hull(x)):
         return _shifted(x, low, atoms)
-    if low == 0 or _alone(x):
+    if low == 0 or width == 1 or _alone(x):
         # floor(x / 2**l) - 2**w floor(x / 2**(l+w)): the parts of a word add up to it again.
         above = _shifted(x, low + width, atoms)
         return _sum([(1, _shifted(x, low, atoms)), (-1 << width, above)], 0)
@@ -164,17 +166,28 @@ def _alone(x: Form) -> bool:
 def _signed(x: Form, width: int, atoms: _Atoms) -> Form:
     """x where it fits, or a form equal to x modulo 2**w that fits; else an atom"""
     every = twos_complement(width)
-    for form in (x, _nearest(x, width)):
-        if every.covers(atoms.hull(form)):
-            return form
-    return atoms.form(every, "signed", _modulo(x, width), width)
+    found = _congruent(x, width, every, atoms)
+    return found or atoms.form(every, "signed", _modulo(x, width), width)
 
 
-def _nearest(x: Form, width: int) -> Form:
-    """The form with every coefficient moved by multiples of 2**width next to zero."""
+def _congruent(x: Form, width: int, every: IntRange, atoms: _Atoms) -> Form | None:
+    """A form equal to x modulo 2**width whose interval lies in one of 2**width numbers.
+
+    What lies there and is equal modulo 2**width is equal: the carries that adders of columns
+    drop at the top are seen to be zero here.
+    """
     half, full = 1 << (width - 1), 1 << width
-    terms = ((atom, (c + half) % full - half) for atom, c in x[1])
-    return (x[0] + half) % full - half, tuple((atom, c) for atom, c in terms if c)
+    if every.covers(atoms.hull(x)):
+        return x
+    kept = tuple((atom, c) for atom, c in x[1] if c % full)
+    near = tuple((atom, (c + half) % full - half) for atom, c in kept)
+    for terms in dict.fromkeys((kept, near)):
+        hull = atoms.hull((0, terms))
+        least = every.lo - hull.lo
+        constant = least + (x[0] - least) % full
+        if constant + hull.hi <= every.hi:
+            return constant, terms
+    return None
 
 
 def _bit_logic(node: Node, a: Form, b: Form, atoms: _Atoms) -> Form:

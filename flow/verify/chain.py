@@ -23,6 +23,7 @@ from flow.errors import ToolFailed, ToolNotFound
 from flow.ir.aig import Aig, without_unread_state
 from flow.ir.circuit import Circuit
 from flow.ir.netlist import CLOCK, netlist_aig
+from flow.progress import Progress, counted, silent
 from flow.tech.technology import Technology
 from flow.tools.yosys import yosys
 from flow.verify.mutants import must_disprove, mutate_graph
@@ -51,6 +52,7 @@ def prove_chain(
     timeout_s: float = 300.0,
     seed: int = 1,
     workers: int = 2,
+    progress: Progress = silent,
 ) -> tuple[Verdict, ...]:
     """A verdict for each link: Verilog = Circuit, each pair of steps, last step = netlist text.
 
@@ -70,15 +72,17 @@ def prove_chain(
 
     def one(item: tuple[int, tuple[str, Callable[[], Link]]]) -> Verdict:
         k, (check, make) = item
-        return _prove(check, make, deadline, seed + k, emission)
+        return prove_link(check, make, deadline, seed + k, emission)
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        return tuple(pool.map(one, enumerate(makers)))
+        ended = counted(makers, "links proved", progress)
+        return tuple(v for _, v in zip(ended, pool.map(one, enumerate(makers)), strict=True))
 
 
-def _prove(
+def prove_link(
     check: str, make: Callable[[], Link], deadline: float, seed: int, emission: Emission
 ) -> Verdict:
+    """A verdict on one link, a mutant of which must be refused first: else CheckFailed."""
     begin = time.monotonic()
     if begin >= deadline:
         return Verdict(check, "not checked", "the time limit was reached before", 0.0)
@@ -116,61 +120,82 @@ def verilog_link(circuit: Circuit, emission: Emission, timeout_s: float = 300.0)
     )
 
 
+Wire = tuple[str, int, str]
+"""A wire that a latch drives: the latch as `l0`, the bit of the wire, its name."""
+
+
 def verilog_graph(emission: Emission, timeout_s: float = 300.0) -> Aig:
     """The graph that Yosys makes of the Verilog, each register cut at `Q:name` and `D:name`.
 
     ToolFailed where Yosys refuses the text, or a register has another clock than `clk`.
     """
-    valid = ""
-    registers = [(name, width) for name, width in emission.registers if width]
-    names = [name for name, _ in registers]
-    if emission.handshake:
-        text = "".join(str(text) for text in emission.files.values())
-        found = re.search(r"^ *reg (?:\[\d+:0\] )?(valid\w*);", text, re.MULTILINE)
-        valid = found[1] if found else "valid"
-        names.append(valid)
+    raw, wires = read_verilog(emission, timeout_s)
+    return renamed(raw, register_names(emission, wires))
+
+
+def read_verilog(emission: Emission, timeout_s: float = 300.0) -> tuple[Aig, tuple[Wire, ...]]:
+    """The graph of the emitted Verilog with its latches cut, and every wire that one drives."""
     with tempfile.TemporaryDirectory(prefix="flow-chain-") as scratch:
         place = Path(scratch)
         emission.write(place)
         files = [str(path) for path in sorted(emission.files) if path.suffix == ".v"]
-        script = [
+        read = [
             *(f"read_verilog {file}" for file in files),
             f"hierarchy -check -top {emission.top}",
-            "proc -norom",
-            "flatten",
-            "opt_clean",
-            "techmap",
-            "opt_clean",
-            # What is clocked must be clocked by the rising clk: AIGER does not say.
-            "select -assert-none t:$_DFF_N_",
-            *([f"select -assert-none t:$_DFF_P_ w:{CLOCK} %co1:+[C] %d"] if names else []),
-            "aigmap",
-            "write_aiger -symbols -vmap names.txt read.aig",
         ]
-        yosys(script, cwd=place, timeout_s=timeout_s)
-        raw = read_aiger((place / "read.aig").read_bytes(), "what Yosys reads")
-        rows = (place / "names.txt").read_text().splitlines()
-    wanted = {bit: bit for name, width in registers for bit in bits_of(name, width)}
-    if valid:
-        chain = zip(
-            bits_of(valid, emission.latency), bits_of("valid", emission.latency), strict=True
-        )
-        wanted |= dict(chain)
-    return _named(raw, rows, wanted)
+        return graph_of(read, place, timeout_s, clocked=bool(_registers(emission)))
 
 
-def _named(aig: Aig, rows: Sequence[str], wanted: Mapping[str, str]) -> Aig:
-    """The latches under the names of registers: Yosys lists every wire that a latch drives."""
+def graph_of(
+    read: Sequence[str], place: Path, timeout_s: float, *, clocked: bool
+) -> tuple[Aig, tuple[Wire, ...]]:
+    """The graph of what the Yosys commands `read` leave, and every wire that a latch drives."""
+    script = [
+        *read,
+        "proc -norom",
+        "flatten",
+        "opt_clean",
+        "techmap",
+        "opt_clean",
+        # What is clocked must be clocked by the rising clk: AIGER does not say.
+        "select -assert-none t:$_DFF_N_",
+        *([f"select -assert-none t:$_DFF_P_ w:{CLOCK} %co1:+[C] %d"] if clocked else []),
+        "aigmap",
+        "write_aiger -symbols -vmap names.txt read.aig",
+    ]
+    yosys(script, cwd=place, timeout_s=timeout_s)
+    raw = read_aiger((place / "read.aig").read_bytes(), "what Yosys reads")
+    rows = [row.split() for row in (place / "names.txt").read_text().splitlines()]
+    wires = [(f"l{r[1]}", int(r[2]), r[3]) for r in rows if len(r) == 4 and r[0] == "latch"]
+    return raw, tuple(wires)
+
+
+def register_names(emission: Emission, wires: Sequence[Wire]) -> dict[str, str]:
+    """The register bit that each latch is, by the names that the emission gave."""
+    wanted = _registers(emission)
     single = {name for name in wanted if "[" not in name}
     names: dict[str, str] = {}
-    for row in rows:
-        match row.split():
-            case ["latch", latch, bit, wire]:
-                name = wire if wire in single else f"{wire}[{bit}]"
-                if name in wanted:
-                    names.setdefault(f"l{latch}", wanted[name])
-            case _:
-                pass
+    for latch, bit, wire in wires:
+        name = wire if wire in single else f"{wire}[{bit}]"
+        if name in wanted:
+            names.setdefault(latch, wanted[name])
+    return names
+
+
+def _registers(emission: Emission) -> dict[str, str]:
+    """Each bit of a register in the Verilog, and what it is called in the circuit's graph."""
+    registers = [(name, width) for name, width in emission.registers if width]
+    wanted = {bit: bit for name, width in registers for bit in bits_of(name, width)}
+    if emission.handshake:
+        text = "".join(str(text) for text in emission.files.values())
+        found = re.search(r"^ *reg (?:\[\d+:0\] )?(valid\w*);", text, re.MULTILINE)
+        valid = bits_of(found[1] if found else "valid", emission.latency)
+        wanted |= dict(zip(valid, bits_of("valid", emission.latency), strict=True))
+    return wanted
+
+
+def renamed(aig: Aig, names: Mapping[str, str]) -> Aig:
+    """The graph with its latches under other names."""
 
     def new(name: str) -> str:
         end, colon, latch = name.partition(":")

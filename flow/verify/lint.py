@@ -12,8 +12,11 @@ from flow.tools import icarus, verilator, yosys
 from flow.verify.verdict import Verdict
 
 
-def lint(folder: Path, top: str, timeout_s: float = 300.0) -> tuple[Verdict, ...]:
-    """Verdicts of Icarus -Wall, Verilator -Wall and Yosys' checks on `rtl/`; a warning fails."""
+def lint(folder: Path, top: str, timeout_s: float = 300.0, of: str = "") -> tuple[Verdict, ...]:
+    """Verdicts of Icarus -Wall, Verilator -Wall and Yosys' checks on `rtl/`; a warning fails.
+
+    `of` is added to the names of the checks.
+    """
     files = sorted(f"rtl/{path.name}" for path in (folder / "rtl").glob("*.v"))
 
     def by_icarus() -> str:
@@ -37,9 +40,9 @@ def lint(folder: Path, top: str, timeout_s: float = 300.0) -> tuple[Verdict, ...
         return "\n".join(line for line in log.splitlines() if line.startswith("Warning:"))
 
     return (
-        _checked("lint with Icarus Verilog", by_icarus),
-        _checked("lint with Verilator", by_verilator),
-        _checked("lint with Yosys", by_yosys),
+        _checked(f"lint{of} with Icarus Verilog", by_icarus),
+        _checked(f"lint{of} with Verilator", by_verilator),
+        _checked(f"lint{of} with Yosys", by_yosys),
     )
 
 

@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,6 +34,8 @@ EVALUATIONS = 200_000_000
 """What an event-driven simulator may spend on a design; on an idle core, about 90 seconds."""
 NETLIST_EVALUATIONS = 24_000_000
 """The same for a mapped netlist, whose many small cells take several times as long."""
+AXIS = " of the AXI4-Stream wrapper"
+"""What the names of its checks say."""
 FEWEST = 10
 """Samples that it runs in any case."""
 
@@ -53,8 +55,22 @@ def simulate_icarus(folder: Path, timeout_s: float = 600.0) -> Verdict:
 def simulate_netlist(folder: Path, timeout_s: float = 600.0) -> Verdict:
     """The plain Verilog bench around the mapped netlist, with behavioural cells, in Icarus."""
 
+    def sources(scratch: Path) -> list[Path | str]:
+        return [f"netlist/{read_layout(folder).top}.v", "netlist/cells.v"]
+
+    return simulate_mapped(folder, sources, timeout_s)
+
+
+def simulate_mapped(
+    folder: Path, sources: Callable[[Path], Sequence[Path | str]], timeout_s: float = 600.0
+) -> Verdict:
+    """The plain Verilog bench around the mapped netlist, in Icarus.
+
+    `sources` gives the files of the netlist and its cells, and may write them in a scratch folder.
+    """
+
     def work(layout: Layout, scratch: Path, samples: int) -> str:
-        files = [f"tb/tb_{layout.top}.v", f"netlist/{layout.top}.v", "netlist/cells.v"]
+        files = [f"tb/tb_{layout.top}.v", *sources(scratch)]
         program = scratch / "netlist.vvp"
         icarus.compile_verilog(files, f"tb_{layout.top}", program, folder, timeout_s)
         return icarus.simulate(program, folder, timeout_s, [f"+samples={samples}"]).log
@@ -90,8 +106,19 @@ def simulate_verilator(folder: Path, timeout_s: float = 600.0) -> Verdict:
     return _checked("simulation with Verilator", folder, work, _plain)
 
 
-def simulate_cocotb(folder: Path, simulator: str = "icarus", timeout_s: float = 600.0) -> Verdict:
-    """The cocotb test, in "icarus" or "verilator"."""
+def simulate_axis(folder: Path, timeout_s: float = 600.0) -> Verdict:
+    """The cocotb test of the AXI4-Stream wrapper in Icarus, with stalls on both sides."""
+    return simulate_cocotb(folder, timeout_s=timeout_s, script="run_axis.py", of=AXIS)
+
+
+def simulate_cocotb(
+    folder: Path,
+    simulator: str = "icarus",
+    timeout_s: float = 600.0,
+    script: str = "run.py",
+    of: str = "",
+) -> Verdict:
+    """The cocotb test that `script` of tb/ runs, in "icarus" or "verilator"."""
 
     def work(layout: Layout, scratch: Path, samples: int) -> str:
         if find_spec("cocotb") is None:
@@ -102,7 +129,7 @@ def simulate_cocotb(folder: Path, simulator: str = "icarus", timeout_s: float = 
         # child process is stopped at the end of the time.
         environment = verilator.environment() if simulator == "verilator" else {}
         command = Command(
-            (sys.executable, "-B", str(folder.resolve() / "tb" / "run.py"), str(scratch)),
+            (sys.executable, "-B", str(folder.resolve() / "tb" / script), str(scratch)),
             cwd=scratch,
             env={
                 **environment,
@@ -116,7 +143,7 @@ def simulate_cocotb(folder: Path, simulator: str = "icarus", timeout_s: float = 
         return run(command, check=False).log
 
     limit = EVALUATIONS if simulator == "icarus" else None
-    return _checked(f"cocotb test with {simulator}", folder, work, _cocotb, limit)
+    return _checked(f"cocotb test{of} with {simulator}", folder, work, _cocotb, limit)
 
 
 def _checked(

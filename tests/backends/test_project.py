@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from designs import SMALL, STAGED
 
+from flow.backends.axis import with_axis
 from flow.backends.emission import write_files
 from flow.backends.project import About, project_files
 from flow.backends.vectors import vector_files
@@ -70,25 +71,74 @@ def test_a_value_that_does_not_fit_is_refused():
 
 def test_the_file_list_and_the_constraints():
     files = project_files(emit_verilog(STAGED, handshake=True), About(period_ns=4.0))
-    assert files[PurePosixPath("staged.f")].splitlines()[1:] == ["rtl/staged.v"]
+    assert files[PurePosixPath("staged.f")].splitlines()[2:] == ["rtl/staged.v"]
     assert files[PurePosixPath("constraints/staged.sdc")] == (
-        "# Timing of staged: a clock of 4.000 ns.\n"
-        "create_clock -name clk -period 4.000 [get_ports clk]\n"
-        "set_input_delay 0.800 -clock clk [get_ports { rst in_valid out_ready x }]\n"
-        "set_output_delay 0.800 -clock clk [get_ports { in_ready out_valid y }]\n"
+        "# Timing of staged: a clock of 4 ns.\n"
+        "# 20% of the period lies outside, before the inputs and again behind the outputs.\n"
+        "set_units -time ns\n"
+        "create_clock -name clk -period 4 [get_ports clk]\n"
+        "set_clock_uncertainty 0.08 [get_clocks clk]\n"
+        "set_input_delay 0.8 -clock clk [get_ports { rst in_valid out_ready x }]\n"
+        "set_output_delay 0.8 -clock clk [get_ports { in_ready out_valid y }]\n"
     )
-    assert files[PurePosixPath("constraints/staged.xdc")].splitlines()[3] == (
-        "set_output_delay 0.800 -clock clk [get_ports { in_ready out_valid y[*] }]"
+    assert files[PurePosixPath("constraints/staged.xdc")].splitlines()[5] == (
+        "set_output_delay 0.8 -clock clk [get_ports { in_ready out_valid y[*] }]"
     )
     config = json.loads(files[PurePosixPath("synth/librelane/config.json")])
-    assert (config["DESIGN_NAME"], config["CLOCK_PORT"]) == ("staged", "clk")
+    assert config["SIGNOFF_SDC_FILE"] == "dir::../../constraints/staged.sdc"
+
+
+def test_constraints_of_slow_cells_count_in_microseconds_and_those_of_vivado_in_ns():
+    about = About(period_ns=2e8, time_unit="us")
+    files = project_files(emit_verilog(STAGED, handshake=True), about)
+    for kind, lines in (
+        ("sdc", ["set_units -time us", "create_clock -name clk -period 200000 [get_ports clk]"]),
+        ("xdc", ["create_clock -name clk -period 200000000 [get_ports clk]"]),
+    ):
+        text = files[PurePosixPath(f"constraints/staged.{kind}")]
+        assert text.splitlines()[2 : 2 + len(lines)] == lines
+    # LibreLane's libraries count in ns, so it makes constraints of its own from the period.
+    assert set(json.loads(files[PurePosixPath("synth/librelane/config.json")])) == {
+        "meta", "DESIGN_NAME", "VERILOG_FILES", "CLOCK_PORT", "CLOCK_PERIOD",
+    }  # fmt: skip
+
+
+def test_the_wrapper_has_constraints_targets_and_a_table_of_its_own():
+    files = project_files(with_axis(emit_verilog(STAGED, handshake=True)), About(period_ns=4.0))
+    assert files[PurePosixPath("staged.f")].splitlines()[2:] == [
+        "rtl/axis_register.v", "rtl/axis_skid.v", "rtl/staged.v", "rtl/staged_axis.v",
+    ]  # fmt: skip
+    assert files[PurePosixPath("constraints/staged_axis.sdc")].splitlines()[3:] == [
+        "create_clock -name aclk -period 4 [get_ports aclk]",
+        "set_clock_uncertainty 0.08 [get_clocks aclk]",
+        "set_input_delay 0.8 -clock aclk [get_ports { aresetn s_axis_tdata s_axis_tvalid "
+        "s_axis_tlast m_axis_tready }]",
+        "set_output_delay 0.8 -clock aclk [get_ports { s_axis_tready m_axis_tdata m_axis_tvalid "
+        "m_axis_tlast }]",
+    ]
+    readme = files[PurePosixPath("README.md")]
+    assert "`s_axis_tdata` is 2 x `int8`, `m_axis_tdata` is 1 x `int8`.\n" in readme
+    assert "| `m_axis_tdata` | output | 8 | a result |\n" in readme
+
+
+def test_an_fpga_has_the_command_of_its_family_in_the_yosys_script():
+    about = About(synthesis="synth_ice40 -dsp")
+    text = project_files(emit_verilog(SMALL), about)[PurePosixPath("synth/yosys.ys")]
+    assert text.splitlines()[1:] == [
+        "read_verilog rtl/little.v",
+        "hierarchy -check -top little",
+        "synth_ice40 -dsp -top little",
+        "tee -o synth/cells.txt stat",
+        "write_verilog -noattr synth/little_netlist.v",
+    ]
 
 
 def test_a_combinational_circuit_has_a_virtual_clock():
     files = project_files(emit_verilog(SMALL), About())
-    assert files[PurePosixPath("constraints/little.sdc")].splitlines()[1] == (
-        "create_clock -name virtual_clock -period 10.000"
-    )
+    assert files[PurePosixPath("constraints/little.sdc")].splitlines()[3:5] == [
+        "create_clock -name virtual_clock -period 10",
+        "set_clock_uncertainty 0.2 [get_clocks virtual_clock]",
+    ]
 
 
 def test_the_readme_has_the_ports_the_facts_and_the_licence():
@@ -99,7 +149,7 @@ def test_the_readme_has_the_ports_the_facts_and_the_licence():
     assert (
         "| `x` | input | 8 | 2 | 4 bits a lane, signed and unsigned, values in [-8, 15] |\n" in text
     )
-    assert "2 register stages; a new sample may enter every 1 clock." in text
+    assert "2 register stages; a new sample may enter every clock." in text
     assert text.endswith("flow claims no right in what it generates.\n")
 
 

@@ -9,13 +9,26 @@ from flow.analysis.cost import arrivals, cost
 from flow.analysis.latency import latency
 from flow.errors import UsageError
 from flow.ir.builder import Builder
-from flow.ir.circuit import Circuit, Port
+from flow.ir.circuit import Circuit, Origin, Port
 from flow.ir.evaluate import evaluate
-from flow.ir.nodes import Add, FullAdder, Input, Linear, Lookup, Mul, Register, Shl
+from flow.ir.nodes import (
+    Add,
+    Bits,
+    FullAdder,
+    Input,
+    Linear,
+    Lookup,
+    Mul,
+    Register,
+    Shl,
+    Signed,
+    Sub,
+)
 from flow.passes.balance_adders import BalanceAdders
 from flow.passes.base import check_exact, run_passes
 from flow.passes.compressor_trees import CompressorTrees
 from flow.passes.linear.form import least_depth
+from flow.passes.merge_sums import MergeSums
 from flow.passes.pipeline import Pipeline
 from flow.passes.pipeline_text import parse_pipeline
 
@@ -74,16 +87,67 @@ def test_compressor_trees_are_right_for_every_input(final, low, high):
 
 
 def test_a_full_adder_removes_one_bit_and_the_tree_no_more_than_it_must():
-    # Eight bits of weight one: four full adders in column 0, three in column 1 and so on.
-    after = run_passes(row([1] * 8, 0, 0, 1), [CompressorTrees("ripple")], check_exact())
-    assert cost(after).full_adders == 8
+    # Eight bits of weight one: three full adders and a half adder in column 0, one and one in
+    # column 1, one half adder in column 2.
+    after = run_passes(row([1] * 8, 0, 0, 1), [CompressorTrees()], check_exact())
+    assert cost(after).full_adders == 7
     assert cost(after).adders == 0
 
 
-def test_trees_of_additions_are_compressed_on_request():
-    after = run_passes(chain(5), [CompressorTrees("ripple", sums=True)], check_exact())
-    assert cost(after).adders == 0
-    assert cost(run_passes(chain(5), [CompressorTrees("ripple")])).adders == 4
+def test_a_one_of_the_constant_takes_the_place_of_a_carry():
+    # Two bits and one: a full adder, and the sum is three at most.
+    after = run_passes(row([1, 1], 1, 0, 1), [CompressorTrees()], check_exact())
+    assert (cost(after).full_adders, after.outputs[0].width) == (1, 2)
+
+
+def test_bits_that_nobody_reads_are_not_computed():
+    x = tuple(Input("x", i, 0, 255) for i in range(3))
+    for reader in (Bits(Linear(x, (1, 1, 1), 0), 1, 2), Signed(Linear(x, (1, -1, 1), 0), 3)):
+        circuit = Circuit("low", (Port("x", x),), (Port("y", (reader,)),))
+        after = run_passes(circuit, [CompressorTrees()], check_exact())
+        assert cost(after).full_adders == 1 + 2 + 2
+
+
+def test_sums_that_only_one_sum_reads_are_merged():
+    after = run_passes(chain(5), [MergeSums()], check_exact())
+    assert cost(after).nodes == {"input": 5, "linear": 1}
+
+
+def test_a_sum_that_is_read_twice_keeps_its_value_without_a_sign():
+    x = tuple(Input("x", i, -8, 7) for i in range(3))
+    shared = Sub(x[0], x[1])
+    outputs = Add(shared, x[2]), Sub(x[2], Shl(shared, 2))
+    circuit = Circuit("twice", (Port("x", x),), (Port("y", outputs),))
+    after = run_passes(circuit, [MergeSums()], check_exact())
+    first, second = after.outputs[0].lanes
+    inner = first.terms[1]
+    assert inner == second.terms[1]
+    # x0 + 8 and 7 - x1 are the inputs with one bit, or all others, inverted.
+    assert (inner.terms, inner.coefficients, inner.bias) == (x[:2], (1, -1), 15)
+    assert (first.coefficients, first.bias) == ((1, 1), -15)
+    assert (second.coefficients, second.bias) == ((1, -4), 60)
+
+
+def test_a_sum_read_with_a_minus_is_stored_negated():
+    x = tuple(Input("x", i, 0, 7) for i in range(4))
+    shared = Add(x[0], x[1])
+    outputs = Sub(x[2], shared), Sub(x[3], shared)
+    circuit = Circuit("minus", (Port("x", x),), (Port("y", outputs),))
+    after = run_passes(circuit, [MergeSums()], check_exact())
+    first, second = after.outputs[0].lanes
+    inner = first.terms[1]
+    assert (inner.coefficients, inner.bias) == ((-1, -1), 14)
+    assert (first.coefficients, second.coefficients) == ((1, 1), (1, 1))
+
+
+def test_an_inner_sum_of_another_value_gives_up_its_name():
+    x = tuple(Input("x", i, -8, 7) for i in range(2))
+    shared = Sub(x[0], x[1])
+    outputs = Add(shared, x[0]), Add(shared, x[1])
+    names = {shared: Origin("dense", "acc", 0), outputs[0]: Origin("dense", "acc", 1)}
+    circuit = Circuit("named", (Port("x", x),), (Port("y", outputs),), names)
+    after = run_passes(circuit, [MergeSums()], check_exact())
+    assert after.origins == {after.outputs[0].lanes[0]: Origin("dense", "acc", 1)}
 
 
 def test_a_table_behind_a_compressed_row_is_padded():

@@ -20,12 +20,16 @@ ANY = (
     "expand-linear",
     "expand-linear{split-signs=true}",
     "compressor-trees",
-    "compressor-trees{final=ripple,sums=true}",
+    "compressor-trees{final=add}",
+    "merge-sums",
+    "merge-sums,compressor-trees",
+    "solve-linear,simplify,merge-sums,compressor-trees",
     "balance-adders",
     "balance-adders{max-depth=2}",
     "adders",
     "plain",
     "bespoke",
+    "heaps",
     "compressed",
 )
 COMBINATIONAL = ("pipeline{stages=1}", "pipeline{stages=3}", "pipeline{every=2}")

@@ -12,8 +12,8 @@ from flow.passes.registry import PASSES
 from flow.passes.simplify import Simplify
 
 NAMES = (
-    "simplify, share, narrow, solve-linear, expand-linear, compressor-trees, balance-adders, "
-    "pipeline"
+    "simplify, share, narrow, solve-linear, expand-linear, merge-sums, compressor-trees, "
+    "balance-adders, pipeline"
 )
 
 
@@ -46,7 +46,7 @@ def test_no_text_is_no_pass():
         "simplify",
         "simplify,pipeline{stages=3}",
         "solve-linear{method=wmc,hard-dc=2},narrow,expand-linear{split-signs=true}",
-        "balance-adders{max-depth=4},pipeline{period=2.5},compressor-trees{final=ripple}",
+        "balance-adders{max-depth=4},pipeline{period=2.5},compressor-trees{final=add}",
     ],
 )
 def test_printing_gives_the_text_back(text):

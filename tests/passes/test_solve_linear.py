@@ -115,6 +115,13 @@ def test_positions_of_a_convolution_stay_in_small_groups():
     assert max(len(group.columns) for group in groups) <= 120
 
 
+def test_positions_of_a_large_convolution_stay_apart():
+    x = tuple(Input("x", i, 0, 15) for i in range(4000))
+    rows = [Linear(x[i : i + 30], (c,) * 30, 0) for i in range(0, 3600, 10) for c in (3, 5, 7)]
+    groups = group_rows(rows)
+    assert {(len(group.rows), len(group.columns)) for group in groups} == {(3, 30)}
+
+
 def test_coefficients_beyond_the_solver_are_expanded():
     after = solved(of_rows([(1 << 40) + 1, 3], [3, -(1 << 30) - 1]))
     assert not any(isinstance(node, Linear) for node in after.walk())

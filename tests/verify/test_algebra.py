@@ -67,6 +67,9 @@ def single(node: Node) -> Circuit:
          Linear((Compare(X, Const(0), "lt"),), (3,), 2)),
         (Add(Bits(FullAdder(A, B, C), 0, 1), Shl(Bits(FullAdder(A, B, C), 1, 1), 1)),
          Add(Add(A, B), C)),
+        (Concat((Bits(FullAdder(A, B, C), 0, 1), Bits(FullAdder(A, B, C), 1, 1)), (1, 1)),
+         Linear((A, B, C), (1, 1, 1), 0)),
+        (Signed(Add(Sub(Const(100), Shl(X, 4)), Const(28)), 9), Linear((X,), (-16,), 128)),
     ],
 )  # fmt: skip
 def test_two_ways_to_say_the_same_are_equal(left, right):
@@ -123,6 +126,23 @@ def test_every_pass_on_a_network_is_proved_and_refuses_a_mutant(pipeline):
         assert verdict.status == "proved", verdict
 
     run_passes(network(inputs=3), PIPELINES[pipeline], prove)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-8, 7), (0, 15), (-3, 9)])
+def test_shared_sums_as_full_adders_are_proved_by_algebra_alone(low, high):
+    chance = np.random.default_rng(1)
+    x = tuple(Input("x", i, low, high) for i in range(5))
+    rows = [Linear(x, tuple(int(c) for c in chance.integers(-32, 32, 5)), 7) for _ in range(5)]
+    outputs = (*rows[:3], Relu(rows[3]), Clamp(Shr(rows[4], 3), 0, 15))
+    circuit = Circuit("rows", (Port("x", x),), (Port("y", outputs),))
+
+    def prove(step):
+        assert equal_by_algebra(step.before, step.after), step.name
+        mutant = mutate_circuit(step.after, 1)
+        assert mutant is None or not equal_by_algebra(step.before, mutant)
+
+    after = run_passes(circuit, PIPELINES["heaps"], prove)
+    assert sum(isinstance(node, FullAdder) for node in after.walk()) > 100
 
 
 def test_circuits_that_the_algebra_proves_need_no_sweep():

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from flow.ir.builder import Builder, substitute
 from flow.ir.circuit import Circuit
-from flow.ir.nodes import Add, Linear, Neg, Node, Shl, Sub
+from flow.ir.nodes import Add, Neg, Node, Shl, Sub
 
 Term = tuple[Node, int]
 """A node and its coefficient."""
@@ -56,22 +55,3 @@ def terms_of(root: Node, is_inner: Callable[[Node], bool]) -> list[Term]:
             case _:
                 terms.append((node, c))
     return terms
-
-
-def linear_of_sums(circuit: Circuit) -> Circuit:
-    """The circuit with each tree of Add, Sub, Neg and Shl as one Linear row."""
-    kinds = (Add, Sub, Neg, Shl)
-    inner = inner_nodes(circuit, kinds)
-    intern = Builder()
-    done: dict[Node, Node] = {}
-    for node in circuit.walk():
-        if node in inner:
-            continue
-        if isinstance(node, kinds):
-            terms = terms_of(node, inner.__contains__)
-            done[node] = intern(
-                Linear(tuple(done[x] for x, _ in terms), tuple(c for _, c in terms), 0)
-            )
-        else:
-            done[node] = intern(node.with_operands(*(done[x] for x in node.operands)))
-    return substitute(circuit, done)

@@ -11,6 +11,12 @@ from flow.ir.nodes import Linear, Node
 COLUMNS = 64
 """A row joins a group that it overlaps only in part if the group keeps to so many columns."""
 
+MANY = 20_000
+"""Terms of all rows beyond which the positions of a convolution are kept apart."""
+
+REPEATED = 4
+"""Rows for each distinct list of coefficients from which rows count as a convolution."""
+
 
 @dataclass(slots=True)
 class Group:
@@ -30,16 +36,17 @@ class Group:
 def group_rows(rows: Sequence[Linear]) -> list[Group]:
     """Every row in one group; equal sets of terms share one, and sets that overlap may.
 
-    Neighbouring positions of a convolution stay apart, or in small groups of a like shape, so
-    that one solution serves many positions.
+    Neighbouring positions of a small convolution share sums, in groups of a like shape; those of
+    a large one stay apart, so that one solution serves every position.
     """
+    apart = _repeats(rows)
     alike: dict[frozenset[Node], list[Linear]] = {}
     for row in rows:
         alike.setdefault(frozenset(row.terms), []).append(row)
     groups: list[Group] = []
     readers: dict[Node, list[int]] = {}
     for terms, same in sorted(alike.items(), key=lambda item: -len(item[0])):
-        index = _best_group(same[0], len(terms), groups, readers)
+        index = _best_group(same[0], len(terms), groups, readers, apart)
         if index is None:
             index = len(groups)
             groups.append(Group())
@@ -51,17 +58,30 @@ def group_rows(rows: Sequence[Linear]) -> list[Group]:
     return groups
 
 
+def _repeats(rows: Sequence[Linear]) -> bool:
+    """Whether the rows are many, and the same few matrices over and over."""
+    if sum(len(row.terms) for row in rows) <= MANY:
+        return False
+    return len(rows) >= REPEATED * len({row.coefficients for row in rows})
+
+
 def _best_group(
-    row: Linear, size: int, groups: list[Group], readers: dict[Node, list[int]]
+    row: Linear, size: int, groups: list[Group], readers: dict[Node, list[int]], apart: bool
 ) -> int | None:
-    """The group that shares most terms with the row, if that is enough of them."""
+    """The group that shares most terms with the row, if that is enough of them.
+
+    `apart` asks for a group that is hardly larger than the row.
+    """
     common = Counter(index for term in row.terms for index in readers.get(term, ()))
     best = None
     for index in sorted(common, key=lambda i: (-common[i], i)):
         shared, columns = common[index], len(groups[index].columns)
-        if shared == size:
-            return index
         union = columns + size - shared
-        if best is None and 4 * shared >= size and union <= max(COLUMNS, 4 * size):
+        if apart:
+            if 4 * union <= 5 * size:
+                return index
+        elif shared == size:
+            return index
+        elif best is None and 4 * shared >= size and union <= max(COLUMNS, 4 * size):
             best = index
     return best
