@@ -7,6 +7,8 @@ command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
     command -v google-chrome >/dev/null || missing="$missing chromium"
 command -v g++ >/dev/null || missing="$missing g++"
 command -v perl >/dev/null || missing="$missing perl"
+command -v sta >/dev/null || missing="$missing opensta"
+command -v tclsh >/dev/null || missing="$missing tcl"
 [ -z "$missing" ] && exit 0
 root=""
 [ "$(id -u)" = 0 ] || root="sudo -n"

@@ -73,7 +73,7 @@ def row(name: str, hidden: int, published: float) -> Row:
     network, accuracy, shape = trained(path, hidden)
     technology = load("egfet")
     lowered = LowerLayers().run(network)
-    text, _ = choose_passes(lowered, PRINTED.passes, technology)
+    text, _ = choose_passes(lowered, PRINTED.passes, PRINTED.fabric, technology)
     circuit = run_passes(lowered, parse_pipeline(text))
     with tempfile.TemporaryDirectory() as folder:
         found = synthesise(circuit, technology, Path(folder))

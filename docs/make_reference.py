@@ -14,6 +14,11 @@ from flow.cli.main import COMMANDS, cli
 from flow.pipeline import config
 
 HERE = Path(__file__).resolve().parent
+MACHINES = """Results go to stdout, progress (on a terminal) and errors to stderr. With `--json` every command
+prints one JSON document on stdout: its result, or, where there is none,
+`{"error": {"message", "where", "hint", "code"}}`, with `obstacles` for a model that cannot be
+represented and `log` for a tool that failed; `code` is the exit code. A failed check of `flow
+verify` is in its result."""
 _FIELD = re.compile(r"((?:    #: .*\n)+)    (\w+): (.+?)(?: = (.*))?\n")
 
 
@@ -25,7 +30,7 @@ def main() -> None:
 def reference() -> str:
     """The text of reference.md."""
     parts = ["# Reference", "Made from the code by `make docs`.", "## Commands"]
-    parts += [_command(name) for name in COMMANDS]
+    parts += [MACHINES, *(_command(name) for name in COMMANDS)]
     parts += ["## flow.toml", _configuration()]
     for kind in KINDS:
         listed = rows(kind)

@@ -47,6 +47,15 @@ class FlowError(Exception):
             lines.append(f"  hint: {printable(self.hint)}")
         return "\n".join(lines)
 
+    def facts(self) -> dict[str, object]:
+        """The same for machines: message, where, hint, and the exit code."""
+        return {
+            "message": self.message,
+            "where": self.where,
+            "hint": self.hint,
+            "code": self.exit_code,
+        }
+
 
 class UsageError(FlowError):
     """The command line or the configuration is wrong, or an input cannot be read."""
@@ -74,6 +83,10 @@ class UnsupportedModel(FlowError):
         """The text for the terminal, with a line for each obstacle."""
         return "\n".join([super().show(), *(f"  - {printable(o)}" for o in self.obstacles)])
 
+    def facts(self) -> dict[str, object]:
+        """The same for machines, with a list of obstacles."""
+        return super().facts() | {"obstacles": list(self.obstacles)}
+
 
 class ToolError(FlowError):
     """An external program is missing or failed."""
@@ -96,8 +109,15 @@ class ToolFailed(ToolError):
 
     def show(self) -> str:
         """The text for the terminal, with the last lines of the tool's log."""
-        tail = [f"  | {printable(line)}" for line in self.log.splitlines()[-12:]]
+        tail = [f"  | {printable(line)}" for line in self._tail()]
         return "\n".join([super().show(), *tail])
+
+    def facts(self) -> dict[str, object]:
+        """The same for machines, with the last lines of the tool's log."""
+        return super().facts() | {"log": self._tail()}
+
+    def _tail(self) -> list[str]:
+        return self.log.splitlines()[-12:]
 
 
 class CheckFailed(FlowError):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from strategies import input_values, random_circuit
 
+from flow.backends.axis import with_axis
 from flow.backends.bench import bench_files
 from flow.backends.emission import Emission, write_files
 from flow.backends.vectors import vector_files
@@ -48,10 +49,16 @@ out y = %7
 
 
 def make(
-    folder: Path, circuit: Circuit, samples: int = 100, handshake: bool = False, seed: int = 0
+    folder: Path,
+    circuit: Circuit,
+    samples: int = 100,
+    handshake: bool = False,
+    seed: int = 0,
+    axis: bool = False,
 ) -> Emission:
-    """Write the Verilog, the benches and the vectors of a circuit."""
+    """Write the Verilog, the benches and the vectors of a circuit, and its stream wrapper."""
     emission = emit_verilog(circuit, handshake=handshake)
+    emission = with_axis(emission) if axis else emission
     values = input_values(circuit, samples, seed)
     write_files(emission.files, folder)
     write_files(bench_files(emission, samples), folder)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from flow.cli.options import FILE, configuration, model_options
+from flow.cli.options import FILE, JSON, configuration, model_options
 
 
 @click.command("build")
@@ -20,6 +20,7 @@ from flow.cli.options import FILE, configuration, model_options
 @click.option("--stages", type=int, help="Pipeline stages; 0 is combinational.")
 @click.option("--period", type=float, help="Clock period in ns; sets the pipeline stages.")
 @click.option("--handshake/--no-handshake", default=None, help="valid/ready and reset when piped.")
+@click.option("--axis/--no-axis", default=None, help="An AXI4-Stream wrapper, with its bench.")
 @click.option("--interval", type=float, help="Time between two samples in ms, for power.")
 @click.option("--simulator", help="icarus, verilator, both or none.")
 @click.option("--prove-limit", type=float, help="Seconds for all proofs together.")
@@ -27,7 +28,7 @@ from flow.cli.options import FILE, configuration, model_options
 @click.option("--from", "first", help="Begin at this stage, with the earlier ones of OUTPUT.")
 @click.option("--to", "last", help="End after this stage.")
 @click.option("-o", "--output", type=FILE, help="The output folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print report.json instead of the tables.")
+@JSON
 def command(
     config: Path | None,
     output: Path | None,

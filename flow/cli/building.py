@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from flow.cli.output import print_document, print_json
+from flow.cli.progress import Bars
 from flow.cli.tables import show
 from flow.errors import UsageError
-from flow.pipeline.build import STAGES, Build, build
+from flow.pipeline.build import Build, build
 from flow.pipeline.config import BuildConfig
 from flow.report.codec import to_json
 from flow.report.terminal import one
@@ -35,17 +36,20 @@ def run_build(
         raise UsageError("no model is named", hint="flow build MODEL, or model in flow.toml")
     if output is None:
         raise UsageError("no output folder is named", hint="flow build MODEL -o OUT")
-    with _Progress() as progress:
+    with Bars() as bars:
         done = build(
-            chosen, recipe, output, first=bounds[0], last=bounds[1], progress=progress.stage
-        )
+            chosen, recipe, output,
+            first=bounds[0], last=bounds[1], stages=bars.stages, progress=bars.steps,
+        )  # fmt: skip
     if done.state.report is None:
         stage = done.seconds[-1][0]
-        ended = json.dumps({"stage": stage, "folder": str(output)})
-        click.echo(ended if as_json else f"ended after stage {stage}: {output}")
+        if as_json:
+            print_json({"stage": stage, "folder": str(output)})
+        else:
+            click.echo(f"ended after stage {stage}: {output}")
         return
     if as_json:
-        click.echo(to_json(done.state.report), nl=False)
+        print_document(to_json(done.state.report))
         return
     show(one(done.state.report))
     _footer(done, output)
@@ -55,34 +59,3 @@ def _footer(done: Build, output: Path) -> None:
     times = ", ".join(f"{name} {seconds:.1f}" for name, seconds in done.seconds)
     click.echo(f"seconds: {times}; {sum(s for _, s in done.seconds):.1f} in all")
     click.echo(f"report: {output / 'report.html'}")
-
-
-class _Progress:
-    """A bar over the stages, on a terminal only."""
-
-    def __enter__(self) -> _Progress:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description:12}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._bar.start()
-        self._task = self._bar.add_task("", total=len(STAGES))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def stage(self, name: str, seconds: float | None) -> None:
-        """A stage begins, or has ended."""
-        if seconds is None:
-            self._bar.update(self._task, description=name)
-        else:
-            self._bar.advance(self._task)

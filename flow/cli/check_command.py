@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from flow.cli.options import configuration, model_options
+from flow.cli.options import JSON, configuration, model_options
+from flow.cli.output import print_json
+from flow.cli.progress import Bars
 from flow.errors import printable
 
 
 @click.command("check")
 @model_options
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@JSON
 def command(config: Path | None, as_json: bool, **options: Any) -> None:
     """Name every obstacle of MODEL with a way out, or show the integer network it becomes.
 
-    Exit code 3 if something stands in the way. Nothing is built.
+    With --data, also what the quantisation of each layer costs: bits, the range of what it
+    reads and what of it saturates; for a float model the noise and the accuracy if this layer
+    alone is quantised. Exit code 3 if something stands in the way. Nothing is built.
     """
     from flow.pipeline.checking import examine
+    from flow.report.quantisation import TITLES, rows
 
-    network, notes = examine(configuration(options, config, {}))
+    with Bars() as bars:
+        found = examine(configuration(options, config, {}), bars.steps)
     if as_json:
-        click.echo(json.dumps({"layers": network, "notes": notes}, indent=2))
+        quantisation = [asdict(row) for row in found.quantisation]
+        print_json({"layers": found.layers, "quantisation": quantisation, "notes": found.notes})
         return
-    columns = list(network[0])
-    rows = [[str(row[column]) for column in columns] for row in network]
-    widths = [max(len(c), *(len(r[i]) for r in rows)) for i, c in enumerate(columns)]
-    for row in [columns, *rows]:
-        click.echo(
-            "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+    columns = list(found.layers[0])
+    _table(columns, [[str(row[column]) for column in columns] for row in found.layers])
+    if found.quantisation:
+        click.echo("")
+        _table(
+            list(TITLES), [[printable(cell) for cell in row] for row in rows(found.quantisation)]
         )
-    for note in notes:
+    for note in found.notes:
         click.echo(f"note: {printable(note)}")
     click.echo("nothing stands in the way")
+
+
+def _table(titles: list[str], lines: list[list[str]]) -> None:
+    """Columns of texts, as wide as the widest cell."""
+    widths = [max(len(t), *(len(line[i]) for line in lines)) for i, t in enumerate(titles)]
+    for line in [titles, *lines]:
+        cells = (f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
-
 import click
+
+from flow.cli.options import JSON
+from flow.cli.output import print_json
 
 KINDS = ("targets", "passes", "technologies", "stages", "primitives")
 
 
 @click.command("list")
 @click.argument("kind", type=click.Choice(KINDS))
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@JSON
 def command(kind: str, as_json: bool) -> None:
     """List targets, passes, technologies, stages or primitives."""
     found = rows(kind)
     if as_json:
-        click.echo(json.dumps([{"name": name, "summary": text} for name, text in found], indent=2))
+        print_json([{"name": name, "summary": text} for name, text in found])
         return
     width = max((len(name) for name, _ in found), default=0)
     for name, text in found:
@@ -47,13 +48,17 @@ def _passes() -> list[tuple[str, str]]:
 
 
 def _technologies() -> list[tuple[str, str]]:
+    from flow.tech.debian import LIBRARIES
+    from flow.tech.parts import load_part, parts
     from flow.tech.registry import load, technologies, voltages
 
-    return [
+    cells = [
         (f"{name}@{voltage:g}", load(name, voltage).title)
         for name in technologies()
         for voltage in voltages(name)
     ]
+    debian = [(library.name, library.title) for library in LIBRARIES]
+    return [*cells, *debian, *((name, load_part(name).title) for name in parts())]
 
 
 def _stages() -> list[tuple[str, str]]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import io
 import signal
 import sys
 from difflib import get_close_matches
 from types import FrameType
+from typing import Any
 
 import click
 
 from flow import __version__
+from flow.cli.output import Said, print_failure
 from flow.errors import FlowError, InternalError, printable
 
 COMMANDS: dict[str, str] = {
@@ -51,7 +54,11 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="flow")
 def cli() -> None:
-    """A hardware-generation compiler: a trained network in; a proved, measured circuit out."""
+    """A hardware-generation compiler: a trained network in; a proved, measured circuit out.
+
+    Results go to stdout, progress and errors to stderr. With --json every command prints one
+    JSON document on stdout: its result, or {"error": {message, where, hint, code}}.
+    """
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -65,40 +72,64 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """The exit code of a command line; errors go to stderr as one message."""
+    """The exit code of a command line; errors go to stderr as one message.
+
+    With --json they stand on stdout too, as `{"error": {"message", "where", "hint", "code"}}`.
+    """
+    said = Said()
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        result = cli.main(args=arguments, prog_name="flow", standalone_mode=False)
+        result = cli.main(args=arguments, prog_name="flow", standalone_mode=False, obj=said)
         return result if isinstance(result, int) else 0
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except _Interrupted as error:
-        click.echo("interrupted; nothing was written", err=True)
-        return 128 + error.number
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; nothing was written", err=True)
-        return 130
-    except FlowError as error:
-        click.echo(error.show(), err=True)
-        if isinstance(error, InternalError):
-            click.echo(f"  {REPORT_BUG}", err=True)
-        return error.exit_code
     except (BrokenPipeError, SystemExit):
         return 0  # The reader of stdout has gone, and click has ended so: `flow list | head -1`.
-    except MemoryError:
-        click.echo("error: the machine has too little memory for this model", err=True)
-        return 4
-    except OSError as error:
-        place = f"\n  at {printable(str(error.filename))}" if error.filename else ""
-        click.echo(f"error: {printable(error.strerror or str(error))}{place}", err=True)
-        return 2
-    except Exception as error:  # noqa: BLE001 - the last resort: our bug, told without a traceback
-        where = _innermost(error)
-        click.echo(
-            f"error: {type(error).__name__}: {printable(str(error))}\n  at {where}", err=True
-        )
-        click.echo(f"  {REPORT_BUG}", err=True)
-        return InternalError.exit_code
+    except (Exception, KeyboardInterrupt, _Interrupted) as error:  # noqa: BLE001 - told to the user
+        facts, text = _told(error)
+        print_failure(facts, text, said, "--json" in words)
+        return int(facts["code"])
+
+
+def _told(error: BaseException) -> tuple[dict[str, Any], str]:
+    """What went wrong, for machines and for readers; never a traceback."""
+    match error:
+        case click.Abort() | KeyboardInterrupt():
+            return _facts("interrupted; nothing was written", 130)
+        case _Interrupted():
+            return _facts("interrupted; nothing was written", 128 + error.number)
+        case click.ClickException():
+            return _facts(error.format_message(), 2)[0], _shown(error)
+        case InternalError():
+            return error.facts(), f"{error.show()}\n  {REPORT_BUG}"
+        case FlowError():
+            return error.facts(), error.show()
+        case MemoryError():
+            return _said("the machine has too little memory for this model", 4)
+        case OSError():
+            where = printable(str(error.filename)) if error.filename else None
+            return _said(printable(error.strerror or str(error)), 2, where)
+        case _:
+            # The last resort: our bug, told without a traceback.
+            text = f"{type(error).__name__}: {printable(str(error))}"
+            return _said(text, InternalError.exit_code, _innermost(error), REPORT_BUG)
+
+
+def _facts(message: str, code: int) -> tuple[dict[str, Any], str]:
+    return {"message": message, "where": None, "hint": None, "code": code}, message
+
+
+def _said(
+    message: str, code: int, where: str | None = None, hint: str | None = None
+) -> tuple[dict[str, Any], str]:
+    lines = [f"error: {message}", *([f"  at {where}"] if where else [])]
+    facts = {"message": message, "where": where, "hint": hint, "code": code}
+    return facts, "\n".join([*lines, *([f"  {hint}"] if hint else [])])
+
+
+def _shown(error: click.ClickException) -> str:
+    """The message of click with its lines on usage, as it would print it."""
+    file = io.StringIO()
+    error.show(file)
+    return file.getvalue().rstrip("\n")
 
 
 class _Interrupted(BaseException):

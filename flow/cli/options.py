@@ -16,6 +16,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 
 
+JSON = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on stdout, for machines."
+)
+
+
 class Loss(click.ParamType[float]):
     """A share such as 0.01 or 1%."""
 
@@ -42,6 +47,13 @@ def model_options(command: F) -> F:
             click.option(
                 "--activation-bits", type=int, help="Bits of each hidden value; 0 is full width."
             ),
+            click.option("--layer-bits", help="Widths of single layers: fc1=4,fc2=6:8."),
+            click.option(
+                "--per-channel/--per-tensor", default=None, help="A step for each output, or one."
+            ),
+            click.option("--weight-step", help="power_of_two, or best of any."),
+            click.option("--range", help="Of activations: max, percentile or mse."),
+            click.option("--percentile", type=float, help="For --range percentile.  [99.9]"),
             click.option(
                 "--loss", type=Loss(), help="Accuracy that may be lost, e.g. 1%: searches widths."
             ),

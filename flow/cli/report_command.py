@@ -6,25 +6,37 @@ from pathlib import Path
 
 import click
 
-from flow.cli.options import FILE
+from flow.cli.options import FILE, JSON
 
 
 @click.command("report")
 @click.argument("folders", type=FILE, nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="For machines; a list for several builds.")
-def command(folders: tuple[Path, ...], as_json: bool) -> None:
-    """Show the report of one build folder, or of several side by side."""
+@click.option("--html", type=FILE, help="Write a page with one plot and one table of them all.")
+@JSON
+def command(folders: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
+    """Show the report of one build folder, or of several side by side.
+
+    With --json the report, or a list of those of several builds.
+    """
+    from flow.cli.output import print_document
     from flow.cli.tables import show
-    from flow.pipeline.reading import read_text
-    from flow.report.codec import from_json, to_json
+    from flow.pipeline.reports import names, read_report
+    from flow.pipeline.writing import write_text
+    from flow.report.codec import to_json
+    from flow.report.compare import best
+    from flow.report.html import compare_to_html
     from flow.report.terminal import one, side_by_side
 
-    paths = [folder / "report.json" if folder.is_dir() else folder for folder in folders]
-    records = [from_json(read_text(path), str(path)) for path in paths]
+    records = [read_report(folder) for folder in folders]
+    named = list(zip(names(folders), records, strict=True))
+    if html is not None:
+        write_text(html, compare_to_html(named))
     if as_json:
         texts = [to_json(record).strip() for record in records]
-        click.echo(texts[0] if len(texts) == 1 else "[\n" + ",\n".join(texts) + "\n]")
+        print_document(texts[0] if len(texts) == 1 else "[\n" + ",\n".join(texts) + "\n]")
     elif len(records) == 1:
         show(one(records[0]))
     else:
-        show(side_by_side([(folder.name, r) for folder, r in zip(folders, records, strict=True)]))
+        show(side_by_side(named, best(records)))
+    if html is not None and not as_json:
+        click.echo(f"page: {html}")

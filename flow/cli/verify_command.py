@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from flow.cli.options import FILE
+from flow.cli.options import FILE, JSON
+from flow.cli.output import print_json
+from flow.cli.progress import Bars
 
 
 @click.command("verify")
@@ -17,7 +18,7 @@ from flow.cli.options import FILE
     "--prove-limit", type=click.FloatRange(0, 1e6), default=300.0, show_default=True,
     help="Seconds for all proofs together.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@JSON
 def command(folder: Path, prove_limit: float, as_json: bool) -> None:
     """Check every file of the build FOLDER, its vectors, its simulations and its proofs again.
 
@@ -28,10 +29,11 @@ def command(folder: Path, prove_limit: float, as_json: bool) -> None:
     from flow.report.record import Check
     from flow.report.terminal import checks
 
-    verdicts = verify(folder, prove_limit)
+    with Bars() as bars:
+        verdicts = verify(folder, prove_limit, bars.steps)
     rows = [Check(v.check, v.status, v.detail) for v in verdicts]
     if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        print_json([asdict(row) for row in rows])
     else:
         show(checks(rows))
     require_sound(verdicts, folder)

@@ -29,7 +29,7 @@ class Builder:
         if node in self._canonical:
             return node
         operands = node.operands
-        if any(operand not in self._canonical for operand in operands):
+        if not self._canonical.issuperset(operands):
             # A rule builds a handful of nodes at a time, so this recursion stays shallow.
             node = cast("N", node.with_operands(*(self(operand) for operand in operands)))
             operands = node.operands

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from flow.errors import IRError
 
@@ -53,6 +54,7 @@ class IntRange:
 BIT = IntRange(0, 1)
 
 
+@cache
 def unsigned(width: int) -> IntRange:
     """Every value of an unsigned wire of `width` bits."""
     return IntRange(0, (1 << width) - 1)

@@ -15,7 +15,7 @@ import numpy as np
 
 from flow.errors import IRError
 from flow.ir.layer import Layer
-from flow.ir.rounding import ROUNDINGS, Overflow, Rounding, round_fraction, round_ratio
+from flow.ir.rounding import ROUNDINGS, Overflow, Rounding, round_ratio
 from flow.ir.spatial import Conv, Gather, Pool
 from flow.ir.table_layers import Lookup, TableSum
 from flow.ir.tensor import FractionArray, IntArray, TensorType, exact, fractions
@@ -134,13 +134,13 @@ class Requantize(Layer):
     def infer_type(self, *sources: TensorType) -> TensorType:
         """The interval of the rounded ends, saturated; all of [lo, hi] where it may wrap."""
         (x,) = sources
-        m, b = fractions(self.multiplier, x.shape), fractions(self.offset, x.shape)
+        n, b, d = self._integers()
         lo, hi = exact(self.lo, x.shape), exact(self.hi, x.shape)
         if (lo > hi).any():
             raise IRError(f"{self.name}: an empty range to requantise into")
-        ends = x.lo * m + b, x.hi * m + b
-        rounded = np.frompyfunc(lambda v: round_fraction(v, self.rounding), 1, 1)
-        low, high = rounded(np.minimum(*ends)), rounded(np.maximum(*ends))
+        ends = exact(x.lo * n + b, x.shape), exact(x.hi * n + b, x.shape)
+        low = round_ratio(np.minimum(*ends), d, self.rounding)
+        high = round_ratio(np.maximum(*ends), d, self.rounding)
         if self.overflow == "wrap":
             fits = (low >= lo) & (high <= hi)
             low, high = np.where(fits, low, lo), np.where(fits, high, hi)
@@ -151,7 +151,7 @@ class Requantize(Layer):
     def evaluate(self, *sources: IntArray) -> IntArray:
         """overflow(round(x * multiplier + offset))"""
         (x,) = sources
-        n, b, d = self.ratio(x.shape[1:])
+        n, b, d = self._integers()
         y = round_ratio(x * n.astype(x.dtype) + b.astype(x.dtype), d.astype(x.dtype), self.rounding)
         lo, hi = self.lo.astype(x.dtype), self.hi.astype(x.dtype)
         if self.overflow == "wrap":
@@ -162,14 +162,20 @@ class Requantize(Layer):
 
     def ratio(self, shape: tuple[int, ...]) -> tuple[IntArray, IntArray, IntArray]:
         """Integers n, b, d with multiplier = n/d and offset = b/d, of the given shape."""
-        m, b = fractions(self.multiplier, shape), fractions(self.offset, shape)
-        d = np.lcm(_denominator(m), _denominator(b))
-        return _numerator(m * d), _numerator(b * d), d
+        n, b, d = (exact(v, shape) for v in self._integers())
+        return n, b, d
+
+    def _integers(self) -> tuple[IntArray, IntArray, IntArray]:
+        """`ratio` in shapes that broadcast from the last axis."""
+        m, b = (fractions(v, np.shape(v)) for v in (self.multiplier, self.offset))
+        d = np.asarray(np.lcm(_denominator(m), _denominator(b)), dtype=object)
+        n = _numerator(np.asarray(m * d, dtype=object))
+        return n, _numerator(np.asarray(b * d, dtype=object)), d
 
     def peak(self, *sources: TensorType) -> int:
         """The doubled numerator, as the comparison with one half needs it."""
         (x,) = sources
-        n, b, d = self.ratio(x.shape)
+        n, b, d = self._integers()
         ends = np.maximum(abs(x.lo), abs(x.hi)) * abs(n) + abs(b)
         return int((4 * (ends + d)).max())
 

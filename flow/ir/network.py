@@ -11,11 +11,11 @@ import numpy as np
 from flow.errors import IRError
 from flow.ir.layers import Input, Layer
 from flow.ir.spec import NAME
-from flow.ir.tensor import IntArray, TensorType
+from flow.ir.tensor import IntArray, TensorType, narrow
 
 SAFE = 1 << 62
 
-Head = Literal["none", "softmax", "sigmoid"]
+Head = Literal["none", "softmax", "log_softmax", "sigmoid"]
 """What the model applies to the outputs on the host: not hardware."""
 
 
@@ -88,7 +88,8 @@ def evaluate_network(
             value = layer.evaluate(*(values[s].astype(dtype) for s in layer.sources))
         if value.shape[1:] != here.shape:
             raise IRError(f"{layer.name} gave the shape {value.shape[1:]}, not {here.shape}")
-        if value.size and ((value < here.lo).any() or (value > here.hi).any()):
+        lo, hi = narrow(here.lo), narrow(here.hi)
+        if value.size and ((value < lo).any() or (value > hi).any()):
             raise IRError(f"{layer.name} gave a value outside the interval of its tensor")
         values[layer.name] = value
     return {name: values[name] for name in values if name in wanted}

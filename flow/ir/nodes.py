@@ -8,7 +8,10 @@ numpy operation per node. Width and sign follow from `range` and are never store
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
+from operator import attrgetter
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -34,18 +37,14 @@ class Node(ABC):
     operands: tuple[Node, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        arity, names = self.arity, field_names(type(self))
-        if arity < 0:
-            operands: tuple[Node, ...] = getattr(self, names[0])
-        else:
-            operands = tuple([getattr(self, name) for name in names[:arity]])
-        object.__setattr__(self, "operands", operands)
+        object.__setattr__(self, "operands", _readers(type(self))[0](self))
         object.__setattr__(self, "range", self.infer_range())
 
     @property
     def attributes(self) -> tuple[Any, ...]:
         """Values of the fields that are not operands, in order of declaration."""
-        return tuple([getattr(self, name) for name in field_names(type(self))[abs(self.arity) :]])
+        values: tuple[Any, ...] = _readers(type(self))[1](self)
+        return values
 
     def with_operands(self, *operands: Node) -> Node:
         """The same operation on other operands."""
@@ -67,6 +66,24 @@ def field_names(kind: type[Node]) -> tuple[str, ...]:
     """Names of the fields of an operation: operands, then attributes."""
     names: tuple[str, ...] = getattr(kind, "__match_args__", ())
     return names
+
+
+@cache
+def _readers(kind: type[Node]) -> tuple[Callable[[Node], Any], Callable[[Node], Any]]:
+    """How to read the operands and the attributes of a kind of node, each as a tuple."""
+    names, arity = field_names(kind), abs(kind.arity)
+    operands = attrgetter(names[0]) if kind.arity < 0 else _all_of(names[:arity])
+    return operands, _all_of(names[arity:])
+
+
+def _all_of(names: tuple[str, ...]) -> Callable[[Node], Any]:
+    match names:
+        case ():
+            return lambda node: ()
+        case (name,):
+            one = attrgetter(name)
+            return lambda node: (one(node),)
+    return attrgetter(*names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -315,10 +332,10 @@ class Bits(Node):
 
     def infer_range(self) -> IntRange:
         """The shifted interval where nothing wraps, else all of `width` bits."""
-        shifted = IntRange(self.x.range.lo >> self.low, self.x.range.hi >> self.low)
-        page = shifted.lo >> self.width
-        if page == shifted.hi >> self.width:
-            return IntRange(shifted.lo - (page << self.width), shifted.hi - (page << self.width))
+        lo, hi = self.x.range.lo >> self.low, self.x.range.hi >> self.low
+        page = lo >> self.width
+        if page == hi >> self.width:
+            return IntRange(lo - (page << self.width), hi - (page << self.width))
         return unsigned(self.width)
 
     def evaluate(self, *operands: Value) -> Value:
@@ -546,11 +563,10 @@ class FullAdder(Node):
 
     def infer_range(self) -> IntRange:
         """[0, 3], less what constant bits exclude."""
-        if not all(BIT.covers(x.range) for x in self.operands):
+        a, b, c = self.a.range, self.b.range, self.c.range
+        if min(a.lo, b.lo, c.lo) < 0 or max(a.hi, b.hi, c.hi) > 1:
             raise IRError("a full adder has an operand that is not one bit")
-        return IntRange(
-            sum(x.range.lo for x in self.operands), sum(x.range.hi for x in self.operands)
-        )
+        return IntRange(a.lo + b.lo + c.lo, a.hi + b.hi + c.hi)
 
     def evaluate(self, *operands: Value) -> Value:
         """a + b + c"""

@@ -22,26 +22,28 @@ ROUNDINGS: tuple[Rounding, ...] = (
 def round_ratio(numerator: Any, denominator: Any, rounding: Rounding) -> Any:
     """numerator / denominator as an integer; integers or arrays of them, denominator > 0."""
     n, d = numerator, denominator
-    floor = n // d
-    rest = 2 * (n - floor * d) - d  # sign tells whether n/d - floor is below, at, above 1/2
-    above, tie = _int(rest > 0), _int(rest == 0)
     match rounding:
         case "floor":
-            return floor
+            return n // d
         case "ceil":
             return -((-n) // d)
         case "zero":
+            floor = n // d
             return floor + _int(n < 0) * _int(floor * d != n)
         case "half_up":
-            return floor + above + tie
+            return (2 * n + d) // (2 * d)
         case "half_down":
-            return floor + above
+            return -((d - 2 * n) // (2 * d))
+    doubled, unit = 2 * n + d, 2 * d
+    up = doubled // unit  # ties go up; the other modes take one off at some of them
+    tie = _int(doubled == up * unit)
+    match rounding:
         case "half_even":
-            return floor + above + tie * (floor & 1)
+            return up - tie * (up & 1)
         case "half_away":
-            return floor + above + tie * _int(n >= 0)
+            return up - tie * _int(n < 0)
         case "half_zero":
-            return floor + above + tie * _int(n < 0)
+            return up - tie * _int(n >= 0)
         case _:
             assert_never(rounding)
 

@@ -62,7 +62,7 @@ class Lookup(Layer):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TableSum(Layer):
-    """y[..., j] = bias[j] + sum over i of tables[i][j][x[..., i] - bases[i]]
+    """`y[..., j] = bias[j] + sum over i of tables[i][j][x[..., i] - bases[i]]`
 
     A dense layer whose products are functions given by their values; None is a pair without one.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,6 +23,7 @@ from flow.pipeline.stages.report_stage import WriteReport
 from flow.pipeline.stages.simulate_stage import Simulate
 from flow.pipeline.stages.synthesise_stage import Synthesise
 from flow.pipeline.state import Recipe, Stage, State
+from flow.progress import Progress, silent
 
 STAGES: tuple[Stage, ...] = (
     Import(),
@@ -37,9 +37,6 @@ STAGES: tuple[Stage, ...] = (
     Measure(),
     WriteReport(),
 )
-
-Progress = Callable[[str, float | None], None]
-"""Told a stage's name when it begins (None), and again with its seconds when it has ended."""
 
 
 @dataclass(frozen=True)
@@ -58,30 +55,31 @@ def build(
     *,
     first: str | None = None,
     last: str | None = None,
-    progress: Progress = lambda name, seconds: None,
+    stages: Progress = silent,
+    progress: Progress = silent,
 ) -> Build:
     """Run the stages from `first` to `last` into the folder `out`.
 
     With `first`, the products of the earlier stages are taken from the build that is in `out`,
     which must have been made from the same model and data with the same choices. Any error
-    leaves `out` as it was.
+    leaves `out` as it was. `stages` is told the stages, `progress` what each of them does.
     """
     begin, end = _bounds(first, last)
     earlier = _earlier(out, config, begin) if begin else None
-    state = State(config, recipe, tools=tool_versions())
+    state = State(config, recipe, tools=tool_versions(recipe.fabric.tools), progress=progress)
     seconds: list[tuple[str, float]] = []
     with replacing(out) as folder:
         for i, stage in enumerate(STAGES[: end + 1]):
             own = folder / own_folder(i, stage)
             own.mkdir()
-            progress(stage.name, None)
+            stages(stage.name, i, end + 1)
             start = time.perf_counter()
             if earlier is not None and i < begin:
                 state = stage.recall(state, folder, own, earlier / own_folder(i, stage))
             else:
                 state = stage.run(state, folder, own)
             seconds.append((stage.name, time.perf_counter() - start))
-            progress(*seconds[-1])
+            stages(stage.name, i + 1, end + 1)
         write_manifest(folder, _facts(state, end))
     return Build(out, state, tuple(seconds))
 

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flow.frontend.quantise import to_network
-from flow.ir.layers import Dense
+from flow.frontend.unrolled import refuse_too_large
+from flow.ir.layers import Conv, Dense
 from flow.passes.fold_layers import FoldLayers
 from flow.pipeline.config import BuildConfig
-from flow.pipeline.importing import inputs_of, quantise_options, read_samples, read_source
+from flow.pipeline.importing import (
+    Imported,
+    inputs_of,
+    quantise_options,
+    read_samples,
+    read_source,
+    searched,
+)
+from flow.pipeline.studying import studied
+from flow.progress import Progress, silent
+from flow.report.quantisation import QuantisedLayer
 
 
-def examine(config: BuildConfig) -> tuple[list[dict[str, Any]], list[str]]:
-    """A row for each layer of the integer network, and notes. UnsupportedModel names obstacles."""
+@dataclass(frozen=True)
+class Examined:
+    """A row for each layer of the integer network, what quantisation costs, and notes."""
+
+    layers: list[dict[str, Any]]
+    quantisation: tuple[QuantisedLayer, ...]
+    notes: list[str]
+
+
+def examine(config: BuildConfig, progress: Progress = silent) -> Examined:
+    """What the model becomes. UnsupportedModel names every obstacle."""
+    progress("reading the model")
     source = read_source(config)
-    samples = read_samples(source, config.calibrate or config.data)
+    refuse_too_large(source)
+    samples = read_samples(source, config.data)
+    calibration = read_samples(source, config.calibrate) or samples
     options = replace(quantise_options(config, samples), exact_input=True)
-    quantised = to_network(source, options, inputs_of(samples))
+    options, notes = searched(config, source, options, calibration, progress)
+    progress("quantising")
+    quantised = to_network(source, options, inputs_of(calibration))
     network = FoldLayers().run(quantised.network)
     rows = []
     for layer in network.layers:
         tensor = network.types[layer.name]
-        weights = layer.weights if isinstance(layer, Dense) else None
+        weights = layer.weights if isinstance(layer, (Conv, Dense)) else None
         rows.append(
             {
                 "layer": layer.name,
@@ -34,7 +59,10 @@ def examine(config: BuildConfig) -> tuple[list[dict[str, Any]], list[str]]:
                 "bits": max(1, tensor.hull.width),
             }
         )
-    return rows, list(dict.fromkeys((*source.notes, *quantised.notes)))
+    progress("studying the layers")
+    said = tuple(dict.fromkeys((*source.notes, *notes, *quantised.notes)))
+    imported = Imported(source, samples, network, said, quantised.options, calibration)
+    return Examined(rows, studied(imported), list(said))
 
 
 def _bits(weights: Any) -> int:

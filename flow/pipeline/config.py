@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args
 from flow.errors import UsageError
 
 HeadChoice = Literal["auto", "decision", "logits"]
+RangeRule = Literal["max", "percentile", "mse"]
+WeightStep = Literal["power_of_two", "best"]
 Simulator = Literal["icarus", "verilator", "both", "none"]
 
 
@@ -42,6 +44,16 @@ class BuildConfig:
     weight_bits: int | None = None
     #: bits of each hidden activation of a float network; 0 keeps the full width
     activation_bits: int | None = None
+    #: widths of single layers of a float network, as "fc1=4,fc2=6:8": weights, or weights:reads
+    layer_bits: str | None = None
+    #: whether every output of a layer has its own step of weights, or one step serves them all
+    per_channel: bool = False
+    #: the step of weights: a power of two, or the best of any
+    weight_step: WeightStep = "power_of_two"
+    #: how data give the range of an activation; by default mse, and max for flow eval
+    range: RangeRule | None = None
+    #: the share in percent of all values that the range percentile covers
+    percentile: float = 99.9
     #: accuracy that may be lost, such as 0.01 or 1%; the narrowest widths within it are searched
     loss: float | None = None
     #: passes in place of those of the target, as for flow opt
@@ -52,6 +64,8 @@ class BuildConfig:
     period: float | None = None
     #: valid/ready ports and a reset around a pipelined circuit
     handshake: bool = True
+    #: an AXI4-Stream wrapper around the circuit, with a bench of its own
+    axis: bool = False
     #: time between two samples in ms, for switching power; by default that of the target
     interval: float | None = None
     #: simulator of the emitted Verilog
@@ -66,8 +80,20 @@ FILES = ("model", "weights", "data", "calibrate", "liberty")
 """Choices that name a file."""
 _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (Path, "the path of a file", FILES),
-    (str, "a text", ("target", "tech", "passes", "head", "simulator")),
-    (bool, "true or false", ("handshake",)),
+    (
+        str,
+        "a text",
+        ("target", "tech", "passes", "head", "simulator", "layer_bits", "weight_step", "range"),
+    ),
+    (bool, "true or false", ("handshake", "axis", "per_channel")),
+)
+
+
+_CHOICES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("head", get_args(HeadChoice)),
+    ("weight_step", get_args(WeightStep)),
+    ("range", get_args(RangeRule)),
+    ("simulator", get_args(Simulator)),
 )
 
 
@@ -125,6 +151,7 @@ def check_config(config: BuildConfig) -> BuildConfig:
         "input_bits": (1, 32),
         "weight_bits": (1, 24),
         "activation_bits": (0, 24),
+        "percentile": (50, 100),
         "stages": (0, 1000),
         "period": (1e-6, 1e15),
         "interval": (1e-9, 1e9),
@@ -148,13 +175,24 @@ def check_config(config: BuildConfig) -> BuildConfig:
             value = getattr(config, name)
             if value is not None and not isinstance(value, wanted):
                 raise UsageError(f"--{name.replace('_', '-')} {value} is not {what}")
-    for name, choices in (("head", get_args(HeadChoice)), ("simulator", get_args(Simulator))):
-        if getattr(config, name) not in choices:
+    for name, choices in _CHOICES:
+        if getattr(config, name) not in (*choices, getattr(BuildConfig, name)):
             raise UsageError(
-                f"--{name} {getattr(config, name)} is unknown", hint=f"one of {', '.join(choices)}"
+                f"--{name.replace('_', '-')} {getattr(config, name)} is unknown",
+                hint=f"one of {', '.join(choices)}",
             )
+    if config.loss is not None and config.layer_bits is not None:
+        raise UsageError(
+            "--loss searches the widths of every layer, and --layer-bits gives them",
+            hint="give one of them",
+        )
     if config.liberty is not None and config.tech is not None:
         raise UsageError("--tech and --liberty name two technologies", hint="give one of them")
     if config.stages and config.period is not None:
         raise UsageError("--stages and --period both pipeline", hint="give one of them")
+    if config.axis and not config.handshake:
+        raise UsageError(
+            "--axis and --no-handshake contradict each other: a stream must be able to wait",
+            hint="leave one of them out",
+        )
     return replace(config)

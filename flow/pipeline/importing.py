@@ -11,14 +11,16 @@ import numpy as np
 
 from flow.errors import UsageError
 from flow.frontend.data import Samples, encode, read_data
-from flow.frontend.float_model import source_shapes
-from flow.frontend.options import QuantiseOptions
+from flow.frontend.options import QuantiseOptions, parse_layer_bits
 from flow.frontend.quantise import Quantised, to_network
 from flow.frontend.read import read_model
 from flow.frontend.search_widths import search_widths
+from flow.frontend.shapes import source_shapes
 from flow.frontend.source import SourceActivation, SourceInput, SourceModel
+from flow.frontend.unrolled import refuse_too_large
 from flow.ir.network import Network
 from flow.pipeline.config import BuildConfig
+from flow.progress import Progress, silent
 
 DEFAULT_WEIGHT_BITS = 8
 FAITHFUL_BITS = 24
@@ -27,22 +29,28 @@ FAITHFUL_BITS = 24
 
 @dataclass(frozen=True)
 class Imported:
-    """A model, the data it is tested on, and what it means as integers."""
+    """A model, the data it is tested on, and what it means as integers; and how it got them."""
 
     source: SourceModel
     samples: Samples | None
     network: Network
     notes: tuple[str, ...]
+    options: QuantiseOptions
+    calibration: Samples | None
 
 
-def import_model(config: BuildConfig, *, faithful: bool = False) -> Imported:
+def import_model(
+    config: BuildConfig, *, faithful: bool = False, progress: Progress = silent
+) -> Imported:
     """Read model and data, and quantise.
 
     `faithful` fills what the configuration leaves open with what changes the answers least: an
     input that the model does not quantise holds every sample exactly, up to 32 bits; a float
     network has FAITHFUL_BITS everywhere. Otherwise the defaults are those of small circuits.
     """
+    progress("reading the model")
     source = read_source(config)
+    progress("reading the data")
     samples = read_samples(source, config.data)
     calibration = read_samples(source, config.calibrate) or samples
     if calibration is None and not source.quantised:
@@ -51,19 +59,36 @@ def import_model(config: BuildConfig, *, faithful: bool = False) -> Imported:
             hint="give samples of its inputs with --calibrate or --data",
         )
     options = quantise_options(config, samples)
+    if not faithful:
+        refuse_too_large(source)
     if faithful:
         options = _faithful(config, options, source)
-    notes: tuple[str, ...] = ()
-    if config.loss is not None and not source.quantised:
-        if calibration is None or calibration.labels is None:
-            raise UsageError(
-                "--loss needs samples with labels",
-                hint="give them with --calibrate or --data",
-            )
-        found = search_widths(source, options, calibration.inputs, calibration.labels, config.loss)
-        options, notes = found.options, found.notes
+    options, notes = searched(config, source, options, calibration, progress)
+    progress("quantising")
     quantised: Quantised = to_network(source, options, inputs_of(calibration))
-    return Imported(source, samples, quantised.network, (*source.notes, *notes, *quantised.notes))
+    said = (*source.notes, *notes, *quantised.notes)
+    return Imported(source, samples, quantised.network, said, quantised.options, calibration)
+
+
+def searched(
+    config: BuildConfig,
+    source: SourceModel,
+    options: QuantiseOptions,
+    calibration: Samples | None,
+    progress: Progress = silent,
+) -> tuple[QuantiseOptions, tuple[str, ...]]:
+    """The options with the narrowest widths within `config.loss`, if it is given, and notes."""
+    if config.loss is None or source.quantised:
+        return options, ()
+    if calibration is None or calibration.labels is None:
+        raise UsageError(
+            "--loss needs samples with labels",
+            hint="give them with --calibrate or --data",
+        )
+    found = search_widths(
+        source, options, calibration.inputs, calibration.labels, config.loss, config.seed, progress
+    )
+    return found.options, found.notes
 
 
 def read_source(config: BuildConfig) -> SourceModel:
@@ -109,6 +134,11 @@ def quantise_options(config: BuildConfig, samples: Samples | None) -> QuantiseOp
         weight_bits=config.weight_bits or DEFAULT_WEIGHT_BITS,
         activation_bits=config.activation_bits or None,
         head=head,
+        per_channel=config.per_channel,
+        weight_step=config.weight_step,
+        activation_range=config.range or "mse",
+        percentile=config.percentile,
+        layers=parse_layer_bits(config.layer_bits or ""),
     )
 
 
@@ -123,7 +153,7 @@ def _faithful(
         input_bits=config.input_bits or FAITHFUL_BITS,
         weight_bits=config.weight_bits or FAITHFUL_BITS,
         activation_bits=activation,
-        activation_range="max",
+        activation_range=config.range or "max",
     )
 
 

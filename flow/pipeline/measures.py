@@ -55,9 +55,10 @@ def measure(
     inputs: Mapping[str, NDArray[Any]],
     period_ns: float,
     vectors: bool,
+    timing: Timing | None = None,
 ) -> Measures:
     """All that is measured on the netlist; activity is that of the samples if they are the user's
-    `vectors`, else that of uniform states."""
+    `vectors`, else that of uniform states. `timing` is that of another timer than our own."""
     netlist = synthesis.netlist
     if vectors:
         bits = stimulus(emission, [bus.name for bus in netlist.inputs], inputs)
@@ -68,7 +69,7 @@ def measure(
     return Measures(
         area_of(netlist, technology),
         power_of(netlist, technology, activity, period_ns),
-        timing_of(netlist, technology),
+        timing or timing_of(netlist, technology),
         tuple(instance.name for instance in netlist.instances),
         layers,
     )

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from math import ceil
-from pathlib import Path
 
-from flow.analysis.timing import Timing, timing_of
+from flow.analysis.timing import Timing
+from flow.backends.emission import Emission
 from flow.backends.verilog import emit_verilog
 from flow.errors import UsageError
 from flow.ir.circuit import Circuit
 from flow.passes.pipeline import Pipeline
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.state import Recipe
-from flow.pipeline.synthesis import synthesise
+from flow.pipeline.verdicts import TIMING
 from flow.report.figures import duration
-from flow.tech.technology import Technology
 from flow.verify.verdict import Verdict
 
 PATIENCE = 3
@@ -29,9 +27,15 @@ def clock_period(config: BuildConfig, recipe: Recipe) -> float:
 
 
 def pipeline_for(
-    circuit: Circuit, technology: Technology, period_ns: float, handshake: bool
+    circuit: Circuit,
+    delay: Callable[[Circuit, Emission], float],
+    name: str,
+    period_ns: float,
+    handshake: bool,
 ) -> Pipeline:
     """The fewest stages whose netlist keeps the period: every guess is mapped and timed.
+
+    `delay` maps a circuit and gives its longest path in ns; `name` is the technology.
 
     An estimate from cells alone does not know what the mapping does to a carry chain, nor the
     load of a net. UsageError, with the shortest period found, where no number of stages is
@@ -40,17 +44,14 @@ def pipeline_for(
 
     def measured(stages: int) -> float:
         piped = Pipeline(stages=stages).run(circuit)
-        emission = emit_verilog(piped, handshake=handshake)
-        with tempfile.TemporaryDirectory(prefix="flow-period-") as scratch:
-            mapped = synthesise(piped, technology, Path(scratch), emission=emission)
-        return timing_of(mapped.netlist, technology).delay_ns
+        return delay(piped, emit_verilog(piped, handshake=handshake))
 
     try:
         return Pipeline(stages=fewest_stages(measured, period_ns))
     except _TooShort as error:
         raise UsageError(
-            f"no pipeline in {technology.name} keeps a period of {_text(period_ns)}",
-            hint=f"with {error.stages} stages it is {_text(error.delay)}; give at least "
+            f"no pipeline in {name} keeps a period of {period_text(period_ns)}",
+            hint=f"with {error.stages} stages it is {period_text(error.delay)}; give at least "
             f"--period {ceil(error.delay * 1000) / 1000:.12g}",
         ) from None
 
@@ -97,12 +98,13 @@ def timing_verdict(timing: Timing, config: BuildConfig, recipe: Recipe) -> Verdi
     word = "period" if config.period is not None else "interval"
     kept = timing.delay_ns <= limit
     detail = (
-        f"the critical path of {_text(timing.delay_ns)} "
-        f"{'is within' if kept else 'is longer than'} the {word} of {_text(limit)}; "
+        f"the critical path of {period_text(timing.delay_ns)} "
+        f"{'is within' if kept else 'is longer than'} the {word} of {period_text(limit)}; "
         "set-up times and wires count nothing"
     )
-    return Verdict("timing", "passed" if kept else "failed", detail, 0.0)
+    return Verdict(TIMING, "passed" if kept else "failed", detail, 0.0)
 
 
-def _text(ns: float) -> str:
+def period_text(ns: float) -> str:
+    """A time in ns as a reader wants it."""
     return duration(ns, "ns")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,15 @@ def command_line(config: BuildConfig) -> str:
     return shlex.join(words)
 
 
-def tool_versions() -> dict[str, str]:
-    """Versions of the external programs and of the libraries that shape a build."""
+def tool_versions(more: Sequence[str] = ()) -> dict[str, str]:
+    """Versions of the external programs and of the libraries that shape a build.
+
+    `more` names modules of flow.tools beside those that every build has.
+    """
     found: dict[str, str] = {}
     tools: tuple[tuple[str, Any], ...] = (
         ("abc", abc), ("icarus", icarus), ("verilator", verilator), ("yosys", yosys),
+        *((name, import_module(f"flow.tools.{name}")) for name in more),
     )  # fmt: skip
     for name, tool in tools:
         found[name] = _version(tool.version) if tool.available() else "not installed"

@@ -9,6 +9,7 @@ from pathlib import Path
 from flow.backends.emission import Emission
 from flow.ir.circuit import Circuit
 from flow.pipeline.state import PassStep
+from flow.progress import Progress, counted, silent
 from flow.tech.technology import Technology
 from flow.verify.chain import prove_chain
 from flow.verify.passes import SAT_SECONDS, prove_pass
@@ -26,15 +27,19 @@ def prove_design(
     held: Sequence[str],
     limit_s: float,
     seed: int,
+    progress: Progress = silent,
 ) -> tuple[Verdict, ...]:
     """A verdict for each link of `prove_chain`, then for each pass, within the time limit."""
     begin = time.monotonic()
     # Passes first: algebra proves most of them at once, where a link may take all the time.
-    rest = [_pass(k, step, begin + limit_s / 2, seed + k) for k, step in enumerate(passes)]
+    rest = [
+        _pass(k, step, begin + limit_s / 2, seed + k)
+        for k, step in enumerate(counted(passes, "passes proved", progress))
+    ]
     chain = prove_chain(
         circuit, emission, technology,
         steps=steps, netlist=netlist, held=held, seed=seed,
-        timeout_s=max(0.0, limit_s - (time.monotonic() - begin)),
+        timeout_s=max(0.0, limit_s - (time.monotonic() - begin)), progress=progress,
     )  # fmt: skip
     return (*chain, *rest)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import fields, replace
 
 from flow import __version__
 from flow.analysis.cost import adder_bits
@@ -10,7 +11,7 @@ from flow.analysis.latency import latency
 from flow.analysis.layers import layer_of
 from flow.analysis.timing import Hop
 from flow.ir.circuit import Circuit
-from flow.ir.layers import Dense, Layer
+from flow.ir.layers import Conv, Dense, Layer
 from flow.ir.network import Network
 from flow.ir.nodes import Const
 from flow.pipeline.accuracy import accuracy
@@ -23,11 +24,13 @@ from flow.report.record import (
     CellCount,
     Check,
     Fact,
+    Fpga,
     Latency,
     LayerRow,
     PathStep,
     Power,
     PowerSource,
+    Primitive,
     Record,
     Summary,
     Technology,
@@ -44,34 +47,29 @@ UNITS: tuple[tuple[TimeUnit, float], ...] = (("ms", 1e6), ("us", 1e3), ("ns", 1.
 def record(state: State) -> Record:
     """The report of a build that went through all stages."""
     circuit, network = have(state.circuit), have(state.network)
-    measures = have(state.measures)
+    measures = state.measures
     emission = have(state.emission)
-    power = _power(state, measures)
+    power = None if measures is None else _power(state, measures)
     return Record(
         summary=_summary(state),
         accuracy=_accuracy(state),
-        area=Area(
-            measures.area.um2,
-            measures.area.nand2,
-            tuple(
-                CellCount(name, count, measures.area.by_cell[name])
-                for name, count in sorted(measures.area.cells.items())
-            ),
-        ),
+        area=None if measures is None else _area(measures),
         power=power,
-        timing=_timing(measures),
+        timing=None if measures is None else _timing(measures),
         latency=Latency(latency(circuit), emission.initiation_interval),
-        sources=_sources(state, power),
+        sources=() if power is None else _sources(state, power),
         layers=_layers(network, circuit, measures),
         widths=_widths(circuit),
         checks=tuple(Check(v.check, v.status, v.detail) for v in state.verdicts),
-        notes=(*state.notes, *have(state.technology).notes),
+        notes=(*state.notes, *state.target.notes),
         provenance=_provenance(state),
+        fpga=_fpga(state),
+        quantisation=state.quantisation,
     )
 
 
 def _summary(state: State) -> Summary:
-    technology = have(state.technology)
+    technology = state.target
     decides = have(state.network).layers[-1].kind in ("argmax", "at_least")
     return Summary(
         model_name=have(state.config.model).name,
@@ -92,6 +90,22 @@ def _accuracy(state: State) -> Accuracy | None:
     if state.samples is None:
         return None
     return accuracy(have(state.source), have(state.network), state.samples, state.expected)
+
+
+def _area(measures: Measures) -> Area:
+    area = measures.area
+    cells = (CellCount(n, count, area.by_cell[n]) for n, count in sorted(area.cells.items()))
+    return Area(area.um2, area.nand2, tuple(cells))
+
+
+def _fpga(state: State) -> Fpga | None:
+    if (found := state.fpga) is None:
+        return None
+    cells = have(state.luts).cells
+    return Fpga(
+        **{name.name: getattr(found, name.name) for name in fields(found)},
+        primitives=tuple(Primitive(name, count) for name, count in cells.items()),
+    )
 
 
 def _power(state: State, measures: Measures) -> Power:
@@ -122,7 +136,7 @@ def _timing(measures: Measures) -> Timing:
 
 def _sources(state: State, power: Power) -> tuple[PowerSource, ...]:
     """Printed batteries and harvesters; a circuit for silicon has a supply of its own."""
-    if state.recipe.name != "printed":
+    if not state.recipe.printed_power:
         return ()
     rows = []
     for source in sources():
@@ -132,8 +146,9 @@ def _sources(state: State, power: Power) -> tuple[PowerSource, ...]:
     return tuple(rows)
 
 
-def _layers(network: Network, circuit: Circuit, measures: Measures) -> tuple[LayerRow, ...]:
-    shares = measures.by_layer()
+def _layers(network: Network, circuit: Circuit, measures: Measures | None) -> tuple[LayerRow, ...]:
+    known = measures is not None
+    shares = measures.by_layer() if measures is not None else {}
     adders: Counter[str] = Counter()
     for node, owner in layer_of(circuit).items():
         if adder_bits(node):
@@ -142,10 +157,12 @@ def _layers(network: Network, circuit: Circuit, measures: Measures) -> tuple[Lay
     for layer in network.layers:
         cells, area, power = shares.pop(layer.name, (0, 0.0, 0.0))
         count = adders.pop(layer.name, 0)
-        rows.append(_row(network, layer, count, cells, area, power))
+        row = _row(network, layer, count, cells, area, power)
+        rows.append(row if known else replace(row, area_um2=None, power_mw=None))
     for left in dict.fromkeys((*shares, *adders)):
         cells, area, power = shares.get(left, (0, 0.0, 0.0))
-        rows.append(LayerRow(f"({left})", "", (), 0, 0, 0, adders[left], cells, area, power))
+        other = LayerRow(f"({left})", "", (), 0, 0, 0, adders[left], cells, area, power)
+        rows.append(other if known else replace(other, area_um2=None, power_mw=None))
     return tuple(rows)
 
 
@@ -154,7 +171,7 @@ def _row(
 ) -> LayerRow:
     tensor = network.types[layer.name]
     weights = weight_bits = 0
-    if isinstance(layer, Dense):
+    if isinstance(layer, (Conv, Dense)):
         weights = int(layer.weights.size)
         hi, lo = int(layer.weights.max(initial=0)), int(layer.weights.min(initial=0))
         weight_bits = max(hi, ~lo).bit_length() + 1
@@ -171,12 +188,15 @@ def _widths(circuit: Circuit) -> tuple[WidthCount, ...]:
 
 
 def _provenance(state: State) -> tuple[Fact, ...]:
-    synthesis = have(state.synthesis)
-    facts = [
-        Fact("format of the model", have(state.source).format),
-        Fact("synthesis script", "; ".join(synthesis.script)),
-        Fact("gates of the circuit's own graph", str(synthesis.graph.size)),
-    ]
+    synthesis, luts = state.synthesis, state.luts
+    facts = [Fact("format of the model", have(state.source).format)]
+    if synthesis is not None:
+        facts += [
+            Fact("synthesis script", "; ".join(synthesis.script)),
+            Fact("gates of the circuit's own graph", str(synthesis.graph.size)),
+        ]
+    if luts is not None:
+        facts.append(Fact("synthesis script", "; ".join(luts.script)))
     if state.samples is not None:
         facts.append(Fact("sha256 of the data", state.samples.sha256))
     return tuple(facts)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from flow.backends.axis import with_axis
 from flow.backends.bench import bench_files
 from flow.backends.bitblast import bitblast
 from flow.backends.emission import Emission, VerilogPort
@@ -25,13 +26,20 @@ from flow.ir.network_text import parse_network
 from flow.ir.text import parse_circuit
 from flow.passes.base import pass_text
 from flow.passes.pipeline_text import parse_pipeline
+from flow.pipeline.cells import TECHNOLOGY
+from flow.pipeline.luts import PART
 from flow.pipeline.reading import read_text
 from flow.pipeline.stages.emit_stage import lane_scales
-from flow.pipeline.stages.synthesise_stage import TECHNOLOGY
 from flow.pipeline.state import PassStep
 from flow.tech.liberty import read_liberty
+from flow.tech.part import Part
+from flow.tech.parts import load_part
 from flow.tech.technology import Technology
 
+WORDS = r'\$(?!signed\b)\w*|[`\\"]\w*'
+"""Calls of system tasks, directives, escaped names and texts: our own Verilog has none."""
+TASKS = r"[$`]\w*"
+"""System tasks and directives: a netlist of FPGA primitives has none."""
 LOWER, OPTIMISE, SYNTHESISE = "02-lower", "03-optimise", "06-synthesise"
 
 
@@ -75,7 +83,7 @@ def reopen(folder: Path) -> Design:
     place = folder / "01-import" / "network.json"
     network = parse_network(read_text(place), "01-import/network.json")
     circuit = _circuit(folder, f"{OPTIMISE}/circuit.flow")
-    made = emit_verilog(circuit, handshake=_handshake(folder))
+    made = _emission(folder, circuit)
     emission = replace(made, files={path: read_text(folder / path) for path in made.files})
     return Design(
         folder,
@@ -103,6 +111,12 @@ def reopen_mapped(design: Design) -> Mapped:
     )
 
 
+def family(folder: Path) -> Part | None:
+    """The FPGA family that the circuit of a folder was mapped onto; None where it was cells."""
+    place = folder / SYNTHESISE / PART
+    return load_part(read_text(place).strip()) if place.is_file() else None
+
+
 def foreign(design: Design, seed: int) -> str | None:
     """Why the folder's benches must not be run, or None.
 
@@ -123,9 +137,11 @@ def foreign(design: Design, seed: int) -> str | None:
             return f"{path} is not what flow writes, and it is a program"
         if read_text(design.folder / path) != wanted[path]:
             return f"{path} is not what flow writes, and it is a program"
-    for part in ("rtl", "netlist"):
+    # The netlist of an FPGA is Yosys' text: it has parameters with quotes, and escaped names.
+    words = {"rtl": WORDS, "netlist": WORDS if family(design.folder) is None else TASKS}
+    for part, wrong in words.items():
         for file in sorted((design.folder / part).glob("*.v")):
-            if found := _task(read_text(file)):
+            if found := _task(read_text(file), wrong):
                 return f"{part}/{file.name} holds {found!r}, which a circuit does not need"
     return None
 
@@ -135,10 +151,10 @@ def layout_text(design: Design) -> str:
     return layout(design.emission, design.samples, lane_scales(design.network))
 
 
-def _task(text: str) -> str | None:
-    """A system task, directive or escaped name outside comments that our Verilog never has."""
+def _task(text: str, wrong: str) -> str | None:
+    """A system task, directive or other word outside comments that must not be there."""
     code = re.sub(r"/\*.*?\*/|//[^\n]*|`default_nettype (?:none|wire)\n", " ", text, flags=re.S)
-    found = re.search(r'[$`\\"]\w*', code)
+    found = re.search(wrong, code)
     return found[0] if found else None
 
 
@@ -156,9 +172,12 @@ def _passes(folder: Path) -> tuple[PassStep, ...]:
     return tuple(steps)
 
 
-def _handshake(folder: Path) -> bool:
+def _emission(folder: Path, circuit: Circuit) -> Emission:
+    """What the circuit becomes with the handshake and the wrapper that the layout speaks of."""
     data = parse_json(read_bytes(folder / LAYOUT), str(LAYOUT))
-    return isinstance(data, dict) and data.get("handshake") is True
+    said = data if isinstance(data, dict) else {}
+    made = emit_verilog(circuit, handshake=said.get("handshake") is True)
+    return with_axis(made) if said.get("axis") is not None else made
 
 
 def _vectors(folder: Path, name: str, ports: Sequence[VerilogPort]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from flow.pipeline.config import BuildConfig
+from flow.progress import Progress, silent
 
 if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that need them.
     from flow.backends.emission import Emission
@@ -15,9 +16,13 @@ if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that 
     from flow.frontend.source import SourceModel
     from flow.ir.circuit import Circuit
     from flow.ir.network import Network
+    from flow.pipeline.lut_measures import LutMeasures
+    from flow.pipeline.lut_synthesis import LutSynthesis
     from flow.pipeline.measures import Measures
     from flow.pipeline.synthesis import Synthesis
+    from flow.report.quantisation import QuantisedLayer
     from flow.report.record import Record
+    from flow.tech.part import Part
     from flow.tech.technology import Technology
     from flow.verify.verdict import Verdict
 
@@ -25,22 +30,72 @@ if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that 
 T = TypeVar("T")
 
 
+class Fabric(Protocol):
+    """What a circuit is mapped onto: the cells of a library, or the look-up tables of an FPGA.
+
+    `unit` is what `size` counts, `largest` the gates of a graph beyond which no sizes are
+    compared, `tools` the programs that it uses beside those of every build.
+    """
+
+    @property
+    def unit(self) -> str:
+        """What `size` counts, for a reader."""
+        ...
+
+    @property
+    def largest(self) -> int:
+        """Gates beyond which sizes take too long to compare."""
+        ...
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Names of the modules of flow.tools that it uses beside those of every build."""
+        ...
+
+    def choose(self, config: BuildConfig, usual: str) -> Technology | Part:
+        """The technology that the options name, else the usual one; UsageError where unknown."""
+        ...
+
+    def size(self, circuit: Circuit, technology: Technology | Part) -> float:
+        """How large the circuit becomes, by a quick mapping."""
+        ...
+
+    def delay(self, circuit: Circuit, emission: Emission, technology: Technology | Part) -> float:
+        """The longest path of the mapped circuit in ns, by the estimate that chooses stages."""
+        ...
+
+    def synthesise(self, state: State, out: Path, own: Path) -> State:
+        """The state with the mapped circuit; its netlist goes below `out`."""
+        ...
+
+    def prove(self, state: State, out: Path) -> tuple[Verdict, ...]:
+        """A verdict for each link from the circuit to its netlist, and for each pass."""
+        ...
+
+    def measure(self, state: State, out: Path, own: Path) -> tuple[State, tuple[Verdict, ...]]:
+        """The state with all figures, and the verdicts on netlist and timing."""
+        ...
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What a target is made of, apart from the stages: the choices that differ between targets.
 
-    `passes` are pipeline texts as for `flow opt`, of which the one of least mapped area is taken
-    (the first for large circuits); `defaults` are values of BuildConfig that the
-    target prefers; `tech` names its technology; `interval` is its usual time between two
-    samples in ms.
+    `fabric` is what it maps onto, `tech` names its technology. `passes` are pipeline texts as
+    for `flow opt`, of which the one of least mapped size is taken (the first for large
+    circuits); `defaults` are values of BuildConfig that the target prefers; `interval` is its
+    usual time between two samples in ms; `printed_power` says that printed batteries and
+    harvesters are its sources of power.
     """
 
     name: str
     summary: str
+    fabric: Fabric
     tech: str
     passes: tuple[str, ...]
     interval: float
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    printed_power: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,18 +118,28 @@ class State:
     samples: Samples | None = None
     network: Network | None = None
     notes: tuple[str, ...] = ()
+    quantisation: tuple[QuantisedLayer, ...] = ()
     lowered: Circuit | None = None
     circuit: Circuit | None = None
     steps: tuple[PassStep, ...] = ()
     emission: Emission | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     expected: Mapping[str, Any] = field(default_factory=dict)
-    technology: Technology | None = None
+    technology: Technology | Part | None = None
     synthesis: Synthesis | None = None
+    luts: LutSynthesis | None = None
     verdicts: tuple[Verdict, ...] = ()
     measures: Measures | None = None
+    fpga: LutMeasures | None = None
     report: Record | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
+    progress: Progress = silent
+
+    @property
+    def target(self) -> Technology | Part:
+        """The technology, which the stage `import` has chosen."""
+        assert self.technology is not None, "no technology has been chosen yet"
+        return self.technology
 
 
 class Stage(Protocol):

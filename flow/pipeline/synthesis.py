@@ -6,7 +6,7 @@ Every step leaves its graph as an AIGER file, so that neighbouring steps can be 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,62 +15,17 @@ from flow.backends.aiger import read_aiger, write_aiger
 from flow.backends.bitblast import bitblast, buses
 from flow.backends.emission import Emission
 from flow.backends.names import identifier
-from flow.errors import ToolFailed, ToolNotFound, UsageError
+from flow.errors import IRError, ToolFailed, ToolNotFound, UsageError
 from flow.ir.aig import Aig, without_unread_state
 from flow.ir.circuit import Circuit
 from flow.ir.netlist import Netlist, flipflop, read_blif, with_flipflops
+from flow.mapping.adder_boxes import Cut, cut_out, put_in, with_boxes
+from flow.pipeline.adder_forms import adder_forms
+from flow.pipeline.variants import EFFORTS, LARGEST_WHOLE, Effort, Variant
+from flow.progress import Progress, counted, silent
 from flow.tech.technology import Technology
 from flow.tech.write_liberty import liberty_text
 from flow.tools.abc import abc
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A script: named steps, each one or more ABC commands; those from `map` on have cells.
-
-    It runs on graphs of at most `largest` gates.
-    """
-
-    name: str
-    steps: tuple[tuple[str, str], ...]
-    largest: int = 1_000_000
-
-    @property
-    def commands(self) -> tuple[str, ...]:
-        """The commands, a step each."""
-        return tuple(command for _, command in self.steps)
-
-
-def _variant(name: str, *commands: str, largest: int = 1_000_000) -> Variant:
-    steps = [("sweep", "strash; ifraig; scorr"), *(c.split(":", 1) for c in commands)]
-    return Variant(name, tuple((step, command.strip()) for step, command in steps), largest)
-
-
-_MAP, _CHOICES = "map: amap -m", "map: strash; dch -f; amap -m"
-_RESUB = "orchestrate: orchestrate; strash"
-
-PLAIN = _variant("plain", _MAP)
-CHOICES = _variant("choices", _CHOICES, largest=60_000)
-REWRITE = _variant("rewrite", "dc2: dc2; dc2; strash", _CHOICES, largest=3_000)
-TWICE = _variant("twice", _CHOICES, "remap: strash; dch -f; amap -m", largest=4_000)
-RESUB = _variant("resub", _RESUB, _RESUB, _CHOICES, largest=4_000)
-CARES = _variant(
-    "cares", _RESUB, _CHOICES, "dontcare: mfs3 -a -e -M 300 -C 100", largest=600
-)  # fmt: skip
-SWEEPER = _variant("sweeper", _MAP, "dontcare: mfs3 -a -e -C 1000", largest=400)
-DEEP = _variant("deep", "deepsyn: &get -n; &deepsyn -I 2 -J 5; &put; strash", _CHOICES,
-                "dontcare: mfs3 -a -e -M 300 -C 100", largest=400)  # fmt: skip
-
-EFFORTS: Mapping[str, tuple[Variant, ...]] = {
-    "fast": (PLAIN, CHOICES),
-    "normal": (PLAIN, CHOICES, REWRITE, TWICE, RESUB, CARES),
-    "high": (
-        PLAIN, CHOICES, REWRITE, TWICE, replace(RESUB, largest=20_000),
-        replace(CARES, largest=2_000), replace(SWEEPER, largest=1_000),
-        replace(DEEP, largest=2_000),
-    ),
-}  # fmt: skip
-"""Which variants are tried; the first of equal area wins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +58,7 @@ def synthesise(
     script: Sequence[str] | None = None,
     timeout_s: float = 300.0,
     workers: int = 2,
+    progress: Progress = silent,
 ) -> Synthesis:
     """Map a circuit onto a technology; AIGER files go below `folder`, which must exist.
 
@@ -118,17 +74,19 @@ def synthesise(
     held = tuple(name[2:] for name in graph.inputs if name.startswith("Q:"))
     if held:
         flipflop(technology)
-    if script is not None:
-        variants: tuple[Variant, ...] = (_user(script),)
-    else:
-        variants = tuple(v for v in EFFORTS[effort] if graph.size <= v.largest)
     inputs, outputs = buses(circuit, emission)
     with tempfile.TemporaryDirectory(prefix="flow-synthesis-") as scratch:
         place = Path(scratch)
-        (place / "cells.lib").write_text(_liberty(technology))
-        (place / "graph.aig").write_bytes(write_aiger(graph))
+        liberty = _liberty(technology)
+        (place / "cells.lib").write_text(liberty)
+        if script is not None:
+            jobs = [_Job("user", _user(script), None)]
+        else:
+            jobs = _jobs(graph, technology, liberty, EFFORTS[effort])
         with ThreadPoolExecutor(max(1, workers)) as pool:
-            tried = list(pool.map(lambda v: _attempt(v, place, technology, timeout_s), variants))
+            ended = counted(jobs, "scripts tried", progress)
+            running = pool.map(lambda j: _attempt(j, graph, place, technology, timeout_s), jobs)
+            tried = [found for _, found in zip(ended, running, strict=True)]
         done = [t for t in tried if isinstance(t, _Attempt)]
         failed = [t for t in tried if isinstance(t, ToolFailed)]
         if not done:
@@ -141,9 +99,9 @@ def synthesise(
         with_flipflops(core, technology, inputs, outputs),
         graph,
         steps,
-        tuple((t.variant.name, t.area) for t in done),
-        best.variant.name,
-        best.variant.commands,
+        tuple((t.job.name, t.area) for t in done),
+        best.job.name,
+        best.job.variant.commands,
         best.log,
         held,
         tuple(f"a script failed: {error.message}" for error in failed),
@@ -177,12 +135,62 @@ def _liberty(technology: Technology) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
+class _Job:
+    """A script to run on the whole graph, or on what is left when adders are cut out."""
+
+    name: str
     variant: Variant
+    cut: Cut | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    job: _Job
     core: Netlist
     area: float
     log: str
     files: tuple[Path, ...]
+
+
+_KINDS = {(2, 3): "adders", (3,): "full-adders", (2,): "half-adders"}
+
+
+def _jobs(graph: Aig, technology: Technology, liberty: str, effort: Effort) -> list[_Job]:
+    """Each script on the whole graph and on each core that is left of it."""
+    cuts: list[tuple[str, Cut]] = []
+    inverter = inverter_area(technology)
+    if graph.adders and inverter is not None:
+        forms = adder_forms(technology, liberty, inverter)
+        sweeps = min(effort.sweeps, max(4, effort.moves // len(graph.adders)))
+        for kinds in effort.kinds:
+            chosen = {count: forms[count] for count in kinds if count in forms}
+            cut = cut_out(graph, chosen, inverter, sweeps) if chosen else None
+            if cut is not None and cut.boxes:
+                cuts.append((_KINDS[kinds], cut))
+    jobs = []
+    if not cuts or graph.size <= LARGEST_WHOLE or 2 * cuts[0][1].core.size > graph.size:
+        jobs = [_Job(v.name, v, None) for v in effort.variants if graph.size <= v.largest]
+    return jobs + [
+        _Job(f"{kind}-{v.name}", v, cut)
+        for kind, cut in cuts
+        for v in effort.variants
+        if cut.core.size <= v.largest
+    ]
+
+
+def inverter_area(technology: Technology) -> float | None:
+    """The area of the smallest inverter, um2; None where there is none."""
+    return min(
+        (
+            cell.area
+            for cell in technology.cells.values()
+            if cell.kind == "combinational"
+            and not cell.dont_use
+            and len(cell.inputs) == len(cell.outputs) == 1
+            and cell.truth_table(cell.outputs[0]) == 0b01
+        ),
+        default=None,
+    )
 
 
 def _user(script: Sequence[str]) -> Variant:
@@ -190,28 +198,33 @@ def _user(script: Sequence[str]) -> Variant:
 
 
 def _attempt(
-    variant: Variant, place: Path, technology: Technology, timeout_s: float
+    job: _Job, graph: Aig, place: Path, technology: Technology, timeout_s: float
 ) -> _Attempt | ToolFailed:
-    """Run one variant, or say why it failed: a bad script must not stop the others."""
-    folder = place / variant.name
+    """Run one script, or say why it failed: a bad script must not stop the others."""
+    folder = place / job.name
     folder.mkdir()
-    files = [f"{variant.name}/{k:02d}-{step}.aig" for k, (step, _) in enumerate(variant.steps, 1)]
-    lines = ["read_lib -w cells.lib", "read_aiger graph.aig"]
-    for file, (_, command) in zip(files, variant.steps, strict=True):
+    (folder / "graph.aig").write_bytes(write_aiger(job.cut.core if job.cut else graph))
+    names = [step for step, _ in job.variant.steps]
+    files = [f"{job.name}/{k:02d}-{step}.aig" for k, step in enumerate(names, 1)]
+    lines = ["read_lib -w cells.lib", f"read_aiger {job.name}/graph.aig"]
+    for file, command in zip(files, job.variant.commands, strict=True):
         lines += [command, "backup", "strash", f"write_aiger -s {file}", "restore"]
-    lines += [f"write_blif {variant.name}/mapped.blif"]
+    lines += [f"write_blif {job.name}/mapped.blif"]
     try:
         completed = abc("\n".join(lines), cwd=place, timeout_s=timeout_s)
         blif = folder / "mapped.blif"
         if not blif.is_file() or not all((place / file).is_file() for file in files):
             raise ToolFailed("ABC wrote no netlist", log=completed.log[-2000:])
         core = read_blif(blif.read_text(), technology)
+        if job.cut is not None:
+            core = with_boxes(job.cut, core, technology)
     except ToolNotFound:
         raise
-    except ToolFailed as error:
-        return ToolFailed(f"variant {variant.name}: {error.message}", log=error.log)
+    except (ToolFailed, IRError) as error:
+        log = error.log if isinstance(error, ToolFailed) else ""
+        return ToolFailed(f"variant {job.name}: {error.message}", log=log)
     return _Attempt(
-        variant,
+        job,
         core,
         technology.area(core.histogram()),
         completed.log,
@@ -220,11 +233,15 @@ def _attempt(
 
 
 def _keep(best: _Attempt, graph: Aig, folder: Path) -> tuple[tuple[str, Path], ...]:
-    """Write the winner's graphs below `folder`, without what ABC adds about date and place."""
-    steps = [("graph", folder / "00-graph.aig")]
-    steps[0][1].write_bytes(write_aiger(graph))
-    for (step, _), file in zip(best.variant.steps, best.files, strict=True):
-        place = folder / file.name
-        place.write_bytes(write_aiger(read_aiger(file.read_bytes(), file.name)))
-        steps.append((step, place))
-    return tuple(steps)
+    """Write the winner's graphs below `folder`, without what ABC adds about date and place.
+
+    They are whole graphs: adders that were cut out stand in them as gates.
+    """
+    cut = best.job.cut
+    found = [("graph", folder / "00-graph.aig", graph)]
+    for (step, _), file in zip(best.job.variant.steps, best.files, strict=True):
+        read = read_aiger(file.read_bytes(), file.name)
+        found.append((step, folder / file.name, put_in(cut, read) if cut else read))
+    for _, file, whole in found:
+        file.write_bytes(write_aiger(whole))
+    return tuple((step, file) for step, file, _ in found)

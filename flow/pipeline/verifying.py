@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,15 @@ from flow.pipeline.comparing import require_equal
 from flow.pipeline.folder import MANIFEST, hashes, read_manifest
 from flow.pipeline.proving import prove_design
 from flow.pipeline.reading import read_text
-from flow.pipeline.reopening import Design, Mapped, foreign, reopen, reopen_mapped
+from flow.pipeline.reopening import Design, Mapped, family, foreign, reopen, reopen_mapped
 from flow.pipeline.stages.import_stage import flat
+from flow.progress import Progress, counted, silent
+from flow.tech.part import Part
 from flow.verify.lint import lint
+from flow.verify.lut_netlist import prove_luts, simulate_luts
 from flow.verify.simulate import (
+    AXIS,
+    simulate_axis,
     simulate_cocotb,
     simulate_icarus,
     simulate_netlist,
@@ -32,13 +38,16 @@ PROVE_LIMIT = 300.0
 """Seconds that all proofs together may take."""
 
 
-def verify(folder: Path, prove_limit_s: float = PROVE_LIMIT) -> tuple[Verdict, ...]:
+def verify(
+    folder: Path, prove_limit_s: float = PROVE_LIMIT, progress: Progress = silent
+) -> tuple[Verdict, ...]:
     """A verdict for every check of a build folder, which is left as it is.
 
     The Verilog, the graphs and the netlist are those of the files. UsageError where the folder
     is no build; everything that is wrong within it is a verdict.
     """
     manifest = read_manifest(folder)
+    progress("hashes")
     verdicts = list(check_files(folder, manifest))
     stages = manifest.get("stages")
     if not isinstance(stages, list) or "emit" not in stages:
@@ -49,15 +58,23 @@ def verify(folder: Path, prove_limit_s: float = PROVE_LIMIT) -> tuple[Verdict, .
     except FlowError as error:
         return (*verdicts, _failed("the design in the files", error, 0.0))
     seed = _seed(manifest)
+    progress("network and circuit answer the vectors")
     verdicts += _meaning(design)
-    verdicts += _simulated(design, seed, "measure" in stages)
+    verdicts += _simulated(design, seed, "measure" in stages, progress)
     mapped: Mapped | None = None
+    part: Part | None = None
     if "synthesise" in stages:
         try:
-            mapped = reopen_mapped(design)
+            part = family(folder)
+            mapped = reopen_mapped(design) if part is None else None
         except FlowError as error:
             verdicts.append(_failed("the netlist in the files", error, 0.0))
-    return (*verdicts, *_proved(design, mapped, prove_limit_s, seed))
+    begin = time.monotonic()
+    verdicts += _proved(design, mapped, prove_limit_s, seed, progress)
+    if part is not None:
+        left = prove_limit_s - (time.monotonic() - begin)
+        verdicts.append(_proved_luts(design, part, left, seed))
+    return tuple(verdicts)
 
 
 def require_sound(verdicts: tuple[Verdict, ...], folder: Path) -> None:
@@ -140,7 +157,7 @@ def _require_words(
         raise CheckFailed(f"vectors/{name}.hex is not vectors/{name}.npy: {where}")
 
 
-def _simulated(design: Design, seed: int, netlist: bool) -> list[Verdict]:
+def _simulated(design: Design, seed: int, netlist: bool, progress: Progress) -> list[Verdict]:
     folder = design.folder
     try:
         reason = foreign(design, seed)
@@ -148,15 +165,38 @@ def _simulated(design: Design, seed: int, netlist: bool) -> list[Verdict]:
         return [_failed("the benches", error, 0.0)]
     if reason is not None:
         return [Verdict("simulations", "not checked", printable(reason), 0.0)]
-    checks: list[Callable[[Path], Verdict]] = [simulate_icarus, simulate_cocotb]
-    verdicts = list(lint(folder, design.emission.top))
-    for check in (*checks, simulate_verilator, *([simulate_netlist] if netlist else [])):
-        verdicts.append(check(folder))
-    return verdicts
+    top, axis = design.emission.top, design.emission.axis
+    checks: list[Callable[[], tuple[Verdict, ...]]] = [lambda: lint(folder, top)]
+    if axis is not None:
+        checks.append(lambda: lint(folder, axis.top, of=AXIS))
+    simulators: list[Callable[[Path], Verdict]] = [simulate_icarus, simulate_cocotb]
+    simulators += [simulate_axis] if axis else []
+    simulators += [simulate_verilator, *([_netlist_check(design)] if netlist else [])]
+    checks += [partial(_one, simulator, folder) for simulator in simulators]
+    ended = counted(checks, "linters and simulators", progress)
+    return [verdict for check in ended for verdict in check()]
+
+
+def _netlist_check(design: Design) -> Callable[[Path], Verdict]:
+    part = family(design.folder)
+    if part is None:
+        return simulate_netlist
+    return partial(simulate_luts, top=design.emission.top, models=part.models)
+
+
+def _proved_luts(design: Design, part: Part, limit_s: float, seed: int) -> Verdict:
+    text = read_text(design.folder / "netlist" / f"{design.emission.top}.v")
+    return prove_luts(
+        design.circuit, design.emission, text, part.models, timeout_s=limit_s, seed=seed
+    )
+
+
+def _one(simulator: Callable[[Path], Verdict], folder: Path) -> tuple[Verdict, ...]:
+    return (simulator(folder),)
 
 
 def _proved(
-    design: Design, mapped: Mapped | None, limit_s: float, seed: int
+    design: Design, mapped: Mapped | None, limit_s: float, seed: int, progress: Progress
 ) -> tuple[Verdict, ...]:
     begin = time.monotonic()
     try:
@@ -170,6 +210,7 @@ def _proved(
             held=mapped.held if mapped else (),
             limit_s=limit_s,
             seed=seed,
+            progress=progress,
         )
     except ToolNotFound as error:
         return (Verdict("proofs", "not checked", error.message, time.monotonic() - begin),)

@@ -1,10 +1,11 @@
-"""Arrays for the user, as .npy or .npz."""
+"""Files for the user beside a build: arrays as .npy or .npz, and pages."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -18,14 +19,27 @@ def write_arrays(path: Path, arrays: list[Any]) -> None:
             f"{len(arrays)} output{'s' * (len(arrays) > 1)} cannot be written to {path.name}",
             hint="name a .npz file, or a .npy file for one output",
         )
+
+    def write(file: IO[bytes]) -> None:
+        if path.suffix == ".npy":
+            np.save(file, arrays[0], allow_pickle=False)
+        else:
+            names = ["y"] if len(arrays) == 1 else [f"y{i}" for i in range(len(arrays))]
+            np.savez(file, **dict(zip(names, arrays, strict=True)))
+
+    _write(path, write)
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text as UTF-8; whole or not at all."""
+    _write(path, lambda file: file.write(text.encode()))
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with fresh.open("wb") as file:
-            if path.suffix == ".npy":
-                np.save(file, arrays[0], allow_pickle=False)
-            else:
-                names = ["y"] if len(arrays) == 1 else [f"y{i}" for i in range(len(arrays))]
-                np.savez(file, **dict(zip(names, arrays, strict=True)))
+            write(file)
         fresh.replace(path)
     except OSError as error:
         raise UsageError(

@@ -21,7 +21,12 @@ _HINT = "only a report.json that `flow build` wrote can be read"
 
 def to_json(record: Record) -> str:
     """The text of `report.json`: keys sorted, floats of 12 significant digits, one line a leaf."""
-    return _dump({"schema": SCHEMA, **asdict(record)})
+    data = asdict(record)
+    if record.fpga is None:
+        del data["fpga"]
+    if not record.quantisation:
+        del data["quantisation"]
+    return _dump({"schema": SCHEMA, **data})
 
 
 def from_json(text: str, source: str = "report.json") -> Record:

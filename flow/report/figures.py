@@ -50,9 +50,19 @@ def duration(value: float | None, unit: str, like: float | None = None) -> str:
     return _text(value, like, _TIME[unit], _TIMES)
 
 
+def seconds(value: float, unit: str) -> float:
+    """A time in seconds."""
+    return value * _TIME[unit]
+
+
 def frequency(period: float | None, unit: str) -> str:
     """The rate of a period in GHz to Hz."""
     return _text(1 / (period * _TIME[unit]), None, 1.0, _RATES) if period else NONE
+
+
+def rate(mhz: float | None) -> str:
+    """A frequency of so many MHz, in GHz to Hz."""
+    return NONE if mhz is None else _text(mhz, None, 1e6, _RATES)
 
 
 def percent(share: float | None, places: int = 2) -> str:

@@ -1,6 +1,6 @@
-"""`report.html`: one file that needs nothing else, from a Record.
+"""HTML reports: one file that needs nothing else, of one Record or of several.
 
-Python computes every text and every length (`flow.report.page`); the template holds the shape.
+Python computes every text and every length (`page`, `compare`); the template holds the shape.
 The page has no script, and its content policy forbids one, so that no name in a model can
 become code.
 """
@@ -8,17 +8,29 @@ become code.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 from flow.assets import asset
+from flow.report.compare import Named, comparison
 from flow.report.page import page
 from flow.report.record import Record
 
 TEMPLATE = "report.html.j2"
+COMPARISON = "compare.html.j2"
 
 
 def to_html(record: Record) -> str:
     """The page; equal records give equal bytes."""
+    return _rendered(TEMPLATE, page(record))
+
+
+def compare_to_html(named: Sequence[Named]) -> str:
+    """A page on several named builds: one plot, one table."""
+    return _rendered(COMPARISON, comparison(named))
+
+
+def _rendered(template: str, values: dict[str, Any]) -> str:
     import jinja2
 
     environment = jinja2.Environment(
@@ -30,7 +42,7 @@ def to_html(record: Record) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(TEMPLATE).render(page=page(record))
+    return environment.get_template(template).render(page=values)
 
 
 def _visible(value: Any) -> Any:

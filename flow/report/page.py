@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flow.report import figures as fig
+from flow.report.quantisation import EXPLAINED, TITLES, rows
 from flow.report.record import Accuracy, Check, Record, Status, Timing
 
 HUES = 10
@@ -40,7 +41,7 @@ def page(record: Record) -> dict[str, Any]:
         "summary": record.summary,
         "technology": _technology(record),
         "verdict": record.verdict,
-        "verdict_class": _verdict_class(record.checks),
+        "verdict_class": verdict_class(record.checks),
         "cards": _cards(record),
         "checks": [
             {"check": c.check, "status": c.status, "look": LOOKS[c.status], "detail": c.detail}
@@ -52,6 +53,7 @@ def page(record: Record) -> dict[str, Any]:
             if any(check.status == status for check in record.checks)
         ],
         "layers": _layers(record) if record.layers else None,
+        "quantisation": _quantisation(record),
         "cells": _cells(record),
         "confusion": _confusion(record.accuracy) if record.accuracy else None,
         "mistakes": _mistakes(record.accuracy) if record.accuracy else None,
@@ -72,7 +74,8 @@ def _technology(record: Record) -> str:
     return ", ".join([*words, *([tech.corner] if tech.corner else [])])
 
 
-def _verdict_class(checks: Sequence[Check]) -> str:
+def verdict_class(checks: Sequence[Check]) -> str:
+    """The class of the style sheet for how all checks ended together."""
     states = {check.status for check in checks}
     if states & {"failed", "disproved"}:
         return "bad"
@@ -126,6 +129,7 @@ def _cards(record: Record) -> list[dict[str, Any]]:
         )
     if (timing := record.timing) is not None:
         cards.append(_card("critical path", fig.duration(timing.delay, timing.unit), timing.tool))
+    cards += _fpga_cards(record)
     cards.append(_latency_card(record))
     if record.sources:
         source = record.source
@@ -136,6 +140,20 @@ def _cards(record: Record) -> list[dict[str, Any]]:
                        "no known source can drive it"]}
         )  # fmt: skip
     return cards
+
+
+def _fpga_cards(record: Record) -> list[dict[str, Any]]:
+    if (fpga := record.fpga) is None:
+        return []
+    estimate = f"estimate {_keep(fig.duration(fpga.estimate_ns, 'ns'))}: {fpga.estimate_by}"
+    counts = [("carry cells", fpga.carries), ("flip-flops", fpga.flipflops),
+              ("wide multiplexers", fpga.muxes), ("DSP blocks", fpga.dsps)]  # fmt: skip
+    lines = [f"{_keep(fig.whole(count))} {name}" for name, count in counts]
+    frequency = fig.rate(fpga.fmax_mhz)
+    return [
+        _card("look-up tables", f"{fig.whole(fpga.luts)} LUT", *lines, fpga.counted_by),
+        _card("maximum frequency", frequency, fpga.route, fpga.limit, estimate),
+    ]
 
 
 def _latency_card(record: Record) -> dict[str, Any]:
@@ -163,7 +181,7 @@ def _layers(record: Record) -> dict[str, Any]:
             "weights": fig.whole(row.weights),
             "bits": fig.bits(row.weight_bits, row.activation_bits),
             "adders": fig.whole(row.adders),
-            "cells": fig.whole(row.cells),
+            "cells": fig.whole(row.cells) if record.area else fig.NONE,
             "area": fig.area(row.area_um2, area),
             "area_share": _share(row.area_um2, area),
             "power": fig.power(row.power_mw, power),
@@ -184,7 +202,7 @@ def _layers(record: Record) -> dict[str, Any]:
         "strips": strips,
         "weights": fig.whole(sum(row.weights for row in record.layers)),
         "adders": fig.whole(sum(row.adders for row in record.layers)),
-        "cells": fig.whole(sum(row.cells for row in record.layers)),
+        "cells": fig.whole(sum(row.cells for row in record.layers)) if record.area else fig.NONE,
         "area": fig.area(area, area),
         "area_known": area is not None,
         "power": fig.power(power, power),
@@ -192,7 +210,20 @@ def _layers(record: Record) -> dict[str, Any]:
     }
 
 
+def _quantisation(record: Record) -> dict[str, Any] | None:
+    if not record.quantisation:
+        return None
+    return {"titles": TITLES, "explained": EXPLAINED, "rows": rows(record.quantisation)}
+
+
 def _cells(record: Record) -> list[dict[str, str]]:
+    if record.fpga is not None and record.fpga.primitives:
+        most = max(cell.count for cell in record.fpga.primitives)
+        return [
+            {"name": cell.name, "count": fig.whole(cell.count), "share": _share(cell.count, most),
+             "area": fig.NONE}
+            for cell in record.fpga.primitives
+        ]  # fmt: skip
     if record.area is None or not record.area.cells:
         return []
     area = record.area

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from flow.errors import InternalError
+from flow.report.quantisation import QuantisedLayer
 
 SCHEMA = "flow-report 1"
 TOLERANCE = 1e-6
@@ -167,6 +168,37 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Primitive:
+    """All cells of one type in an FPGA."""
+
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fpga:
+    """A circuit in an FPGA: its primitives, and how fast it may be clocked.
+
+    `estimate_ns` is the longest path by `estimate_by`; `fmax_mhz` is what place and route found,
+    None without it. `counted_by` and `route` say what found the figures, or why it did not;
+    `limit` says where the longest path lies.
+    """
+
+    luts: int
+    flipflops: int
+    carries: int
+    muxes: int
+    dsps: int
+    primitives: tuple[Primitive, ...]
+    counted_by: str
+    estimate_ns: float
+    estimate_by: str
+    fmax_mhz: float | None
+    route: str
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Latency:
     """Clock cycles from input to answer (0 is combinational), and between two inputs."""
 
@@ -236,6 +268,8 @@ class Record:
     checks: tuple[Check, ...]
     notes: tuple[str, ...] = ()
     provenance: tuple[Fact, ...] = ()
+    fpga: Fpga | None = None
+    quantisation: tuple[QuantisedLayer, ...] = ()
 
     def __post_init__(self) -> None:
         _refuse_strange_numbers(self, "report")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,7 +10,8 @@ from rich.text import Text
 
 from flow.errors import printable
 from flow.report import figures as fig
-from flow.report.record import Check, Record, Status
+from flow.report.quantisation import TITLES, QuantisedLayer, rows
+from flow.report.record import Check, Fpga, Record, Status
 
 STYLES: dict[Status, str] = {
     "proved": "bold green",
@@ -29,6 +30,8 @@ def one(record: Record) -> RenderableType:
     parts: list[RenderableType] = [_summary(record), checks(record.checks)]
     if record.layers:
         parts.append(_layers(record))
+    if record.quantisation:
+        parts.append(quantisation(record.quantisation))
     if record.timing is not None and record.timing.path:
         parts.append(_path(record))
     if record.sources:
@@ -37,13 +40,17 @@ def one(record: Record) -> RenderableType:
     return Group(*(piece for part in parts for piece in (part, "")))
 
 
-def side_by_side(records: Sequence[tuple[str, Record]]) -> RenderableType:
-    """A column for each named build, a row for each figure."""
+def side_by_side(
+    records: Sequence[tuple[str, Record]], best: Mapping[str, frozenset[int]] | None = None
+) -> RenderableType:
+    """A column for each named build, a row for each figure; `best` are those to mark, by title."""
     table = _table("", *[name for name, _ in records])
     for title, figure in FIGURES:
         cells = [figure(record) for _, record in records]
         if any(cell != fig.NONE for cell in cells):
-            table.add_row(_text(title), *[_text(cell) for cell in cells])
+            marked = (best or {}).get(title, frozenset())
+            styles = ["bold green" if i in marked else "" for i in range(len(cells))]
+            table.add_row(_text(title), *map(_text, cells, styles))
     return table
 
 
@@ -88,6 +95,10 @@ def _power_how(r: Record) -> str:
     return f"from {fig.whole(r.power.vectors)} vectors"
 
 
+def _fpga(figure: Callable[[Fpga], str]) -> Callable[[Record], str]:
+    return lambda r: figure(r.fpga) if r.fpga else fig.NONE
+
+
 FIGURES: tuple[tuple[str, Callable[[Record], str]], ...] = (
     ("model", lambda r: r.summary.model_name),
     ("task", lambda r: r.summary.task),
@@ -102,6 +113,17 @@ FIGURES: tuple[tuple[str, Callable[[Record], str]], ...] = (
     ("area", lambda r: fig.area(r.area.um2) if r.area else fig.NONE),
     ("  NAND2 equivalents", _nand2),
     ("  cells", lambda r: fig.whole(r.area.count) if r.area else fig.NONE),
+    ("look-up tables", _fpga(lambda f: fig.whole(f.luts))),
+    ("  carry cells", _fpga(lambda f: fig.whole(f.carries))),
+    ("  flip-flops", _fpga(lambda f: fig.whole(f.flipflops))),
+    ("  wide multiplexers", _fpga(lambda f: fig.whole(f.muxes))),
+    ("  DSP blocks", _fpga(lambda f: fig.whole(f.dsps))),
+    ("  counted by", _fpga(lambda f: f.counted_by)),
+    ("maximum frequency", _fpga(lambda f: fig.rate(f.fmax_mhz))),
+    ("  obtained", _fpga(lambda f: f.route)),
+    ("  limited by", _fpga(lambda f: f.limit or fig.NONE)),
+    ("estimated path", _fpga(lambda f: fig.duration(f.estimate_ns, "ns"))),
+    ("  estimated by", _fpga(lambda f: f.estimate_by)),
     ("power", lambda r: fig.power(r.power.total_mw) if r.power else fig.NONE),
     ("  leakage", lambda r: fig.power(r.power.leakage_mw) if r.power else fig.NONE),
     ("  switching", lambda r: fig.power(r.power.switching_mw) if r.power else fig.NONE),
@@ -148,15 +170,26 @@ def _layers(record: Record) -> Table:
         bits = fig.bits(row.weight_bits, row.activation_bits)
         table.add_row(
             _text(row.layer), _text(row.kind), _text(fig.shape(row.shape)),
-            fig.whole(row.weights), bits, fig.whole(row.adders), fig.whole(row.cells),
+            fig.whole(row.weights), bits, fig.whole(row.adders),
+            fig.whole(row.cells) if record.area else fig.NONE,
             fig.area(row.area_um2, area), fig.power(row.power_mw, power),
         )  # fmt: skip
     table.add_row(
         "total", "", "", fig.whole(sum(row.weights for row in record.layers)), "",
         fig.whole(sum(row.adders for row in record.layers)),
-        fig.whole(sum(row.cells for row in record.layers)),
+        fig.whole(sum(row.cells for row in record.layers)) if record.area else fig.NONE,
         fig.area(area, area), fig.power(power, power), style="bold",
     )  # fmt: skip
+    return table
+
+
+def quantisation(layers: Sequence[QuantisedLayer]) -> Table:
+    """What the quantisation of each layer costs."""
+    table = _table(*TITLES)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for row in rows(layers):
+        table.add_row(*[_text(cell) for cell in row])
     return table
 
 

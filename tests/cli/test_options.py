@@ -7,8 +7,8 @@ import pytest
 from cli.conftest import tree
 
 PASSES = (
-    "simplify, share, narrow, solve-linear, expand-linear, compressor-trees, balance-adders, "
-    "pipeline, canonical, adders, plain, bespoke, compressed"
+    "simplify, share, narrow, solve-linear, expand-linear, merge-sums, compressor-trees, "
+    "balance-adders, pipeline, canonical, adders, plain, bespoke, heaps, compressed"
 )
 STAGES = "import, lower, optimise, emit, simulate, synthesise, prove, measure, report"
 
@@ -31,7 +31,7 @@ WRONG = {
     ),
     "--tech egfett": (
         "error: there is no technology 'egfett'\n"
-        "  hint: choose one of cnt_tft, egfet, or give a Liberty file; did you mean 'egfet'?\n"
+        "  hint: choose one of cnt_tft, egfet, generic_cmos, osu018, osu035, osu050, or give a Liberty file; did you mean 'egfet'?\n"
     ),
     "--tech egfet@9": (
         "error: technology egfet has no figures at 9 V\n  hint: it has them at 0.6, 0.8, 1, 1.2 V\n"
@@ -70,6 +70,10 @@ WRONG = {
     ),
     "--stages 3 --period 4": (
         "error: --stages and --period both pipeline\n  hint: give one of them\n"
+    ),
+    "--axis --no-handshake": (
+        "error: --axis and --no-handshake contradict each other: a stream must be able to wait\n"
+        "  hint: leave one of them out\n"
     ),
     "--from emit": (
         "error: this is not the output folder of a build\n"
@@ -301,11 +305,17 @@ def test_opt_names_a_file_that_is_no_circuit(flow, model, tmp_path):
 def test_report_and_verify_name_a_folder_that_no_build_has_written(flow, model, tmp_path):
     (tmp_path / "empty").mkdir()
     text = (
-        "error: the file cannot be read: No such file or directory\n"
-        "  at empty/report.json\n"
-        "  hint: check the path and its rights\n"
+        "error: this is not the output folder of a build\n"
+        "  at empty\n"
+        "  hint: a build folder has a manifest.json and a report.json\n"
     )
     refused(flow("report", "empty"), tmp_path, text)
+    text = (
+        "error: there is no such build folder\n"
+        "  at gone\n"
+        "  hint: name the folder that flow build was given with -o\n"
+    )
+    refused(flow("report", "gone"), tmp_path, text)
     for name in ("empty", "gone", "net.h5"):
         text = (
             "error: this is not the output folder of a build\n"
@@ -317,4 +327,8 @@ def test_report_and_verify_name_a_folder_that_no_build_has_written(flow, model, 
 
 def test_a_build_that_ends_early_says_where(flow, model, tmp_path):
     said = flow("build", model, "--data", "data.csv", "--to", "lower", "-o", "out", "--json")
-    assert (said.code, said.out, said.err) == (0, '{"stage": "lower", "folder": "out"}\n', "")
+    assert (said.code, said.out, said.err) == (
+        0,
+        '{\n  "stage": "lower",\n  "folder": "out"\n}\n',
+        "",
+    )

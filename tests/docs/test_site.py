@@ -1,4 +1,4 @@
-"""The site builds without a warning, and the notebooks in it run from the first cell to the last."""
+"""The site builds without a warning, and its notebooks run from the first cell to the last."""
 
 import os
 import subprocess

@@ -12,7 +12,8 @@ from flow.backends.netlist_text import netlist_verilog
 from flow.errors import UsageError
 from flow.ir.circuit import Circuit, Port
 from flow.ir.nodes import Compare, Const, Input
-from flow.pipeline.synthesis import EFFORTS, synthesise
+from flow.pipeline.synthesis import synthesise
+from flow.pipeline.variants import EFFORTS
 from flow.tech.liberty import read_liberty
 from flow.tech.registry import load
 from flow.tech.technology import Technology
@@ -24,7 +25,9 @@ OSU = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
 def test_the_smallest_of_all_variants_is_kept(tmp_path):
     _, made = mapped(network(), tmp_path, effort="normal")
     areas = dict(made.areas)
-    assert list(areas) == [variant.name for variant in EFFORTS["normal"]]
+    scripts = [variant.name for variant in EFFORTS["normal"].variants]
+    kinds = ("adders", "full-adders")
+    assert list(areas) == [*scripts, *(f"{kind}-{name}" for kind in kinds for name in scripts)]
     assert areas[made.variant] == min(areas.values())
     assert EGFET.area(made.netlist.histogram()) == areas[made.variant]
     assert made.notes == ()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flow import __version__
 from flow.analysis.latency import latency
+from flow.backends.axis import with_axis
 from flow.backends.bench import bench_files
 from flow.backends.emission import Emission, write_files
 from flow.backends.project import About, project_files
@@ -18,6 +19,9 @@ from flow.passes.lower_layers import port_names
 from flow.pipeline.folder import write_file
 from flow.pipeline.provenance import command_line
 from flow.pipeline.state import State, have
+from flow.tech.part import Part
+from flow.tech.technology import Technology
+from flow.tech.write_liberty import time_unit
 
 LIBERTY = "synth/cells.lib"
 ABC_SCRIPT = "synth/abc.script"
@@ -40,6 +44,8 @@ class Emit:
         )
         handshake = state.config.handshake and latency(circuit) > 0
         emission = emit_verilog(circuit, header=header, handshake=handshake)
+        if state.config.axis:
+            emission = with_axis(emission)
         samples = len(next(iter(state.inputs.values())))
         emission.write(out)
         write_files(bench_files(emission, samples, state.config.seed + 1), out)
@@ -57,7 +63,8 @@ class Emit:
 def about(state: State, facts: tuple[str, ...]) -> About:
     """What the project files say of the circuit."""
     config, recipe = state.config, state.recipe
-    technology = have(state.technology)
+    technology = state.target
+    cells = isinstance(technology, Technology)
     interval = config.interval or recipe.interval
     return About(
         description=(
@@ -67,8 +74,10 @@ def about(state: State, facts: tuple[str, ...]) -> About:
         facts=facts,
         period_ns=config.period or interval * 1e6,
         samples=len(next(iter(state.inputs.values()))),
-        liberty=LIBERTY,
-        abc_script=ABC_SCRIPT,
+        liberty=LIBERTY if cells else None,
+        abc_script=ABC_SCRIPT if cells else None,
+        time_unit=time_unit(technology) if isinstance(technology, Technology) else "ns",
+        synthesis=technology.synthesis if isinstance(technology, Part) else None,
     )
 
 

@@ -15,7 +15,7 @@ from flow.passes.lower_layers import port_names
 from flow.pipeline.folder import write_file
 from flow.pipeline.importing import Imported, encode_samples, import_model
 from flow.pipeline.state import State
-from flow.pipeline.technology import choose_technology
+from flow.pipeline.studying import studied
 
 UNLABELLED_VECTORS = 256
 """Random vectors that stand in where the user gives no data."""
@@ -29,11 +29,12 @@ class Import:
 
     def run(self, state: State, out: Path, own: Path) -> State:
         """network.json, notes.txt; and what the network answers to every sample."""
-        technology = choose_technology(state.config, state.recipe)
-        imported = import_model(state.config)
+        technology = state.recipe.fabric.choose(state.config, state.recipe.tech)
+        imported = import_model(state.config, progress=state.progress)
         network = FoldLayers().run(imported.network)
         notes = list(imported.notes)
         inputs = _inputs(imported, network, state.config.seed, notes)
+        state.progress("the network answers the samples")
         answers = evaluate_network(network, inputs)
         write_file(own, "network.json", print_network(network))
         write_file(own, "notes.txt", "".join(f"{note}\n" for note in notes))
@@ -46,6 +47,7 @@ class Import:
             samples=imported.samples,
             network=network,
             notes=tuple(notes),
+            quantisation=studied(imported),
             technology=technology,
             inputs={p: flat(inputs[n]) for p, n in zip(x_ports, names, strict=True)},
             expected={p: flat(answers[n]) for p, n in zip(y_ports, network.outputs, strict=True)},

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from flow.analysis.latency import latency
+from flow.backends.emission import Emission
 from flow.backends.verilog import SUPPORTS
 from flow.errors import UsageError
 from flow.ir.circuit import Circuit
@@ -31,9 +33,10 @@ class Optimise:
         """NN-pass.flow after each pass, passes.txt, and the circuit to be emitted."""
         config, lowered = state.config, have(state.lowered)
         candidates = state.recipe.passes if config.passes is None else (config.passes,)
-        text, trials = choose_passes(lowered, candidates, have(state.technology))
+        fabric = state.recipe.fabric
+        text, trials = choose_passes(lowered, candidates, fabric, state.target, state.progress)
         passes = parse_pipeline(text)
-        lines = [f"tried {trial.passes}: {trial.area:.0f} um2 of cells\n" for trial in trials]
+        lines = [f"tried {trial.passes}: {trial.size:.0f} {fabric.unit}\n" for trial in trials]
         steps: list[PassStep] = []
 
         def record(step: Step) -> None:
@@ -43,6 +46,7 @@ class Optimise:
             steps.append(PassStep(step.name, step.applied.exact, step.before, step.after))
             name = f"{number:02d}-{step.applied.name}.flow"
             write_file(own, name, print_circuit(step.after))
+            state.progress(f"passes: {step.applied.name}", number, len(passes))
 
         observers = (record, check_exact(seed=state.config.seed))
         circuit = PassManager(passes, observers).run(lowered)
@@ -76,7 +80,13 @@ def _pipelining(state: State, circuit: Circuit) -> Pass | None:
     if config.stages:
         return Pipeline(stages=config.stages)
     if config.period is not None:
-        return pipeline_for(circuit, have(state.technology), config.period, config.handshake)
+        fabric, technology = state.recipe.fabric, state.target
+
+        def delay(piped: Circuit, emission: Emission) -> float:
+            state.progress(f"timing of {latency(piped)} stages")
+            return fabric.delay(piped, emission, technology)
+
+        return pipeline_for(circuit, delay, technology.name, config.period, config.handshake)
     return None
 
 

@@ -9,8 +9,15 @@ from pathlib import Path
 
 from flow.pipeline.state import State, have
 from flow.pipeline.verdicts import read_verdicts, require_good, write_verdicts
+from flow.progress import counted
 from flow.verify.lint import lint
-from flow.verify.simulate import simulate_cocotb, simulate_icarus, simulate_verilator
+from flow.verify.simulate import (
+    AXIS,
+    simulate_axis,
+    simulate_cocotb,
+    simulate_icarus,
+    simulate_verilator,
+)
 from flow.verify.verdict import Verdict
 
 Check = Callable[[], tuple[Verdict, ...]]
@@ -25,15 +32,21 @@ class Simulate:
     def run(self, state: State, out: Path, own: Path) -> State:
         """verdicts.txt; raises CheckFailed where a simulator disagrees with the network."""
         chosen = state.config.simulator
-        top = have(state.emission).top
+        top, axis = have(state.emission).top, have(state.emission).axis
         checks: list[Check] = [lambda: lint(out, top)]
+        if axis is not None:
+            checks.append(lambda: lint(out, axis.top, of=AXIS))
+            if chosen != "none":
+                checks.append(lambda: (simulate_axis(out),))
         if chosen in ("icarus", "both"):
             checks.append(lambda: (simulate_icarus(out),))
             checks.append(lambda: (simulate_cocotb(out),))
         if chosen in ("verilator", "both"):
             checks.insert(0, lambda: (simulate_verilator(out),))
         with ThreadPoolExecutor(max_workers=2) as pool:
-            verdicts = [v for found in pool.map(lambda check: check(), checks) for v in found]
+            ended = counted(checks, "linters and simulators", state.progress)
+            running = pool.map(lambda check: check(), checks)
+            verdicts = [v for _, found in zip(ended, running, strict=True) for v in found]
         verdicts.sort(key=lambda verdict: verdict.check)
         write_verdicts(own, verdicts)
         require_good(verdicts)

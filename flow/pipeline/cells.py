@@ -1,0 +1,129 @@
+"""The fabric of cells: a circuit is mapped onto the cells of a library by ABC."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flow.analysis.timing import timing_of
+from flow.backends.emission import Emission
+from flow.backends.netlist_text import cell_models, netlist_json, netlist_verilog
+from flow.ir.circuit import Circuit
+from flow.pipeline.config import BuildConfig
+from flow.pipeline.folder import write_file
+from flow.pipeline.measures import measure
+from flow.pipeline.period import clock_period, timing_verdict
+from flow.pipeline.proving import prove_design
+from flow.pipeline.reading import read_text
+from flow.pipeline.stages.emit_stage import ABC_SCRIPT, LIBERTY
+from flow.pipeline.state import State, have
+from flow.pipeline.synthesis import synthesise
+from flow.pipeline.technology import choose_technology
+from flow.pipeline.timers import Timer, own_timer
+from flow.tech.part import Part
+from flow.tech.technology import Technology
+from flow.tech.write_liberty import liberty_text
+from flow.verify.simulate import simulate_netlist
+from flow.verify.verdict import Verdict
+
+TECHNOLOGY = "technology.lib"
+"""The cells as they were mapped onto, flip-flops included; `flow verify` reads them."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells of a library: built in, of Debian's packages, or of any Liberty file.
+
+    `timer` times the netlist for the report; `tools` are those that it may start.
+    """
+
+    timer: Timer = own_timer
+    tools: tuple[str, ...] = ()
+    unit: str = "um2 of cells"
+    largest: int = 30_000
+
+    def choose(self, config: BuildConfig, usual: str) -> Technology:
+        """The Liberty file, the library that was named, or the usual one."""
+        return choose_technology(config, usual)
+
+    def size(self, circuit: Circuit, technology: Technology | Part) -> float:
+        """Cell area in um2, without flip-flops, by the quick scripts."""
+        with tempfile.TemporaryDirectory(prefix="flow-choice-") as folder:
+            found = synthesise(circuit, library(technology), Path(folder), effort="fast")
+        return min(area for _, area in found.areas)
+
+    def delay(self, circuit: Circuit, emission: Emission, technology: Technology | Part) -> float:
+        """The longest path of the mapped netlist, ns, by our own timer."""
+        with tempfile.TemporaryDirectory(prefix="flow-period-") as folder:
+            mapped = synthesise(circuit, library(technology), Path(folder), emission=emission)
+        return timing_of(mapped.netlist, library(technology)).delay_ns
+
+    def synthesise(self, state: State, out: Path, own: Path) -> State:
+        """netlist/, synth/cells.lib, synth/abc.script; an AIGER file for each step; areas.txt,
+        technology.lib."""
+        technology = library(state.technology)
+        result = synthesise(
+            have(state.circuit), technology, own,
+            emission=have(state.emission), progress=state.progress,
+        )  # fmt: skip
+        top = result.netlist.name
+        write_file(out, f"netlist/{top}.v", netlist_verilog(result.netlist, technology))
+        write_file(out, "netlist/cells.v", cell_models(result.netlist, technology))
+        write_file(out, f"netlist/{top}.json", netlist_json(result.netlist, technology))
+        write_file(out, LIBERTY, liberty_text(technology))
+        write_file(out, ABC_SCRIPT, "".join(f"{command}\n" for command in result.script))
+        write_file(own, TECHNOLOGY, liberty_text(technology))
+        lines = [f"{name}: {area:.0f} um2\n" for name, area in result.areas]
+        write_file(own, "areas.txt", "".join([*lines, f"chosen: {result.variant}\n"]))
+        return replace(state, synthesis=result, notes=(*state.notes, *result.notes))
+
+    def prove(self, state: State, out: Path) -> tuple[Verdict, ...]:
+        """Circuit = Verilog = each step of the synthesis = netlist, and every exact pass."""
+        synthesis = have(state.synthesis)
+        return prove_design(
+            have(state.circuit),
+            have(state.emission),
+            library(state.technology),
+            state.steps,
+            steps=synthesis.steps,
+            netlist=read_text(out / "netlist" / f"{synthesis.netlist.name}.v"),
+            held=synthesis.held,
+            limit_s=state.config.prove_limit,
+            seed=state.config.seed + 1,
+            progress=state.progress,
+        )
+
+    def measure(self, state: State, out: Path, own: Path) -> tuple[State, tuple[Verdict, ...]]:
+        """The netlist simulated on the samples; area, power and timing; layers.txt."""
+        technology, synthesis = library(state.technology), have(state.synthesis)
+        state.progress("simulation of the netlist")
+        verdicts = (simulate_netlist(out),) if state.config.simulator != "none" else ()
+        period = clock_period(state.config, state.recipe)
+        state.progress("area, power and timing")
+        found = measure(
+            have(state.circuit),
+            have(state.emission),
+            synthesis,
+            technology,
+            state.inputs,
+            period,
+            vectors=state.samples is not None,
+            timing=self.timer(synthesis.netlist, technology, period),
+        )
+        timing = timing_verdict(found.timing, state.config, state.recipe)
+        if timing is not None:
+            # A slow circuit is right all the same: the report says so, the build goes on.
+            verdicts = (*verdicts, timing)
+        rows = [
+            f"{name}: {cells} cells, {area:.0f} um2, {power:.6g} mW\n"
+            for name, (cells, area, power) in found.by_layer().items()
+        ]
+        write_file(own, "layers.txt", "".join(rows))
+        return replace(state, measures=found), verdicts
+
+
+def library(technology: Technology | Part | None) -> Technology:
+    """The technology, which `choose` has made a library of cells."""
+    assert isinstance(technology, Technology), "cells need a library"
+    return technology

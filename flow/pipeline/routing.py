@@ -1,0 +1,95 @@
+"""The maximum frequency of a circuit in an FPGA, by place and route where there is one."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from flow.backends.emission import Emission
+from flow.backends.harness import HARNESS, harness
+from flow.errors import ToolFailed
+from flow.pipeline.lut_synthesis import LutSynthesis, cells_of
+from flow.tech.part import Device, Part
+from flow.tools import nextpnr
+from flow.tools.yosys import yosys
+
+SECONDS = 600.0
+"""The time that one place and route may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The highest clock frequency, or None and why; `limit` names the path that bounds it."""
+
+    fmax_mhz: float | None
+    how: str
+    limit: str = ""
+
+
+def route(emission: Emission, luts: LutSynthesis, part: Part, seed: int = 1) -> Route:
+    """Place and route the netlist between the registers of a harness."""
+    if part.place is None:
+        return Route(None, "not measured: no open place and route knows this family here")
+    program = part.place.program
+    if not nextpnr.installed(program):
+        hint = nextpnr.install_hint(program)
+        return Route(None, f"not checked: {program} is not installed; {hint}")
+    try:
+        with tempfile.TemporaryDirectory(prefix="flow-route-") as scratch:
+            return _route(emission, luts, part, seed, Path(scratch))
+    except ToolFailed as error:
+        return Route(None, f"not measured: {error.message}")
+
+
+def _route(emission: Emission, luts: LutSynthesis, part: Part, seed: int, place: Path) -> Route:
+    assert part.place is not None
+    (place / "top.v").write_text(luts.netlist, encoding="utf-8")
+    (place / "harness.v").write_text(harness(emission), encoding="utf-8")
+    script = [
+        # The netlist is a black box to the synthesis of the harness, and goes in as it is.
+        "read_verilog -lib top.v",
+        "read_verilog harness.v",
+        f"{part.synthesis} -top {HARNESS}",
+        "read_verilog -overwrite top.v",
+        f"hierarchy -top {HARNESS}",
+        "flatten",
+        "opt_clean",
+        "delete t:$scopeinfo",
+        "write_json whole.json",
+    ]
+    yosys(script, cwd=place, timeout_s=SECONDS)
+    whole = place / "whole.json"
+    size = part.lut_count(cells_of(whole.read_text(encoding="utf-8"), HARNESS))
+    device = _device(part.place.devices, size)
+    if device is None:
+        largest = part.place.devices[-1]
+        return Route(
+            None, f"not measured: {size} look-up tables do not fit {largest.name} ({largest.luts})"
+        )
+    routed = nextpnr.place_and_route(
+        part.place.program,
+        whole,
+        (*device.options, *part.place.arguments),
+        seed=seed,
+        timeout_s=SECONDS,
+    )
+    how = (
+        f"{part.place.program} in {device.name}, seed {seed}, between the registers of a harness "
+        "with few pins"
+    )
+    return Route(routed.fmax_mhz, how, _limit(routed.path))
+
+
+def _device(devices: tuple[Device, ...], size: int) -> Device | None:
+    """The smallest device that is at most nine tenths full."""
+    return next((device for device in devices if size <= 0.9 * device.luts), None)
+
+
+def _limit(path: tuple[str, ...]) -> str:
+    """Where the longest path lies, in a few words."""
+    inside = [cell for cell in path if cell.startswith("dut.")]
+    if not path:
+        return ""
+    where = "in the circuit" if inside else "in the harness: the circuit itself is faster"
+    return f"{len(path)} cells, {where}"
