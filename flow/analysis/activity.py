@@ -108,17 +108,18 @@ class Simulator:
     ) -> list[tuple[Cell, dict[str, NDArray[np.intp]], dict[str, NDArray[np.intp]]]]:
         """Instances of one cell and depth, with the rows of each pin."""
         depth = dict.fromkeys(self.nets, 0)
-        groups: dict[tuple[int, str], list[Instance]] = {}
+        groups: dict[tuple[int, str, tuple[str, ...]], list[Instance]] = {}
         for instance, cell in zip(self.netlist.instances, self.cells, strict=True):
             if cell.kind == "flipflop":
                 continue
             level = 1 + max((depth[net] for net in instance.nets(cell.inputs)), default=0)
             for net in instance.nets(cell.outputs):
                 depth[net] = level
-            groups.setdefault((level, cell.name), []).append(instance)
+            wired = tuple(pin for pin, _ in instance.pins)
+            groups.setdefault((level, cell.name, wired), []).append(instance)
         cells = {cell.name: cell for cell in self.cells}
         plan = []
-        for (_, name), members in sorted(groups.items(), key=lambda item: item[0]):
+        for (_, name, _), members in sorted(groups.items(), key=lambda item: item[0]):
             cell = cells[name]
             pins = {pin: self._rows(members, pin) for pin in cell.inputs}
             used = [pin for pin in cell.outputs if pin in dict(members[0].pins)]

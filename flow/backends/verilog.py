@@ -175,11 +175,15 @@ class _Module:
             return
         if isinstance(node, Lookup):
             self._function(node)
-        if isinstance(node, Bits) and node.width == 1 and node not in self.circuit.origins:
-            # One bit of a wire has a name already.
+        if isinstance(node, Bits) and self._has_name(node):
             self.wires.names[node] = self.wires.bits(node.x, node.low, 1)
             return
         self._declare(node, self._wanted(node), render(node, self.wires))
+
+    def _has_name(self, node: Bits) -> bool:
+        """Whether a node is one bit of another wire, to be read as such."""
+        signed_bit = node.x.range.signed and node.x.range.width == 1
+        return node.width == 1 and not signed_bit and node not in self.circuit.origins
 
     def _register(self, node: Register) -> None:
         # What depends on no input never changes: a flip-flop would only begin as unknown.

@@ -14,7 +14,8 @@ from math import prod
 
 import numpy as np
 
-from flow.frontend.float_model import evaluate_source
+from flow.frontend.correct_bias import with_corrected_biases
+from flow.frontend.float_model import evaluate_layer, evaluate_source
 from flow.frontend.fold import fold, leading_affines
 from flow.frontend.functions import alpha, piecewise_linear
 from flow.frontend.grids import (
@@ -76,15 +77,31 @@ def calibrate(
 ) -> SourceModel:
     """The float model with a quantiser at every input, on every weight, and, if activations have
     a width, before every dense layer, convolution and product; biases stay float, for the grid of
-    their accumulator. A function that is no line has a quantiser on both sides.
+    their accumulator, and take the mean error of their layer back. A function that is no line has
+    a quantiser on both sides.
 
     Every input needs calibration data.
     """
-    model, data = with_coded_inputs(model, options, calibration)
-    coding = {x.name for x in leading_affines(model)}
-    layers = [x if x.name in coding else _quantise_weights(x, options) for x in model.layers]
-    model = replace(model, layers=tuple(layers))
-    return _quantise_activations(model, options, evaluate_source(model, data))
+    own = {x.name for x in model.layers}
+    plain, data = with_coded_inputs(model, options, calibration)
+    coding = {x.name for x in leading_affines(plain)}
+    layers = [x if x.name in coding else _quantise_weights(x, options) for x in plain.layers]
+    model = replace(plain, layers=tuple(layers))
+    model = _quantise_activations(model, options, evaluate_source(model, data))
+    return with_corrected_biases(model, plain, before_quantisers(plain, data, own))
+
+
+def before_quantisers(
+    model: SourceModel, data: Mapping[str, FloatArray], own: set[str]
+) -> dict[str, FloatArray]:
+    """The values of the model as if no quantiser were there but those among `own`."""
+    values: dict[str, FloatArray] = dict(data)
+    for layer in model.layers:
+        if isinstance(layer, SourceQuantise) and layer.name not in own:
+            values[layer.name] = values[layer.sources[0]]
+        elif not isinstance(layer, SourceInput):
+            values[layer.name] = evaluate_layer(layer, *(values[s] for s in layer.sources))
+    return values
 
 
 def with_coded_inputs(

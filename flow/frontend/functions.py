@@ -84,7 +84,7 @@ def _head(function: Function, x: FloatArray) -> FloatArray:
         below = x - x.max(axis=-1, keepdims=True)
         return np.asarray(below - np.log(np.exp(below).sum(axis=-1, keepdims=True)))
     index = np.argmax(x, axis=-1).astype(np.float64)
-    return index if index.ndim > 1 else index[:, None]
+    return np.asarray(index if index.ndim > 1 else index[:, None])
 
 
 def _rectifier(function: Function, x: FloatArray, p: tuple[float, ...]) -> FloatArray:

@@ -8,7 +8,7 @@ from flow.frontend import hgq1, hgq1_layers, hgq_linear, hgq_lut, hgq_merge, hgq
 from flow.frontend.hgq_classes import plain_kind
 from flow.frontend.keras_config import LayerConfig
 from flow.frontend.keras_settings import Settings
-from flow.frontend.keras_site import Build, Plan
+from flow.frontend.keras_site import Build, Built, Plan, Site, misfit
 from flow.frontend.keras_steps import Obstacle
 
 
@@ -17,7 +17,16 @@ def plan_hgq(layer: LayerConfig, keras: int | None) -> Build:
     kind = plain_kind(layer.kind)
     if kind not in PLANS:
         raise Obstacle(_advice(kind))
-    return PLANS[kind](Settings(kind, layer.config, keras))
+    build = PLANS[kind](Settings(kind, layer.config, keras))
+
+    def guarded(site: Site) -> Built:
+        try:
+            return build(site)
+        except (ValueError, IndexError) as error:
+            # Arrays of shapes that do not meet, of which there are too many to look at each.
+            raise misfit("the variables do not have the shapes of the layer", site) from error
+
+    return guarded
 
 
 def _advice(kind: str) -> str:

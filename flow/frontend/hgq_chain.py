@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
 from flow.frontend import hgq_quantiser
 from flow.frontend.hgq_quantiser import Config, Grid
-from flow.frontend.hgq_weights import Branch
+from flow.frontend.hgq_weights import Branch, FloatArray32
 from flow.frontend.keras_settings import Settings
 from flow.frontend.keras_site import Built, Site
 from flow.frontend.keras_steps import Make, Obstacle, Step, affine, lay
@@ -101,7 +102,7 @@ class Chain:
 
     def total(self, source: str, shape: Shape, factor: float = 1.0) -> str:
         """The sum over the last axis, which stays with one element, times a power of two."""
-        kernel = Weights(np.full((shape[-1], 1), factor), step_array(factor_step(factor)))
+        kernel = Weights(np.full((shape[-1], 1), factor), step_array(Fraction(factor)))
         return self.add(lambda n, s, p: SourceDense(n, s, p, kernel, None), source)
 
     def built(self, result: str, shape: Shape) -> Built:
@@ -111,11 +112,6 @@ class Chain:
         last = self._layers[-1]
         assert last.name == result
         return (*self._layers[:-1], replace(last, name=self.site.name)), shape
-
-
-def factor_step(factor: float) -> int | hgq_quantiser.Fraction:
-    """The factor as an exact rational."""
-    return hgq_quantiser.Fraction(factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +142,7 @@ def counters(settings: Settings) -> tuple[str, ...]:
     return ("beta", "ebops") if settings.flag("enable_ebops", True) else ()
 
 
-def constant(branch: Branch, path: str, config: Config, values: np.ndarray) -> Weights:  # type: ignore[type-arg]
+def constant(branch: Branch, path: str, config: Config, values: FloatArray32) -> Weights:
     """Constants through the quantiser at the path."""
     part = branch if config.kind == "dummy" else branch.part(path, "quantizer")
     return hgq_quantiser.quantise_weights(config, part, values)

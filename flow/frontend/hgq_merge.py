@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from flow.frontend.keras_settings import Settings
 from flow.frontend.keras_site import Build, Built, Site
 from flow.frontend.keras_steps import Obstacle, affine
 from flow.frontend.source import SourceAdd, SourceConcat, SourceMultiply, SourcePool
+from flow.ir.tensor import IntArray
 
 LARGEST = 1 << 20
 """The most products that a sum of products may have."""
@@ -204,7 +206,7 @@ def _common(shapes: Sequence[Shape]) -> Shape:
         raise Obstacle(f"tensors of the shapes {text} meet; use equal shapes") from error
 
 
-def _batch_axes(value: object, rank: int) -> list[int]:
+def _batch_axes(value: Any, rank: int) -> list[int]:
     """Axes counted with the batch, 1 to `rank`, in order."""
     values = value if isinstance(value, list) else [value]
     axes = [a + rank + 1 if type(a) is int and a < 0 else a for a in values]
@@ -213,7 +215,7 @@ def _batch_axes(value: object, rank: int) -> list[int]:
     return sorted(axes)
 
 
-def _dot(axes: object, shapes: Sequence[Shape]) -> tuple[str, str, str]:
+def _dot(axes: Any, shapes: Sequence[Shape]) -> tuple[str, str, str]:
     """The axes of both tensors and of the result, as letters, without the batch."""
     values = axes if isinstance(axes, list) else [axes, axes]
     if len(values) != 2:
@@ -251,7 +253,7 @@ def _sizes(axes: str, shape: Shape) -> dict[str, int]:
     return sizes
 
 
-def _positions(axes: str, shape: Shape, space: str, sizes: dict[str, int]) -> np.ndarray:  # type: ignore[type-arg]
+def _positions(axes: str, shape: Shape, space: str, sizes: dict[str, int]) -> IntArray:
     """For each place of the space, the place in the flat tensor that has only some axes."""
     indices = np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
     order = sorted(range(len(axes)), key=lambda i: space.index(axes[i]))

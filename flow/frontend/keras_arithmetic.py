@@ -35,7 +35,9 @@ def _binary(kind: str) -> Operation:
     """Add, Subtract, Multiply, Maximum or Minimum of two operands, one of which may be constant."""
 
     def operation(site: Site, given: Arguments) -> Built:
-        a, b = given.take("x", "x1"), given.take("y", "x2")
+        a, b = given.take("x", "x1", "value"), given.take("y", "x2", "bias")
+        if given.operation == "bias_add" and given.take("data_format", default=None) == "NCHW":
+            raise Obstacle("a bias on the first axis; use channels_last")
         given.done()
         if isinstance(a, Ref) and isinstance(b, Ref):
             return merged(kind, _of(site, a, b))
@@ -159,7 +161,8 @@ def _of(site: Site, *refs: Ref) -> Site:
 
 
 OPERATIONS: Mapping[str, Operation] = {
-    "add": _binary("Add"), "subtract": _binary("Subtract"), "multiply": _binary("Multiply"),
+    "add": _binary("Add"), "bias_add": _binary("Add"), "subtract": _binary("Subtract"),
+    "multiply": _binary("Multiply"),
     "maximum": _binary("Maximum"), "minimum": _binary("Minimum"), "divide": _divide,
     "greater": _compare(True, False), "greater_equal": _compare(True, True),
     "less": _compare(False, False), "less_equal": _compare(False, True),

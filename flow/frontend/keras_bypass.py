@@ -29,7 +29,7 @@ def without_bypass(layers: Sequence[SourceLayer], outputs: tuple[str, ...]) -> K
             continue
         passing = [s for s in layer.sources if _only_passes(by_name[s], readers)]
         kept = tuple(s for s in layer.sources if s not in passing)
-        if not passing or all(isinstance(by_name[s], SourceInput) for s in kept):
+        if not passing or not kept or any(isinstance(by_name[s], SourceInput) for s in kept):
             continue
         dropped.extend(passing)
         if len(kept) > 1:

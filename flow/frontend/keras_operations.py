@@ -209,7 +209,8 @@ def _relu(site: Site, given: Arguments) -> Built:
 
 
 OPERATIONS: Mapping[str, Operation] = {
-    "negative": _unary(affine(-1.0, 0.0)), "identity": _unary(), "cast": _cast,
+    "negative": _unary(affine(-1.0, 0.0)), "identity": _unary(), "cast_to_floatx": _unary(),
+    "cast": _cast,
     "sign": _unary(*SIGN),
     "floor": _unary(integer_step("floor")), "ceil": _unary(integer_step("ceil")),
     "round": _unary(integer_step("half_even")), "rint": _unary(integer_step("half_even")),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from flow.frontend.calibrate import calibrate, with_coded_inputs
+from flow.frontend.calibrate import before_quantisers, calibrate, with_coded_inputs
 from flow.frontend.decisions import decided, share
 from flow.frontend.float_model import apply_quantiser, evaluate_layer, evaluate_source
 from flow.frontend.options import QuantiseOptions
@@ -19,7 +19,6 @@ from flow.frontend.source import (
     Quantiser,
     SourceConv,
     SourceDense,
-    SourceInput,
     SourceLayer,
     SourceModel,
     SourceQuantise,
@@ -79,9 +78,7 @@ def study(
         return tuple(_facts(model, values, x) for x in model.layers if _weighted(x))
     ready = calibrate(model, options, calibration or inputs)
     plain, _ = with_coded_inputs(model, options, calibration or inputs)
-    own = {x.name for x in model.layers}
-    coding = {x.name for x in plain.layers if isinstance(x, SourceQuantise)} - own
-    values = _unrounded(plain, data, coding)
+    values = before_quantisers(plain, data, {x.name for x in model.layers})
     wanted = decided(plain, values) if labels is None else np.asarray(labels)
     rows = []
     for layer in plain.layers:
@@ -96,19 +93,6 @@ def study(
 
 def _weighted(layer: SourceLayer) -> bool:
     return isinstance(layer, SourceDense | SourceConv | SourceTableSum)
-
-
-def _unrounded(
-    model: SourceModel, data: Mapping[str, FloatArray], skipped: set[str]
-) -> dict[str, FloatArray]:
-    """The values of the model as if some of its quantisers were not there."""
-    values: dict[str, FloatArray] = dict(data)
-    for layer in model.layers:
-        if layer.name in skipped:
-            values[layer.name] = values[layer.sources[0]]
-        elif not isinstance(layer, SourceInput):
-            values[layer.name] = evaluate_layer(layer, *(values[s] for s in layer.sources))
-    return values
 
 
 def _facts(model: SourceModel, values: Mapping[str, FloatArray], layer: SourceLayer) -> LayerStudy:

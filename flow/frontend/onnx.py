@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from flow.frontend.onnx_finish import finished
 from flow.frontend.onnx_nodes import apply_node
 from flow.frontend.onnx_views import (
     Constant,
+    Exhausted,
     Obstacle,
     Unknown,
     Value,
@@ -94,6 +95,8 @@ def _values(
         except Obstacle as obstacle:
             obstacles.append(f"{node.place}: {obstacle}")
             results = ()
+            if isinstance(obstacle, Exhausted):
+                return defaultdict(Unknown, values), obstacles
         values.update({name: Unknown() for name in node.outputs})
         values.update(zip(node.outputs, results, strict=False))
     return values, obstacles

@@ -15,6 +15,7 @@ from flow.frontend.onnx_file import OnnxNode
 from flow.frontend.onnx_views import (
     MAX_ELEMENTS,
     Constant,
+    Exhausted,
     Obstacle,
     Variable,
     along,
@@ -41,7 +42,7 @@ from flow.frontend.source import (
 )
 from flow.ir.tensor import IntArray
 
-MAX_MOVED = 1 << 28
+MAX_MOVED = 1 << 27
 """Elements that all shape operators together may move while the file is read."""
 
 
@@ -90,10 +91,10 @@ class Builder:
         return array.astype(np.float64)
 
     def moves(self, elements: int) -> None:
-        """Obstacle where the file moves more elements than any network that becomes a circuit."""
+        """Exhausted where the file moves more elements than any network that becomes a circuit."""
         self.moved += elements
         if self.moved > MAX_MOVED:
-            raise Obstacle(f"the shape operators move more than {MAX_MOVED} elements")
+            raise Exhausted(f"the shape operators move more than {MAX_MOVED} elements")
 
     def laid(self, x: Variable, arrangement: IntArray, place: str) -> str:
         """The layer of shape arrangement.shape whose elements are those of x.layer named there."""

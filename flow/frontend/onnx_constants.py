@@ -24,6 +24,12 @@ from flow.ir.tensor import FractionArray
 Array = NDArray[Any]
 
 
+_MISFITS = (
+    ValueError, IndexError, TypeError, OverflowError, KeyError, MemoryError, AttributeError,
+)  # fmt: skip
+"""What numpy raises on operands that do not fit, and on those that are left out."""
+
+
 def folded(node: OnnxNode, constants: tuple[Constant | None, ...]) -> tuple[Constant, ...]:
     """The results of a node whose operands are all constants; Obstacle where they are unknown.
 
@@ -51,14 +57,7 @@ def _run(
     try:
         with np.errstate(all="ignore"):
             result = operation(node, *arrays)
-    except (
-        ValueError,
-        IndexError,
-        TypeError,
-        OverflowError,
-        KeyError,
-        MemoryError,
-    ) as error:
+    except _MISFITS as error:
         raise Obstacle("its constant operands do not fit") from error
     return [np.asarray(r) for r in (result if isinstance(result, list) else [result])]
 
@@ -87,7 +86,7 @@ def _step(node: OnnxNode, constants: list[Constant]) -> FractionArray | None:
         return constants[0].step
     if node.op == "Concat" and all(c.step is not None for c in constants):
         steps = [np.broadcast_to(c.step, c.values.shape) for c in constants if c.step is not None]
-        return np.concatenate(steps, axis=int(node.attributes["axis"]))
+        return np.concatenate(steps, axis=int(node.attributes.get("axis", 1)))
     if node.op not in ("Mul", "Div") or len(constants) != 2:
         return None
     a, b = constants if constants[0].step is not None or node.op == "Div" else constants[::-1]

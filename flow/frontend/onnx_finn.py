@@ -15,7 +15,15 @@ from flow.frontend.onnx_pools import pooled
 from flow.frontend.onnx_quant import fractions
 from flow.frontend.onnx_shapes import moved
 from flow.frontend.onnx_steps import quantised
-from flow.frontend.onnx_views import Obstacle, Value, Variable, along, indices, seen
+from flow.frontend.onnx_views import (
+    Obstacle,
+    Value,
+    Variable,
+    along,
+    checked_size,
+    indices,
+    seen,
+)
 from flow.frontend.onnx_windows import convolved
 from flow.frontend.source import Quantiser, SourcePool, SourceQuantise, step_array
 
@@ -104,11 +112,13 @@ def im2col(build: Builder, node: OnnxNode, args: Args) -> Value:
     top, left, bottom, right = numbers(node.attributes.get("pad_amount", ()), 4, 0)
     if min(*window, *stride, *dilation) < 1 or min(top, left, bottom, right) < 0:
         raise Obstacle("its window does not fit")
+    checked_size((x.shape[0] + top + bottom, x.shape[1] + left + right, x.shape[2]))
     view = np.pad(indices(x), ((top, bottom), (left, right), (0, 0)), constant_values=-1)
     spans = tuple(d * (k - 1) + 1 for d, k in zip(dilation, window, strict=True))
     seen_windows = np.lib.stride_tricks.sliding_window_view(view, spans, axis=(0, 1))
     taken = seen_windows[:: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]]
     ordered = taken.transpose(0, 1, 3, 4, 2)
+    checked_size(ordered.shape)
     flat = ordered.reshape(*ordered.shape[:2], -1)
     return moved(build, x, flat, float(node.attributes.get("pad_value", 0)))
 

@@ -65,6 +65,7 @@ def apply_node(build: Builder, node: OnnxNode, args: Args) -> tuple[Value, ...]:
         TypeError,
         OverflowError,
         ZeroDivisionError,
+        MemoryError,
     ) as error:
         raise Obstacle("its operands or attributes do not fit") from error
     return result if isinstance(result, tuple) else (result,)

@@ -68,6 +68,8 @@ def pooled(build: Builder, node: OnnxNode, x: Variable, pool: PoolKind, last: bo
             raise Obstacle(f"its window does not fit into {list(sizes)}")
         ends.append((before, needed))
         counts.append(count)
+    checked_size(tuple(n + sum(e) for n, e in zip(sizes, ends, strict=True)))
+    checked_size((*counts, *window))
     counted = pool == "average" and bool(node.attributes.get("count_include_pad", 0))
     if counted and beyond:
         # The zeros that the file names count, those beyond them do not.

@@ -54,7 +54,10 @@ def _renamed(node: OnnxNode, output: str) -> OnnxNode:
 
 def qlinear_gemm(build: Builder, node: OnnxNode, args: Args) -> Value:
     """QGemm: Gemm between the codes of its operands and of its result, or to reals."""
-    x, w = _real(*args[:3]), _weights(*args[3:6], 0 if node.attributes.get("transB", 0) else -1)
+    x, w = (
+        _real(args[0], args[1], args[2]),
+        _weights(args[3], args[4], args[5], 0 if node.attributes.get("transB", 0) else -1),
+    )
     if node.attributes.get("transA", 0) or len(x.shape) != 1 or w.values.ndim != 2:
         raise Obstacle("it transposes the batch, or its operands are not matrices")
     if node.attributes.get("transB", 0):
@@ -85,7 +88,7 @@ def qlinear_mul(build: Builder, node: OnnxNode, args: Args) -> Value:
 
 
 def _pair(build: Builder, node: OnnxNode, args: Args, product: bool) -> Value:
-    parts = [_real(*args[:3]), _real(*args[3:6])]
+    parts = [_real(args[0], args[1], args[2]), _real(args[3], args[4], args[5])]
     scale, zero = constants(args[6], args[7] if len(args) > 7 else None, _BYTE)
     inner = build.fresh(f"{node.outputs[0]}_real")
     if product:
@@ -101,7 +104,7 @@ def qlinear_average(build: Builder, node: OnnxNode, args: Args) -> Value:
         raise Obstacle("its channels stand last; export in the QDQ format")
     scale, zero = constants(args[3], args[4], _BYTE)
     inner = build.fresh(f"{node.outputs[0]}_real")
-    result = global_pool(build, _renamed(node, inner), _real(*args[:3]), "average")
+    result = global_pool(build, _renamed(node, inner), _real(args[0], args[1], args[2]), "average")
     return coded(build, node, result, scale, zero, node.outputs[0])
 
 

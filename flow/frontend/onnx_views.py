@@ -22,6 +22,10 @@ class Obstacle(Exception):
     """One thing of the model that cannot be represented; collected, then told all at once."""
 
 
+class Exhausted(Obstacle):
+    """The obstacle behind which no more of the file is looked at."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Constant:
     """A known array; `step` where a quantiser has made it, broadcast from the last axis."""

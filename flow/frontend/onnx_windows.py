@@ -78,7 +78,9 @@ def conv_transpose(build: Builder, node: OnnxNode, args: Args) -> Value:
     for axis, (n, s, k, o, (before, after)) in enumerate(
         zip(x.shape[1:], strides, spans, more, ends, strict=True)
     ):
-        places = np.full((n - 1) * s + 1 + 2 * (k - 1) + o, -1)
+        length = (n - 1) * s + 1 + 2 * (k - 1) + o
+        checked_size((max(length, 1), view.size // n))
+        places = np.full(length, -1)
         places[k - 1 : k - 1 + (n - 1) * s + 1 : s] = np.arange(n)
         places = places[before : len(places) - after]
         checked_size((view.size // n, max(len(places), 1)))
@@ -187,6 +189,7 @@ def _placed(
         if room < 0:
             raise Obstacle(f"its window does not fit into {list(view.shape[:-1])}")
         counts.append(room // s + 1)
+    checked_size(tuple(n + sum(ends) for n, ends in zip(view.shape, padding, strict=False)))
     built = checked_size((*counts, filters))
     name = node.outputs[0]
     build.add(

@@ -30,6 +30,7 @@ from flow.frontend.source import (
     SourceTableSum,
 )
 from flow.frontend.workbench import alive
+from flow.ir.names import identifier
 from flow.ir.network import Network
 
 WIDEST = 62
@@ -77,7 +78,7 @@ def _after_training(
     calibration: Mapping[str, Any],
     decision: bool,
 ) -> Quantised:
-    _check_layer_bits(model, options)
+    options = _with_layers(model, options)
     data, assumed = _data(model, calibration)
     notes = tuple(assumed)
     width = full_width(model, options)
@@ -90,15 +91,21 @@ def _after_training(
     return Quantised(_network(model, options, data, decision), notes, options)
 
 
-def _check_layer_bits(model: SourceModel, options: QuantiseOptions) -> None:
-    """UsageError where widths are given for a layer that has no weights."""
+def _with_layers(model: SourceModel, options: QuantiseOptions) -> QuantiseOptions:
+    """The options with the file's names of layers, also where the network's are given.
+
+    UsageError where widths are given for a layer that has no weights.
+    """
     known = [x.name for x in model.layers if isinstance(x, SourceDense | SourceConv)]
+    names = {**{identifier(name): name for name in known}, **{name: name for name in known}}
     for wanted in options.layers:
-        if wanted.layer not in known:
+        if wanted.layer not in names:
             raise UsageError(
                 f"there is no layer {wanted.layer!r} with weights",
                 hint=f"one of {', '.join(known)}",
             )
+    layers = tuple(replace(x, layer=names[x.layer]) for x in options.layers)
+    return replace(options, layers=layers)
 
 
 def full_width(model: SourceModel, options: QuantiseOptions) -> int:

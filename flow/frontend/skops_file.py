@@ -26,11 +26,30 @@ _LOADERS: Mapping[str, tuple[str, ...]] = {
         "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
     ),
     "numpy.random.mtrand": ("RandomState",),
+    "sklearn.compose._column_transformer": ("ColumnTransformer",),
+    "sklearn.decomposition._fastica": ("FastICA",),
+    "sklearn.decomposition._incremental_pca": ("IncrementalPCA",),
+    "sklearn.decomposition._pca": ("PCA",),
+    "sklearn.decomposition._truncated_svd": ("TruncatedSVD",),
+    "sklearn.discriminant_analysis": ("LinearDiscriminantAnalysis",),
+    "sklearn.feature_selection._from_model": ("SelectFromModel",),
+    "sklearn.feature_selection._rfe": ("RFE",),
+    "sklearn.feature_selection._univariate_selection": (
+        "SelectKBest", "SelectPercentile", "f_classif", "f_regression", "chi2",
+    ),
+    "sklearn.feature_selection._variance_threshold": ("VarianceThreshold",),
     "sklearn.linear_model._base": ("LinearRegression",),
-    "sklearn.linear_model._coordinate_descent": ("Lasso", "ElasticNet"),
+    "sklearn.linear_model._bayes": ("BayesianRidge", "ARDRegression"),
+    "sklearn.linear_model._coordinate_descent": (
+        "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV", "MultiTaskLasso", "MultiTaskElasticNet",
+    ),
+    "sklearn.linear_model._huber": ("HuberRegressor",),
+    "sklearn.linear_model._passive_aggressive": (
+        "PassiveAggressiveClassifier", "PassiveAggressiveRegressor",
+    ),
     "sklearn.linear_model._logistic": ("LogisticRegression", "LogisticRegressionCV"),
     "sklearn.linear_model._perceptron": ("Perceptron",),
-    "sklearn.linear_model._ridge": ("Ridge", "RidgeClassifier"),
+    "sklearn.linear_model._ridge": ("Ridge", "RidgeCV", "RidgeClassifier", "RidgeClassifierCV"),
     "sklearn.linear_model._sgd_fast": (
         "Hinge", "SquaredHinge", "ModifiedHuber", "Log", "SquaredLoss", "Huber",
         "EpsilonInsensitive", "SquaredEpsilonInsensitive",
@@ -39,12 +58,16 @@ _LOADERS: Mapping[str, tuple[str, ...]] = {
     "sklearn.linear_model._stochastic_gradient": ("SGDClassifier", "SGDRegressor"),
     "sklearn.neural_network._multilayer_perceptron": ("MLPClassifier", "MLPRegressor"),
     "sklearn.neural_network._stochastic_optimizers": ("AdamOptimizer", "SGDOptimizer"),
-    "sklearn.pipeline": ("Pipeline",),
+    "sklearn.multiclass": ("OneVsRestClassifier",),
+    "sklearn.multioutput": ("MultiOutputClassifier", "MultiOutputRegressor"),
+    "sklearn.pipeline": ("Pipeline", "FeatureUnion"),
     "sklearn.preprocessing._data": (
-        "MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler",
+        "Binarizer", "MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler",
     ),
+    "sklearn.preprocessing._function_transformer": ("FunctionTransformer",),
     "sklearn.preprocessing._label": ("LabelBinarizer",),
-    "sklearn.svm._classes": ("LinearSVC", "LinearSVR"),
+    "sklearn.random_projection": ("GaussianRandomProjection",),
+    "sklearn.svm._classes": ("LinearSVC", "LinearSVR", "NuSVC", "NuSVR", "SVC", "SVR"),
 }  # fmt: skip
 
 ALLOWED = frozenset(f"{module}.{name}" for module, names in _LOADERS.items() for name in names)
@@ -58,6 +81,12 @@ NODES = frozenset(
      "DTypeNode", "RandomStateNode", "ObjectNode", "LossNode", "SGDNode", "CachedNode")
 )  # fmt: skip
 """The loaders of skops that a file may use: none of them calls a function that the file names."""
+
+FUNCTIONS = frozenset(
+    f"sklearn.feature_selection._univariate_selection.{name}"
+    for name in ("f_classif", "f_regression", "chi2")
+)
+"""Functions that a file may name, as the scores of SelectKBest; they are never called."""
 
 _RESAVE = "save the fitted estimator again with skops.io.dump"
 
@@ -99,7 +128,8 @@ def _check(data: bytes, where: str) -> None:
         if "__class__" in node or "__module__" in node or "__loader__" in node:
             told = f"{node.get('__module__')}.{node.get('__class__')}"
             loader = str(node.get("__loader__"))
-            if told not in ALLOWED or loader not in NODES:
+            function = loader == "FunctionNode" and told in FUNCTIONS
+            if not function and (told not in ALLOWED - FUNCTIONS or loader not in NODES):
                 refused.append(printable(f"{told} ({loader})", 120))
         name = node.get("file")
         if isinstance(name, str) and "__loader__" in node:
@@ -121,7 +151,8 @@ def _check(data: bytes, where: str) -> None:
             + ("type that is" if len(kinds) == 1 else "types that are")
             + " not supported",
             where=where,
-            hint="only dense networks and linear models behind simple scalers are read",
+            hint="perceptrons and linear models behind simple transformers are read; of a search, "
+            "save best_estimator_",
             obstacles=kinds,
         )
     for name, member in members.items():

@@ -173,6 +173,26 @@ def _resolved(netlist: Netlist, same: Mapping[str, str]) -> Netlist:
     )
 
 
+def without_buffers(netlist: Netlist, technology: Technology) -> Netlist:
+    """The netlist with a wire for each cell whose one output is its one input."""
+    kept, same = [], dict[str, str]()
+    for instance in netlist.instances:
+        cell = technology.cell(instance.cell)
+        ends = (*cell.inputs, *cell.outputs)
+        if cell.kind == "combinational" and len(ends) == 2 and cell.truth_table(ends[1]) == 0b10:
+            same[instance.net(ends[1])] = instance.net(ends[0])
+        else:
+            kept.append(instance)
+    if not same:
+        return netlist
+    bare = replace(
+        netlist,
+        instances=tuple(kept),
+        drivers=tuple(_resolve(net, same) for net in netlist.drivers),
+    )
+    return rename(_resolved(bare, same), technology)
+
+
 def _order_pins(
     name: str, pins: Mapping[str, str], technology: Technology
 ) -> tuple[str, tuple[tuple[str, str], ...]]:

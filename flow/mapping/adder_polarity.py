@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import random
+from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 
 from flow.ir.aig import Adder, Aig
 from flow.mapping.adder_forms import Form
@@ -36,49 +38,70 @@ def choose_forms(
     for x in graph.literals:
         uses[x >> 1][x & 1] += 1
     nets = [tuple((uses[x >> 1], x & 1) for x in (*a.inputs, a.sum, a.carry)) for a in adders]
-    options = {
-        count: sorted(rows, key=lambda f: (f.area, f.polarity)) for count, rows in forms.items()
+    rows = {
+        count: tuple(sorted(found, key=lambda form: (form.area, form.polarity)))
+        for count, found in forms.items()
     }
-    table = {
-        count: [(form.area / inverter, form.polarity) for form in rows]
-        for count, rows in options.items()
-    }
-    chosen = [0] * len(adders)
-    for pins in nets:
-        _count(pins, table[len(pins) - 2][0][1], 1)
+    chosen = [rows[len(pins) - 2][0] for pins in nets]
+    for pins, form in zip(nets, chosen, strict=True):
+        for (use, bit), flip in zip(pins, form.polarity, strict=True):
+            use[bit ^ flip] += 1
     draw = random.Random(seed).random
     for sweep in range(sweeps):
         heat = _HOT * (_COLD / _HOT) ** (sweep / max(1, sweeps - 3)) if sweep < sweeps - 2 else 0.0
+        baths = {count: _Bath(found, inverter, heat) for count, found in rows.items()}
         for k, pins in enumerate(nets):
-            rows = table[len(pins) - 2]
-            _count(pins, rows[chosen[k]][1], -1)
-            price = [_price(use, bit) for use, bit in pins]
-            costs = [
-                area + sum([p[flip] for p, flip in zip(price, polarity, strict=True)])
-                for area, polarity in rows
-            ]
-            chosen[k] = _pick(costs, heat, draw) if heat else costs.index(min(costs))
-            _count(pins, rows[chosen[k]][1], 1)
-    return [options[len(pins) - 2][k] for pins, k in zip(nets, chosen, strict=True)]
+            state = 0
+            for (use, bit), flip in zip(pins, chosen[k].polarity, strict=True):
+                use[bit ^ flip] -= 1
+                plain, inverted = use[bit], use[bit ^ 1]
+                state *= 3
+                if inverted and not plain:
+                    state += _PLAIN
+                elif plain and not inverted:
+                    state += _INVERTED
+            form = baths[len(pins) - 2].pick(state, draw)
+            chosen[k] = form
+            for (use, bit), flip in zip(pins, form.polarity, strict=True):
+                use[bit ^ flip] += 1
+    return chosen
 
 
-def _count(pins: Sequence[tuple[list[int], int]], polarity: Sequence[int], step: int) -> None:
-    for (use, bit), flip in zip(pins, polarity, strict=True):
-        use[bit ^ flip] += step
+_PLAIN, _INVERTED = 1, 2
+"""What costs an inverter at a pin: to take the net as it is, or inverted; 0 where neither does."""
 
 
-def _price(use: Sequence[int], bit: int) -> tuple[int, int]:
-    """What a pin costs, in inverters, that takes the net as it is, or inverted."""
-    plain, inverted = use[bit], use[bit ^ 1]
-    return int(inverted > 0 and not plain), int(plain > 0 and not inverted)
+class _Bath:
+    """Draws a form for a state: a digit for each pin to base 3, the first pin the highest."""
+
+    def __init__(self, forms: Sequence[Form], inverter: float, heat: float) -> None:
+        self.forms = tuple(forms)
+        self.inverter = inverter
+        self.heat = heat
+        self._known: dict[int, tuple[tuple[Form, ...], list[float]]] = {}
+
+    def pick(self, state: int, draw: Callable[[], float]) -> Form:
+        """A form by chance, or the first of the cheapest without heat."""
+        found = self._known.get(state)
+        if found is None:
+            found = self._known[state] = self._weighed(state)
+        forms, sums = found
+        return forms[min(bisect(sums, draw() * sums[-1]), len(sums) - 1)]
+
+    def _weighed(self, state: int) -> tuple[tuple[Form, ...], list[float]]:
+        """The forms, and the sums of their weights up to each."""
+        costs = [form.area / self.inverter + _inverters(form, state) for form in self.forms]
+        least = min(costs)
+        if not self.heat:
+            return (self.forms[costs.index(least)],), [1.0]
+        weights = [math.exp((least - cost) / self.heat) for cost in costs]
+        return self.forms, list(accumulate(weights))
 
 
-def _pick(costs: Sequence[float], heat: float, draw: Callable[[], float]) -> int:
-    least = min(costs)
-    weights = [math.exp((least - cost) / heat) for cost in costs]
-    at = draw() * sum(weights)
-    for k, weight in enumerate(weights):
-        at -= weight
-        if at < 0:
-            return k
-    return costs.index(least)
+def _inverters(form: Form, state: int) -> int:
+    """How many pins of a form cost an inverter in a state."""
+    count = 0
+    for flip in reversed(form.polarity):
+        state, digit = divmod(state, 3)
+        count += digit == (_INVERTED if flip else _PLAIN)
+    return count

@@ -12,6 +12,7 @@ from flow.ir.circuit import Circuit
 from flow.ir.interval import IntRange
 from flow.ir.nodes import Linear, Node
 from flow.passes.linear.csd import csd
+from flow.passes.linear.extract import JOINTS, extract
 from flow.passes.linear.form import Form, add_all, finish, placed
 from flow.passes.linear.group import group_rows
 from flow.passes.linear.layered import rebuild_linear
@@ -23,8 +24,8 @@ from flow.passes.linear.tiles import tiles, work
 SEARCH_DIGITS = 2000
 """A matrix of more signed digits is solved with one bound on differences, not with each."""
 
-METHODS = ("wmc", "mc", "wmc-dc", "mc-dc", "wmc-pdc", "mc-pdc", "dummy")
-"""The choices of subexpression that the solver knows."""
+METHODS = ("wmc", "mc", "wmc-dc", "mc-dc", "wmc-pdc", "mc-pdc", "dummy", "bits")
+"""The choices of subexpression: those that the solver knows, and our own."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class SolveLinear:
     """Replace linear rows by adders that share subexpressions across rows.
 
     `method` is the solver's choice of subexpression (mc: most common; wmc: most common, weighted
-    by overlap); `hard-dc` bounds the depth above the least possible (-1: no bound);
+    by overlap), or `bits`: our own, which counts the full adders saved. `hard-dc` bounds the depth above the least possible (-1: no bound);
     `decompose-dc` bounds the depth of differences between rows (-1: no differences; -2: try all
     on small matrices, 0 on large ones).
     """
@@ -152,7 +153,11 @@ class _Solver:
             if options.decompose_dc == -2 and work(dense) > SEARCH_DIGITS:
                 # The search would choose 0 as well, in a quarter of the time that it takes.
                 options = replace(options, decompose_dc=0)
-            self.known[key] = solve(dense, ranges, options)
+            if options.method == "bits":
+                few = work(dense) <= SEARCH_DIGITS
+                self.known[key] = extract(dense, ranges, tries=len(JOINTS) if few else 1)
+            else:
+                self.known[key] = solve(dense, ranges, options)
         return self.known[key].replay(values, intern)
 
 

@@ -26,6 +26,8 @@ from flow.tech.technology import Technology
 from flow.verify.lut_netlist import prove_luts, simulate_luts
 from flow.verify.verdict import Verdict
 
+MOST_ROUTED = 5_000
+"""Look-up tables up to which every guess of a number of stages is placed and routed."""
 PART = "part.txt"
 """The name of the family that was mapped onto; `flow verify` reads it."""
 
@@ -54,9 +56,13 @@ class Luts:
         return part.lut_count(synthesise_luts(emit_verilog(circuit), part, quick=True).cells)
 
     def delay(self, circuit: Circuit, emission: Emission, technology: Technology | Part) -> float:
-        """The longest path of the mapped netlist, ns, level by level."""
+        """The shortest clock period in ns that place and route finds; else the estimate."""
         part = family(technology)
         found = synthesise_luts(emission, part)
+        if part.lut_count(found.cells) <= MOST_ROUTED:
+            routed = route(emission, found, part)
+            if routed.fmax_mhz is not None:
+                return 1e3 / routed.fmax_mhz
         return longest_path(module_of(found.data, emission.top), part)
 
     def synthesise(self, state: State, out: Path, own: Path) -> State:

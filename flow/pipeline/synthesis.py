@@ -18,7 +18,7 @@ from flow.backends.names import identifier
 from flow.errors import IRError, ToolFailed, ToolNotFound, UsageError
 from flow.ir.aig import Aig, without_unread_state
 from flow.ir.circuit import Circuit
-from flow.ir.netlist import Netlist, flipflop, read_blif, with_flipflops
+from flow.ir.netlist import Netlist, flipflop, read_blif, with_flipflops, without_buffers
 from flow.mapping.adder_boxes import Cut, cut_out, put_in, with_boxes
 from flow.pipeline.adder_forms import adder_forms
 from flow.pipeline.variants import EFFORTS, LARGEST_WHOLE, Effort, Variant
@@ -26,6 +26,9 @@ from flow.progress import Progress, counted, silent
 from flow.tech.technology import Technology
 from flow.tech.write_liberty import liberty_text
 from flow.tools.abc import abc
+
+USER = "user"
+"""The name of a script of the user's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def synthesise(
         liberty = _liberty(technology)
         (place / "cells.lib").write_text(liberty)
         if script is not None:
-            jobs = [_Job("user", _user(script), None)]
+            jobs = [_Job(USER, _user(script), None)]
         else:
             jobs = _jobs(graph, technology, liberty, EFFORTS[effort])
         with ThreadPoolExecutor(max(1, workers)) as pool:
@@ -194,7 +197,7 @@ def inverter_area(technology: Technology) -> float | None:
 
 
 def _user(script: Sequence[str]) -> Variant:
-    return Variant("user", tuple((command.split()[0].strip("&;"), command) for command in script))
+    return Variant(USER, tuple((command.split()[0].strip("&;"), command) for command in script))
 
 
 def _attempt(
@@ -216,6 +219,8 @@ def _attempt(
         if not blif.is_file() or not all((place / file).is_file() for file in files):
             raise ToolFailed("ABC wrote no netlist", log=completed.log[-2000:])
         core = read_blif(blif.read_text(), technology)
+        if job.name != USER:  # ABC puts a buffer between an input and an output.
+            core = without_buffers(core, technology)
         if job.cut is not None:
             core = with_boxes(job.cut, core, technology)
     except ToolNotFound:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from flow.analysis.timing import Hop, Timing, timing_of
-from flow.backends.blif import mapped_blif
+from flow.backends.blif import mapped_blif, single_outputs
 from flow.backends.netlist_text import netlist_verilog
 from flow.errors import ToolFailed
 from flow.ir.netlist import CLOCK, Netlist
@@ -81,7 +81,8 @@ def abc_timer(netlist: Netlist, technology: Technology, period_ns: float) -> Tim
     times and the clock-to-output times of flip-flops."""
     with tempfile.TemporaryDirectory(prefix="flow-stime-") as scratch:
         place = Path(scratch)
-        text = liberty_text(technology, combinational_only=True, helper_buffer=True)
+        cells = single_outputs(technology)
+        text = liberty_text(cells, combinational_only=True, helper_buffer=True)
         (place / "cells.lib").write_text(text, encoding="utf-8")
         (place / "netlist.blif").write_text(mapped_blif(netlist, technology), encoding="utf-8")
         script = ["read_lib -w cells.lib", "read_blif netlist.blif", "topo", "stime -p"]

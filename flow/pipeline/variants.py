@@ -60,9 +60,9 @@ class Effort:
 
 
 EFFORTS: Mapping[str, Effort] = {
-    "fast": Effort((PLAIN, CHOICES), 8, 100_000, ((2, 3),)),
+    "fast": Effort((PLAIN, CHOICES), 20, 200_000, ((2, 3),)),
     "normal": Effort(
-        (PLAIN, CHOICES, REWRITE, TWICE, RESUB, CARES), 20, 500_000, ((2, 3), (3,))
+        (PLAIN, CHOICES, REWRITE, TWICE, RESUB, CARES), 100, 2_000_000, ((2, 3), (3,))
     ),
     "high": Effort(
         (
@@ -71,7 +71,7 @@ EFFORTS: Mapping[str, Effort] = {
             replace(CARES, largest=2_000), replace(SWEEPER, largest=1_000),
             replace(DEEP, largest=2_000),
         ),
-        80, 3_000_000, ((2, 3), (3,)),
+        400, 10_000_000, ((2, 3), (3,)),
     ),
 }  # fmt: skip
 """By name. The first of equal area wins."""

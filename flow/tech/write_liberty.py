@@ -210,7 +210,9 @@ def _cell(cell: Cell, templates: Mapping[Axes, str]) -> Iterator[str]:
         yield "      direction : output;"
         yield f'      function : "{cell.function(pin)}";'
         if pin in cell.enable:
-            yield f'      three_state : "!{parse(cell.enable[pin])}";'
+            # OpenSTA 2.0.17 cannot read two negations in a row.
+            text = f"!{parse(cell.enable[pin])}".replace("!!", "")
+            yield f'      three_state : "{text}";'
         if pin in cell.max_capacitance:
             yield f"      max_capacitance : {_number(cell.max_capacitance[pin])};"
         for arc in cell.arcs:

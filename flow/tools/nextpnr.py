@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version as package_version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -37,13 +38,7 @@ def available() -> bool:
 
 def version() -> str:
     """The versions of those that are here."""
-    found = []
-    for program in FAMILIES:
-        if installed(program):
-            command = Command((*_argv(program), "--version"), timeout_s=300, name=program)
-            number = re.search(r"Version ([^)\s]+)", run(command).log)
-            found.append(f"{program} {number[1] if number else ''}".strip())
-    return ", ".join(found)
+    return ", ".join(f"{program} {_version(program)}" for program in FAMILIES if installed(program))
 
 
 def install_hint(program: str) -> str:
@@ -105,6 +100,15 @@ def _path(report: dict[str, list[dict[str, object]]]) -> tuple[str, ...]:
             names = [str(step["to"]["cell"]) for step in steps if "cell" in step.get("to", {})]
             return tuple(dict.fromkeys(names))
     return ()
+
+
+def _version(program: str) -> str:
+    named = _named(program)
+    if named is None:
+        return package_version(f"yowasp-{program}")
+    log = run(Command((named, "--version"), timeout_s=300, name=program)).log
+    number = re.search(r"Version ([^)\s]+)", log)
+    return number[1] if number else "of unknown version"
 
 
 def _module(program: str) -> str:

@@ -27,11 +27,12 @@ def usage(command, text):
 WRONG = {
     "--target printd": (
         "error: there is no target 'printd'\n"
-        "  hint: the targets are: printed; did you mean 'printed'?\n"
+        "  hint: the targets are: printed, asic, fpga; did you mean 'printed'?\n"
     ),
     "--tech egfett": (
         "error: there is no technology 'egfett'\n"
-        "  hint: choose one of cnt_tft, egfet, generic_cmos, osu018, osu035, osu050, or give a Liberty file; did you mean 'egfet'?\n"
+        "  hint: choose one of cnt_tft, egfet, generic_cmos, osu018, osu035, osu050, "
+        "or give a Liberty file; did you mean 'egfet'?\n"
     ),
     "--tech egfet@9": (
         "error: technology egfet has no figures at 9 V\n  hint: it has them at 0.6, 0.8, 1, 1.2 V\n"

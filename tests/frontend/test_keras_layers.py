@@ -332,6 +332,10 @@ TENSOR, HALF = ("x", 0, 0), ("_CONSTANT_VALUE", -1, 0.5)
         (operation("math.argmax", TENSOR, axis=-1), [3]),
         (operation("math.subtract", HALF, y=["x", 0, 0]), [2, 0.5, 0, -1.5]),
         (operation("cast", TENSOR, dtype="float32"), [-1.5, 0, 0.5, 2]),
+        (
+            operation("nn.bias_add", TENSOR, bias=[1, 2, 3, 4], data_format="NHWC"),
+            [-0.5, 2, 3.5, 6],
+        ),
     ],
 )
 def test_an_operation_means_what_its_name_says(tmp_path, model, wanted):

@@ -9,6 +9,8 @@ from onnx.reference import ReferenceEvaluator
 from flow.errors import FlowError, UnsupportedModel, UsageError
 from flow.frontend.float_model import evaluate_source
 from flow.frontend.onnx import read_onnx
+from flow.frontend.options import QuantiseOptions
+from flow.frontend.quantise import to_network
 from flow.frontend.source import (
     SourceActivation,
     SourceAffine,
@@ -488,6 +490,35 @@ def test_doubling_concats_do_not_take_the_memory(tmp_path):
     nodes.append(node("MatMul", "x c60", "y"))
     told = obstacles(tmp_path, model(nodes, {"c0": weights(4, 2)}))
     assert told == ["Concat node 'c22': a tensor of the shape [33554432] is too large"]
+
+
+def test_a_file_that_moves_too_much_is_given_up_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("flow.frontend.onnx_builder.MAX_MOVED", 1000)
+    nodes = [node("Transpose", f"t{i}", f"t{i + 1}", perm=[0, 2, 1]) for i in range(100)]
+    nodes.append(node("Relu", "t100", "y"))
+    proto = model(nodes, {}, (("t0", [None, 10, 10]),))
+    told = "Transpose node 't11': the shape operators move more than 1000 elements"
+    assert obstacles(tmp_path, proto) == [told]
+
+
+def test_a_window_that_only_padding_fills_is_refused(tmp_path):
+    huge = [1 << 29] * 4
+    for pool in (
+        node("AveragePool", "x", "y", kernel_shape=[1 << 30] * 2, pads=huge),
+        node("Conv", "x K", "y", dilations=[1 << 30, 1 << 30], pads=huge),
+    ):
+        proto = model([pool], {"K": weights(1, 1, 2, 2)}, (("x", [None, 1, 4, 4]),))
+        (told,) = obstacles(tmp_path, proto)
+        assert told.endswith("a tensor of the shape [1073741828, 1073741828] is too large")
+
+
+def test_a_logarithm_of_softmax_is_left_to_the_host(tmp_path):
+    proto = model([node("MatMul", "x W", "h"), node("LogSoftmax", "h", "y")], {"W": weights(4, 3)})
+    source = check(tmp_path, proto)
+    network = to_network(source, QuantiseOptions(8, 8, 8, head="logits")).network
+    assert (network.head, [layer.kind for layer in network.layers]) == (
+        "log_softmax", ["input", "dense"]
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,14 @@ import numpy as np
 import pytest
 import skops.io
 from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_selection import SelectKBest, VarianceThreshold, f_classif
 from sklearn.linear_model import (
+    BayesianRidge,
     ElasticNet,
     Lasso,
     LinearRegression,
@@ -20,11 +25,16 @@ from sklearn.linear_model import (
     Perceptron,
     Ridge,
     RidgeClassifier,
+    RidgeCV,
     SGDClassifier,
 )
+from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import (
+    Binarizer,
     FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
@@ -176,6 +186,72 @@ def test_a_linear_classifier_is_read_from_skops(tmp_path, estimator):
     fitted(estimator)
     model = read_skops(saved(tmp_path / "m.skops", estimator))
     assert (answer(model) == answer(from_estimator(estimator, "m"))).all()
+
+
+FRONTS = {
+    "pca": PCA(3),
+    "whitened": PCA(2, whiten=True),
+    "svd": TruncatedSVD(2),
+    "best": SelectKBest(f_classif, k=2),
+    "varying": VarianceThreshold(0.1),
+    "bits": Binarizer(threshold=3.0),
+    "clipped": MinMaxScaler(clip=True),
+    "union": make_union(PCA(1), StandardScaler()),
+    "columns": ColumnTransformer(
+        [
+            ("a", StandardScaler(), [2, 0]),
+            ("b", make_pipeline(MinMaxScaler(), PCA(1)), slice(1, 3)),
+            ("c", "passthrough", [True, False, False, False]),
+        ]
+    ),
+    "rest": ColumnTransformer([("a", StandardScaler(), [-1])], remainder="passthrough"),
+}
+
+
+@pytest.mark.parametrize("front", FRONTS)
+def test_a_transformer_before_a_model_answers_as_scikit_learn(tmp_path, front):
+    pipe = fitted(make_pipeline(FRONTS[front], LogisticRegression()))
+    for model in (from_estimator(pipe, "m"), read_skops(saved(tmp_path / "m.skops", pipe))):
+        np.testing.assert_allclose(answer(model), pipe.predict_proba(X), rtol=1e-9, atol=1e-12)
+        assert model.classes == ("calm", "gale", "rain")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "y"),
+    [(SVC(kernel="linear"), TWO), (SVR(kernel="linear"), REAL),
+     (OneVsRestClassifier(LinearSVC()), NAMES), (OneVsRestClassifier(LogisticRegression()), NAMES),
+     (RidgeCV(), REAL), (BayesianRidge(), REAL), (Ridge(), np.column_stack([REAL, -REAL])),
+     (MultiOutputRegressor(Ridge()), np.column_stack([REAL, -REAL]))],
+    ids=lambda e: type(e).__name__,
+)  # fmt: skip
+def test_several_lines_are_one_dense_layer(tmp_path, estimator, y):
+    fitted(estimator, y)
+    scores = getattr(estimator, "decision_function", estimator.predict)
+    for model in (from_estimator(estimator, "m"), read_skops(saved(tmp_path / "m", estimator))):
+        want = np.asarray(scores(X)).reshape(len(X), -1)
+        np.testing.assert_allclose(answer(model), want, rtol=1e-9, atol=1e-12)
+        assert len(model.layers) == 2
+
+
+@pytest.mark.parametrize("y", [NAMES, TWO], ids=["three", "two"])
+def test_a_discriminant_analysis_ends_in_its_probabilities(y):
+    estimator = fitted(LinearDiscriminantAnalysis(), y)
+    got, want = answer(from_estimator(estimator, "m")), estimator.predict_proba(X)
+    np.testing.assert_allclose(got, want if y is NAMES else want[:, 1:], rtol=1e-9, atol=1e-12)
+
+
+def test_a_search_is_its_best_estimator():
+    pipe = make_pipeline(StandardScaler(), LogisticRegression())
+    search = fitted(GridSearchCV(pipe, {"logisticregression__C": [0.5, 1.0]}))
+    got = answer(from_estimator(search, "m"))
+    np.testing.assert_allclose(got, search.predict_proba(X), rtol=1e-9, atol=1e-12)
+
+
+def test_a_perceptron_for_each_class_gives_their_scores_side_by_side():
+    estimator = fitted(OneVsRestClassifier(mlp()))
+    got = answer(from_estimator(estimator, "m"))
+    want = np.column_stack([e.predict_proba(X)[:, 1] for e in estimator.estimators_])
+    np.testing.assert_allclose(got, want, rtol=1e-9)
 
 
 def test_equal_weights_give_equal_digests():
@@ -339,7 +415,8 @@ def test_a_type_outside_the_list_is_refused_and_never_imported(
     assert refused(path) == (
         "error: the file holds 1 type that is not supported\n"
         "  at m.skops\n"
-        "  hint: only dense networks and linear models behind simple scalers are read\n"
+        "  hint: perceptrons and linear models behind simple transformers are read; of a search, "
+        "save best_estimator_\n"
         f"  - {module}.{kind} ({loader})"
     )
 

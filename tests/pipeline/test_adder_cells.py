@@ -7,8 +7,9 @@ import pytest
 from designs_adders import FULL, HALF, library, sums
 from designs_mapped import EGFET
 
-from flow.analysis.activity import Simulator
+from flow.analysis.activity import Simulator, uniform_activity
 from flow.analysis.area import area_of
+from flow.analysis.power import power_of
 from flow.analysis.timing import timing_of
 from flow.backends.aiger import read_aiger
 from flow.backends.netlist_text import cell_models, netlist_verilog, read_verilog_netlist
@@ -70,6 +71,12 @@ def test_two_output_cells_are_timed_measured_and_simulated(tmp_path):
     found = timing_of(made.netlist, technology)
     assert {hop.pin for hop in found.path if hop.cell == "ADD3"} <= {"CN", "SN"}
     assert sum(hop.cell == "ADD3" for hop in found.path) > 1
+    activity = uniform_activity(made.netlist, technology)
+    power = power_of(made.netlist, technology, activity, 1e6)
+    share = [p for p, i in zip(power.by_instance, made.netlist.instances, strict=True)
+             if i.cell == "ADD3"]  # fmt: skip
+    # The eight states leak 0.5 to 7.5 uW; two outputs toggle every other sample, 2 pJ each.
+    assert min(share) >= 4.0e-3 + 2 * 0.5 * 2.0 / 1e6
     words = random_words(len(made.netlist.input_bits), 2)
     simulator = Simulator(made.netlist, technology)
     values = simulator.run(dict(zip(made.netlist.input_bits, words, strict=True)))

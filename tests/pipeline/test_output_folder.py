@@ -302,3 +302,25 @@ def test_no_file_has_a_date_or_an_absolute_path(built):
             text = path.read_bytes().decode("utf-8", "replace")
             assert str(built.parent) not in text, path
             assert not re.search(r"\b20\d\d-\d\d-\d\d\b", text), path
+
+
+@pytest.mark.slow
+@pytest.mark.tool("opensta")
+def test_opensta_reads_a_silicon_library_with_three_state_cells(tmp_path):
+    found("sta", "OpenSTA")
+    if not Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib").is_file():
+        pytest.skip("not checked: qflow-tech-osu018 is not installed")
+    model, data = write_model(tmp_path)
+    words = ["--target", "asic", "--tech", "osu018", "--stages", "1", "--prove-limit", "0"]
+    done = flow("build", model, "--data", data, *QUICK, *words, "-o", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    out = tmp_path / "out"
+    script = re.findall(
+        r"^    ((?:read|link|report)_\w+.*)$", (out / "README.md").read_text(), re.MULTILINE
+    )
+    (out / "time.tcl").write_text("\n".join([*script, ""]))
+    code, log = started("sta", "-exit", "-no_splash", "time.tcl", cwd=out)
+    assert code == 0
+    assert not re.findall(r".*(?:Error|syntax).*", log)
+    assert "slack (MET)" in log
+    assert config(out)["PNR_SDC_FILE"] == "dir::../../constraints/model.sdc"

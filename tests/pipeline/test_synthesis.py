@@ -119,3 +119,15 @@ def test_a_library_that_cannot_make_every_function_is_refused(tmp_path):
     with pytest.raises(UsageError) as caught:
         synthesise(network(), Technology("t", "t", 1.0, 25.0, "", cells, "a test"), tmp_path)
     assert caught.value.message == "technology t has no complete set of gates"
+
+
+def test_a_wire_takes_no_buffer(tmp_path):
+    if not OSU.is_file():
+        pytest.skip("not checked: qflow-tech-osu018 is not installed")
+    technology = read_liberty(OSU)
+    x = Input("x", 0, 0, 3)
+    circuit = Circuit("wire", (Port("x", (x,)),), (Port("y", (x,)),))
+    assert synthesise(circuit, technology, tmp_path).netlist.instances == ()
+    (tmp_path / "own").mkdir()
+    own = synthesise(circuit, technology, tmp_path / "own", script=["strash", "amap -m"])
+    assert own.netlist.histogram() == {"BUFX2": 2}  # The user may want them.

@@ -15,6 +15,8 @@ FILES = {
     ("cnt_tft", 3.0): "CNT_TFT_pseudo_Standard_Library_3.0V_25C_TYP_X1.lib",
 }
 
+KNOWN = "cnt_tft, egfet, generic_cmos, osu018, osu035, osu050"
+
 
 def test_every_technology_and_voltage_is_listed():
     assert technologies() == ("cnt_tft", "egfet", "generic_cmos")
@@ -54,13 +56,13 @@ def test_a_technology_says_what_it_is():
             "cmos",
             None,
             "there is no technology 'cmos'",
-            "choose one of cnt_tft, egfet, generic_cmos, osu018, osu035, osu050, or give a Liberty file",
+            f"choose one of {KNOWN}, or give a Liberty file",
         ),
         (
             "../egfet",
             None,
             "there is no technology '../egfet'",
-            "choose one of cnt_tft, egfet, generic_cmos, osu018, osu035, osu050, or give a Liberty file; did you mean 'egfet'?",
+            f"choose one of {KNOWN}, or give a Liberty file; did you mean 'egfet'?",
         ),
         (
             "egfet",

@@ -69,7 +69,7 @@ def single(node: Node) -> Circuit:
          Add(Add(A, B), C)),
         (Concat((Bits(FullAdder(A, B, C), 0, 1), Bits(FullAdder(A, B, C), 1, 1)), (1, 1)),
          Linear((A, B, C), (1, 1, 1), 0)),
-        (Signed(Add(Sub(Const(100), Shl(X, 4)), Const(28)), 9), Linear((X,), (-16,), 128)),
+        (Signed(Add(Sub(Const(100), Shl(X, 4)), Const(20 + 512)), 9), Linear((X,), (-16,), 120)),
     ],
 )  # fmt: skip
 def test_two_ways_to_say_the_same_are_equal(left, right):

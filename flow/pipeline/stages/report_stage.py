@@ -42,6 +42,14 @@ def _facts(made: Record) -> tuple[str, ...]:
         facts.append(f"Accuracy {made.accuracy.circuit:.4f} on {made.accuracy.samples} samples")
     if made.area is not None and made.area.cm2 is not None:
         facts.append(f"Area {made.area.cm2:.4g} cm2 of cells, {made.area.count} cells")
+    if made.fpga is not None:
+        fpga = made.fpga
+        facts.append(
+            f"{fpga.luts} look-up tables, {fpga.carries} carry cells, {fpga.flipflops} flip-flops "
+            f"({fpga.counted_by})"
+        )
+        fmax = "" if fpga.fmax_mhz is None else f"{fpga.fmax_mhz:.4g} MHz, "
+        facts.append(f"Maximum frequency: {fmax}{fpga.route}")
     if made.power is not None:
         facts.append(f"Power {made.power.total_mw:.4g} mW, from {made.power.how}")
     if made.timing is not None:

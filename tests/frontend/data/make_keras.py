@@ -431,6 +431,9 @@ def make(kind):
     two = kind != "keras3"
     if two:
         from tensorflow import keras
+
+        # Resolved before QKeras is imported, since that may turn tf.keras into another package.
+        assert keras.layers.Layer.__module__.startswith("keras.")
     else:
         import keras
     random = np.random.default_rng(20)

