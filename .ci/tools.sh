@@ -8,6 +8,7 @@ command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
 command -v g++ >/dev/null || missing="$missing g++"
 command -v perl >/dev/null || missing="$missing perl"
 command -v sta >/dev/null || missing="$missing opensta"
+[ -f /usr/share/qflow/tech/osu018/osu018_stdcells.lib ] || missing="$missing qflow-tech-osu018"
 command -v tclsh >/dev/null || missing="$missing tcl"
 [ -z "$missing" ] && exit 0
 root=""

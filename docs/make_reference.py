@@ -14,11 +14,12 @@ from flow.cli.main import COMMANDS, cli
 from flow.pipeline import config
 
 HERE = Path(__file__).resolve().parent
-MACHINES = """Results go to stdout, progress (on a terminal) and errors to stderr. With `--json` every command
+MACHINES = """\
+Results go to stdout, progress (on a terminal) and errors to stderr. With `--json` every command
 prints one JSON document on stdout: its result, or, where there is none,
 `{"error": {"message", "where", "hint", "code"}}`, with `obstacles` for a model that cannot be
-represented and `log` for a tool that failed; `code` is the exit code. A failed check of `flow
-verify` is in its result."""
+represented and `log` for a tool that failed; `code` is the exit code. A failed check of
+`flow verify` is in its result."""
 _FIELD = re.compile(r"((?:    #: .*\n)+)    (\w+): (.+?)(?: = (.*))?\n")
 
 
