@@ -31,20 +31,23 @@ from flow.passes.lower_layers import LowerLayers
 from flow.passes.pipeline_text import parse_pipeline
 
 RIVALS = ("alkaid", "da4ml")
+LUT_RIVALS = (*RIVALS, "alkaid-ternary")
+"""On look-up tables alkaid's adders of three, its default, may be smaller."""
 PYTHON = HERE / ".venv" / "bin" / "python"
 """The rivals' own environment: `make bench-setup`."""
 SEED = 1
 SHARED = ROOT.parent / "shared" / "models"
 _QKERAS = "qkeras_jet_3layer/qkeras_3layer"
 MODELS = (
-    ("qkeras_jet_3layer", f"{_QKERAS}.json", f"{_QKERAS}_weights.h5"),
+    *((f"da4ml_rand_mat {name}", f"da4ml_rand_mat/{name}.keras", "")
+      for name in ("N=8-bw=8", "N=16-bw=4")),
     *((f"hgq2_jsc_openml {name}", f"hgq2_jsc_openml/{name}_traced.keras", "")
       for name in ("val0.733_ebops530", "val0.758_ebops2571", "val0.768_ebops7229")),
     ("hgq_lut_jsc_openml", "hgq_lut_jsc_openml/val0.761_ebops1439.keras", ""),
-    *((f"da4ml_rand_mat {name}", f"da4ml_rand_mat/{name}.keras", "")
-      for name in ("N=8-bw=8", "N=16-bw=4", "N=32-bw=8")),
     *((f"da4ml_jsc_hgq1 {name}", f"da4ml_jsc_hgq1/test_{name}.h5", "")
       for name in ("acc76.47", "acc76.86")),
+    ("da4ml_rand_mat N=32-bw=8", "da4ml_rand_mat/N=32-bw=8.keras", ""),
+    ("qkeras_jet_3layer", f"{_QKERAS}.json", f"{_QKERAS}_weights.h5"),
 )  # fmt: skip
 """Name, file and weights of the trained networks, below the shared models."""
 CONVOLUTIONAL = (
@@ -170,7 +173,7 @@ def specification(network: Network) -> dict[str, Any]:
                 exact = layer.multiplier.astype(float) * np.ones(here.shape)
                 if (exact.ravel() != old / step).any() or (layer.offset != 0).any():
                     raise ValueError("a requantisation that is not a rounding alone")
-                layers.append({"quantize": [*_kif(layer.lo, layer.hi, step),
+                layers.append({"quantize": [*_kif(layer.lo, layer.hi, here),
                                             layer.overflow, layer.rounding]})  # fmt: skip
             case "relu":
                 layers.append({"relu": True})
@@ -188,7 +191,7 @@ def specification(network: Network) -> dict[str, Any]:
                 layers.append({"max": list(layer.window)})
             case kind:
                 raise ValueError(f"a layer {kind}")
-    return {"inputs": _kif(tensor.lo, tensor.hi, _steps(tensor)), "layers": layers}
+    return {"inputs": _kif(tensor.lo, tensor.hi, tensor), "layers": layers}
 
 
 def _steps(tensor: Any) -> np.ndarray:
@@ -196,12 +199,11 @@ def _steps(tensor: Any) -> np.ndarray:
     return np.array(np.broadcast_to(tensor.scale, tensor.shape).astype(float).ravel())
 
 
-def _kif(lo: Any, hi: Any, step: np.ndarray) -> list[list[int]]:
-    """Sign, integer and fraction bits of intervals; ValueError where they are no such."""
-    low = np.broadcast_to(lo, step.shape).ravel().astype(int)
-    high = np.broadcast_to(hi, step.shape).ravel().astype(int)
+def _kif(lo: Any, hi: Any, tensor: Any) -> list[list[int]]:
+    """Sign, integer and fraction bits of the intervals of a tensor's elements."""
+    low, high = (np.broadcast_to(x, tensor.shape).ravel().astype(int) for x in (lo, hi))
     rows = []
-    for a, b, s in zip(low, high, step, strict=True):
+    for a, b, s in zip(low, high, _steps(tensor), strict=True):
         f, k = -int(np.log2(s)), int(a < 0)
         width = max(int(b), -int(a) - 1).bit_length() + k
         rows.append([k, width - k - f, f])
@@ -232,8 +234,9 @@ def plain(case: str, weights: np.ndarray) -> Design:
         lines.append(f"assign y[{width * (j + 1) - 1}:{width * j}] = y{j};")
     text = "\n".join([*lines, "endmodule"]) + "\n"
     fields = tuple((8, 1, 0) for _ in range(n)), tuple((width, 1, 0) for _ in range(m))
+    network = matrix_network(weights)
     return Design(case, "plain", text, "plain", ("x", fields[0]), ("y", fields[1]),
-                  model(matrix_network(weights)))  # fmt: skip
+                  grid_of(network), model(network))  # fmt: skip
 
 
 def trained(only: str) -> Iterator[tuple[str, Network | str]]:

@@ -28,6 +28,7 @@ import mapped
 import numpy as np
 from common import HERE, ROOT, Row, merged, paired, versions, write
 from designs import (
+    LUT_RIVALS,
     RIVALS,
     SEED,
     circuit_of,
@@ -57,6 +58,12 @@ OSU = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
 PASSES = ("adders", "heaps")
 SIZES = ((16, 4), (16, 6), (16, 8), (32, 4), (32, 6), (32, 8), (64, 4), (64, 6), (64, 8))
 WORKERS = 2
+SOURCES = tuple(
+    (ROOT / "flow" / name).read_text()
+    for name in ("pipeline/synthesis.py", "pipeline/variants.py", "pipeline/adder_forms.py",
+                 "mapping/adder_boxes.py", "mapping/adder_forms.py", "mapping/adder_polarity.py")
+)  # fmt: skip
+"""What our own synthesis depends on, as it was when this process started."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +86,22 @@ class Options:
     report: bool
 
     def cases(self) -> Iterator[Case]:
-        """The matrices by size, then the trained networks."""
-        for n, bits in SIZES[:1] if self.quick else SIZES:
-            name = f"matrix {n} x {n}, {bits}-bit weights"
-            if self.only in name:
-                weights = matrix(n, bits)
-                yield Case(name, matrix_network(weights), weights)
+        """The small matrices, the trained networks, the large matrices."""
+        sizes = SIZES[:1] if self.quick else SIZES
+        yield from (case for size in sizes if size[0] == 16 for case in self._matrix(*size))
         if not self.quick:
             for name, network in trained(self.only):
                 if isinstance(network, str):
                     yield Case(name, None, missing=network)
                 else:
                     yield Case(name, network)
+        yield from (case for size in sizes if size[0] > 16 for case in self._matrix(*size))
+
+    def _matrix(self, n: int, bits: int) -> Iterator[Case]:
+        name = f"matrix {n} x {n}, {bits}-bit weights"
+        if self.only in name:
+            weights = matrix(n, bits)
+            yield Case(name, matrix_network(weights), weights)
 
 
 def main() -> None:
@@ -141,13 +152,15 @@ def libraries() -> tuple[Library, ...]:
     return tuple(found)
 
 
-def designs_of(case: Case, options: Options) -> tuple[list[Design], list[Design], list[str]]:
+def designs_of(
+    case: Case, options: Options, tools: Sequence[str] = RIVALS
+) -> tuple[list[Design], list[Design], list[str]]:
     """Ours, the rivals' and plain Verilog (the last), and what failed."""
     assert case.network is not None
     mine = [ours(case.name, case.network, passes) for passes in PASSES]
     others: list[Design] = []
     failed = []
-    for tool in RIVALS:
+    for tool in tools:
         found = rival(case.name, case.network, tool, options.timeout_s)
         if isinstance(found, str):
             failed.append(f"{tool}: {found}")
@@ -277,9 +290,6 @@ def own_area(
 ) -> dict[str, Any]:
     """Our own synthesis of a circuit: its area, the script that won, the seconds."""
     circuit = circuit_of(network, passes)
-    sources = [(ROOT / "flow" / name).read_text() for name in
-               ("pipeline/synthesis.py", "pipeline/variants.py", "pipeline/adder_forms.py",
-                "mapping/adder_boxes.py", "mapping/adder_polarity.py")]  # fmt: skip
     graph = write_aiger(bitblast(circuit)).hex()
 
     def work() -> dict[str, Any]:
@@ -291,7 +301,7 @@ def own_area(
         return {"um2": min(a for _, a in made.areas), "script": f"flow {made.variant}",
                 "areas": made.areas, "seconds": time.perf_counter() - start}  # fmt: skip
 
-    return cached(key_of("own", graph, effort, library.liberty, *sources), work)
+    return cached(key_of("own", graph, effort, library.liberty, *SOURCES), work)
 
 
 def lut_rows(options: Options) -> Iterator[list[Row]]:
@@ -300,14 +310,14 @@ def lut_rows(options: Options) -> Iterator[list[Row]]:
         if case.network is None:
             yield [Row(f"LUT6, {case.name}", None, "", note=case.missing)]
             continue
-        mine, others, failed = designs_of(case, options)
+        mine, others, failed = designs_of(case, options, LUT_RIVALS)
         found = run_all([partial(luts, d, options.timeout_s) for d in [*mine, *others]])
         table = {d.maker: cell for d, cell in zip([*mine, *others], found, strict=True)}
         rows = []
         for what, weight in (("LUTs", 0), ("LUTs and CARRY4", 1)):
             size = {m: c["luts"] + weight * c["carry4"] for m, c in table.items() if "luts" in c}
             own = min(((size[d.maker], d.maker) for d in mine if d.maker in size), default=None)
-            against = min(((size[m], m) for m in RIVALS if m in size), default=None)
+            against = min(((size[m], m) for m in LUT_RIVALS if m in size), default=None)
             why = [f"{m}: {c['failed']}" for m, c in table.items() if "failed" in c]
             plain_size = [f"plain {size['plain']}"] if "plain" in size else []
             note = "; ".join([own[1] if own else "", *failed, *why, *plain_size])
@@ -340,7 +350,7 @@ def times(options: Options) -> Iterator[list[Row]]:
             folder = Path(name)
 
             def mine(network: Network = network, folder: Path = folder) -> None:
-                emit_verilog(circuit_of(network, "adders")).write(folder / "ours")
+                emit_verilog(circuit_of(network, PASSES[-1])).write(folder / "ours")
 
             def theirs(text: Any = text, folder: Path = folder) -> None:
                 x = FVArray.from_kif(*(np.array(k) for k in text["inputs"]))
@@ -348,17 +358,20 @@ def times(options: Options) -> Iterator[list[Row]]:
                 RTLModel(logic, folder / "theirs", print_latency=False).write()
 
             own, other = paired(mine, theirs, runs=3)
-        rows = [Row(f"time to Verilog, {case.name}", own, "s", "alkaid 0.8.2", other, "at most 1.0",
-                    own <= other)]  # fmt: skip
-        for library in libraries():
-            for effort in ("fast", "normal", "high"):
-                if effort != "high" or bitblast(circuit_of(network, "adders")).size < 60_000:
-                    cell = own_area(network, "adders", library, effort)
-                    rows.append(
-                        Row(f"effort curve, {case.name}, {library.name}, {effort}", cell.get("um2"),
-                            "um2", note=f"{cell.get('seconds', 0):.1f} s, {cell.get('script')}")
-                    )  # fmt: skip
-        yield rows
+        yield [Row(f"time to Verilog, {case.name}", own, "s", "alkaid 0.8.2", other, "at most 1.0",
+                   own <= other)]  # fmt: skip
+        yield from _effort_curve(case, network)
+
+
+def _effort_curve(case: Case, network: Network) -> Iterator[list[Row]]:
+    """Area and seconds of our own synthesis at each effort; the highest for small graphs alone."""
+    small = bitblast(circuit_of(network, PASSES[-1])).size < 20_000
+    for library in libraries():
+        for effort in ("fast", "normal", "high") if small else ("fast", "normal"):
+            cell = own_area(network, PASSES[-1], library, effort)
+            note = f"{cell.get('seconds', 0):.1f} s, {cell.get('script')}"
+            what = f"effort curve, {case.name}, {library.name}, {effort}"
+            yield [Row(what, cell.get("um2"), "um2", note=note)]
 
 
 def evaluators(options: Options) -> Iterator[list[Row]]:

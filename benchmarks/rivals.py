@@ -1,6 +1,6 @@
 """Runs in the rivals' own environment: their Verilog of a constant network or of a Keras file.
 
-    python rivals.py (alkaid|da4ml) SPECIFICATION FOLDER
+    python rivals.py (alkaid|alkaid-ternary|da4ml) SPECIFICATION FOLDER
 
 The specification is JSON: {"inputs": [k, i, f], "layers": [...]} with a number for each element,
 and layers of {"weights", "bias"}, {"relu"} or {"quantize": [k, i, f, overflow, rounding]}; or
@@ -23,12 +23,13 @@ import numpy as np
 
 def main() -> None:
     """One design by one tool."""
-    tool, specification, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+    name, specification, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+    tool, _, ternary = name.partition("-")
     text = json.loads(Path(specification).read_text())
     loaded = _keras(text["keras"]) if "keras" in text else None
     start = time.perf_counter()
     logic = _traced(tool, text, loaded)
-    _write(tool, logic, folder / "project")
+    _write(tool, logic, folder / "project", bool(ternary))
     seconds = time.perf_counter() - start
     sources = folder / "project" / "src"
     files = sorted(f for f in sources.rglob("*.v") if not f.stem.endswith("_wrapper"))
@@ -118,11 +119,11 @@ def _convolved(value: Any, kernel: np.ndarray, strides: Sequence[int]) -> Any:
     return np.stack([np.stack(row) for row in rows])
 
 
-def _write(tool: str, logic: Any, folder: Path) -> None:
+def _write(tool: str, logic: Any, folder: Path, ternary: bool) -> None:
     if tool == "alkaid":
         from alkaid.codegen import RTLModel
 
-        RTLModel(logic, folder, "rival", print_latency=False, ternary_fuse=False).write()
+        RTLModel(logic, folder, "rival", print_latency=False, ternary_fuse=ternary).write()
     else:
         from da4ml.codegen import VerilogModel
 

@@ -58,13 +58,16 @@ def rewrite(circuit: Circuit, *rules: Rule) -> Circuit:
     return rebuild(circuit, better)
 
 
-def rebuild(circuit: Circuit, change: Callable[[Node, Builder], Node]) -> Circuit:
+def rebuild(
+    circuit: Circuit, change: Callable[[Node, Builder], Node], intern: Builder | None = None
+) -> Circuit:
     """A circuit with `change(node, builder)` in place of each node, operands first.
 
     `change` sees each node on its new operands. Input lanes keep their identity. A new node
-    takes over the origin of the node that it stands for, unless it has one.
+    takes over the origin of the node that it stands for, unless it has one. With `intern`,
+    nodes that it knows are met again.
     """
-    intern = Builder()
+    intern = intern or Builder()
     done: dict[Node, Node] = {}
     for node in circuit.walk():
         done[node] = change(intern(node.with_operands(*(done[x] for x in node.operands))), intern)

@@ -55,9 +55,16 @@ class Circuit:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     origins: Mapping[Node, Origin] = field(default_factory=dict, repr=False, compare=False)
+    _order: tuple[Node, ...] | None = field(default=None, init=False, repr=False, compare=False)
 
     def walk(self) -> Iterator[Node]:
         """Yield every input lane, then every reachable node, once, operands before users."""
+        if self._order is None:
+            object.__setattr__(self, "_order", tuple(self._ordered()))
+        assert self._order is not None
+        return iter(self._order)
+
+    def _ordered(self) -> Iterator[Node]:
         seen: set[Node] = set()
         for port in self.inputs:
             for lane in port.lanes:

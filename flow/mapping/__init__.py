@@ -1,1 +1,1 @@
-"""Neurons onto cells and processing elements."""
+"""Neurons onto cells and processing elements, adders onto cells of a library."""

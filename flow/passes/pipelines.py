@@ -50,7 +50,7 @@ BESPOKE: tuple[Pass, ...] = (*CANONICAL, ExpandLinear(split_signs=True), *FINISH
 HEAPS: tuple[Pass, ...] = (
     *CANONICAL,
     Narrow(),
-    SolveLinear(),
+    SolveLinear(method="bits"),
     # Negations and powers of two reach the sums that read them.
     Simplify(),
     # Only sums that are read again keep a word of their own.

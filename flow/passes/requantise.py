@@ -78,7 +78,7 @@ def requantise(
         return requantise(Neg(x), flipped, lo, hi, overflow)
     first, last = scaling.exact(scaling.operand.lo), scaling.exact(scaling.operand.hi)
     if overflow == "wrap":
-        if first == last:
+        if first == last or lo == hi:
             return Const((first - lo) % (hi - lo + 1) + lo)
         inside = clamp(_scaled(x, scaling, first, last), first, last)
         return inside if lo <= first and last <= hi else _wrapped(inside, lo, hi)

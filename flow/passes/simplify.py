@@ -29,8 +29,12 @@ class Simplify:
     def run(self, circuit: Circuit) -> Circuit:
         """The circuit on which no rule matches any more."""
         constants: dict[int, Const] = {}
+        settled: set[Node] = set()
+        intern = Builder()
         while True:
-            better = rebuild(circuit, lambda node, intern: _better(node, intern, constants))
+            better = rebuild(
+                circuit, lambda node, intern: _better(node, intern, constants, settled), intern
+            )
             if all(
                 old is new
                 for before, after in zip(circuit.outputs, better.outputs, strict=True)
@@ -40,13 +44,13 @@ class Simplify:
             circuit = better
 
 
-def _better(node: Node, intern: Builder, constants: dict[int, Const]) -> Node:
+def _better(node: Node, intern: Builder, constants: dict[int, Const], settled: set[Node]) -> Node:
     """The node after every rule that matches at it.
 
     `constants` keeps one object for each constant over all sweeps, so that a sweep without
-    a match returns the very same nodes.
+    a match returns the very same nodes; no rule matches at a node of `settled`.
     """
-    while True:
+    while node not in settled:
         value = _constant(node)
         if value is not None:
             known = node if isinstance(node, Const) else Const(value)
@@ -57,7 +61,8 @@ def _better(node: Node, intern: Builder, constants: dict[int, Const]) -> Node:
                 node = intern(found)
                 break
         else:
-            return node
+            settled.add(node)
+    return node
 
 
 def _constant(node: Node) -> int | None:

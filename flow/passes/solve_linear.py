@@ -24,6 +24,9 @@ from flow.passes.linear.tiles import tiles, work
 SEARCH_DIGITS = 2000
 """A matrix of more signed digits is solved with one bound on differences, not with each."""
 
+TRIES = ((1000, len(JOINTS)), (SEARCH_DIGITS, 3))
+"""Attempts of the method `bits` for matrices of so many signed digits; one for larger ones."""
+
 METHODS = ("wmc", "mc", "wmc-dc", "mc-dc", "wmc-pdc", "mc-pdc", "dummy", "bits")
 """The choices of subexpression: those that the solver knows, and our own."""
 
@@ -33,9 +36,10 @@ class SolveLinear:
     """Replace linear rows by adders that share subexpressions across rows.
 
     `method` is the solver's choice of subexpression (mc: most common; wmc: most common, weighted
-    by overlap), or `bits`: our own, which counts the full adders saved. `hard-dc` bounds the depth above the least possible (-1: no bound);
-    `decompose-dc` bounds the depth of differences between rows (-1: no differences; -2: try all
-    on small matrices, 0 on large ones).
+    by overlap), or `bits`: our own, which counts the full adders that are saved. `hard-dc` bounds
+    the depth above the least possible (-1: no bound); `decompose-dc` bounds the depth of
+    differences between rows (-1: no differences; -2: try all on small matrices, 0 on large ones).
+    With `effort=high`, `bits` tries as much on large matrices as on small ones.
     """
 
     name: ClassVar[str] = "solve-linear"
@@ -44,6 +48,7 @@ class SolveLinear:
     method: str = "mc"
     hard_dc: int = -1
     decompose_dc: int = -2
+    effort: str = "normal"
 
     def run(self, circuit: Circuit) -> Circuit:
         """The circuit without Linear nodes."""
@@ -52,8 +57,10 @@ class SolveLinear:
                 f"solve-linear: there is no method {self.method!r}",
                 hint=f"the methods are {', '.join(METHODS)}",
             )
+        if self.effort not in ("normal", "high"):
+            raise UsageError(f"solve-linear: effort is {self.effort!r}, not normal or high")
         options = Options(self.method, self.hard_dc, self.decompose_dc)
-        return rebuild_linear(circuit, _Solver(options))
+        return rebuild_linear(circuit, _Solver(options, self.effort))
 
 
 @dataclass(slots=True)
@@ -61,6 +68,7 @@ class _Solver:
     """Solves rows; a matrix met before over equal intervals is not solved again."""
 
     options: Options
+    effort: str
     known: dict[tuple[object, ...], Program] = field(default_factory=dict)
 
     def __call__(self, rows: Sequence[Linear], intern: Builder) -> dict[Linear, Node]:
@@ -154,11 +162,15 @@ class _Solver:
                 # The search would choose 0 as well, in a quarter of the time that it takes.
                 options = replace(options, decompose_dc=0)
             if options.method == "bits":
-                few = work(dense) <= SEARCH_DIGITS
-                self.known[key] = extract(dense, ranges, tries=len(JOINTS) if few else 1)
+                self.known[key] = extract(dense, ranges, self._tries(work(dense)))
             else:
                 self.known[key] = solve(dense, ranges, options)
         return self.known[key].replay(values, intern)
+
+    def _tries(self, digits: int) -> int:
+        if self.effort == "high":
+            return len(JOINTS)
+        return next((tries for most, tries in TRIES if digits <= most), 1)
 
 
 def _range(form: Form, intern: Builder) -> IntRange:

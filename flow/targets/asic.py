@@ -13,7 +13,7 @@ ASIC = Recipe(
     summary="Standard cells of silicon, smallest area; pipelined on request.",
     fabric=Cells(timer=best_timer, tools=("sta",)),
     tech="generic_cmos",
-    passes=("adders", "compressed"),
+    passes=("heaps", "adders", "compressed"),
     interval=25e-6,
     defaults={"input_bits": 8, "weight_bits": 8, "activation_bits": 8},
 )

@@ -17,6 +17,7 @@ ANY = (
     "narrow",
     "solve-linear",
     "solve-linear{method=wmc,hard-dc=1,decompose-dc=-1}",
+    "solve-linear{method=bits,effort=high}",
     "expand-linear",
     "expand-linear{split-signs=true}",
     "compressor-trees",

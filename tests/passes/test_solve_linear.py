@@ -23,6 +23,7 @@ from flow.passes.linear.group import group_rows
 from flow.passes.linear.program import Program, Ref
 from flow.passes.linear.solver import Options, solve
 from flow.passes.linear.tiles import tiles, work
+from flow.passes.pipeline_text import parse_pipeline
 from flow.passes.solve_linear import SolveLinear
 
 
@@ -141,9 +142,23 @@ def test_shifted_operands_become_coefficients():
     assert cost(after).nodes == {"input": 2, "add": 1, "shl": 1}
 
 
-@pytest.mark.parametrize("method", ["wmc", "mc", "wmc-dc", "mc-pdc", "dummy"])
+@pytest.mark.parametrize("method", ["wmc", "mc", "wmc-dc", "mc-pdc", "dummy", "bits"])
 def test_every_method_is_exact(method):
     solved(layer(6, 6, 5), method=method, hard_dc=1, decompose_dc=0)
+
+
+def test_an_unknown_effort_is_refused():
+    with pytest.raises(UsageError, match=r"^solve-linear: effort is 'best', not normal or high$"):
+        solved(layer(2, 2, 4), method="bits", effort="best")
+
+
+def test_the_method_that_counts_bits_takes_the_fewest_full_adders():
+    rest = parse_pipeline("simplify,merge-sums,compressor-trees")
+    adders = {
+        method: cost(run_passes(layer(12, 12, 8), (SolveLinear(method=method), *rest))).full_adders
+        for method in ("mc", "wmc", "bits")
+    }
+    assert adders["bits"] < min(adders["mc"], adders["wmc"])
 
 
 def test_an_unknown_method_is_refused():
@@ -151,7 +166,7 @@ def test_an_unknown_method_is_refused():
         solved(layer(2, 2, 4), method="best")
     assert caught.value.show() == (
         "error: solve-linear: there is no method 'best'\n"
-        "  hint: the methods are wmc, mc, wmc-dc, mc-dc, wmc-pdc, mc-pdc, dummy"
+        "  hint: the methods are wmc, mc, wmc-dc, mc-dc, wmc-pdc, mc-pdc, dummy, bits"
     )
 
 

@@ -26,15 +26,15 @@ Term = tuple[int, int, int]
 Pair = tuple[int, int, int, int]
 """Values a and b, the shift of b against a, and 1 where their signs differ."""
 
-JOINTS: tuple[int | None, ...] = (None, 4, 8)
-"""Digits that the use of another row counts for; None for no differences of rows. All are tried."""
+JOINTS: tuple[int | None, ...] = (6, 4, 8, 2, None, 5, 7, 3)
+"""Digits that the use of another row counts for; None for no differences of rows."""
 
 HALF_ADDER = 0.45
 """Size of a half adder in full adders; what a shared sum costs above its overlap."""
 
 
-def extract(rows: Sequence[Row], ranges: Sequence[IntRange], tries: int = len(JOINTS)) -> Program:
-    """The graph of a matrix given by rows with the fewest full adders among a few attempts.
+def extract(rows: Sequence[Row], ranges: Sequence[IntRange], tries: int) -> Program:
+    """The graph of a matrix given by rows with the fewest full adders among `tries` of JOINTS.
 
     `ranges` holds the interval of each column.
     """
@@ -79,7 +79,8 @@ def _parents(matrix: NDArray[np.int64], joint: int | None) -> dict[int, tuple[in
 
 def _digit_counts(values: NDArray[np.int64]) -> NDArray[np.int64]:
     size = np.abs(values)
-    return np.bitwise_count(size ^ (3 * size)).astype(np.int64)
+    counts: NDArray[np.int64] = np.bitwise_count(size ^ (3 * size)).astype(np.int64)
+    return counts
 
 
 class _Digits:
