@@ -19,7 +19,7 @@ RATIOS = (Fraction(1), Fraction(-17, 9), Fraction(17, 9), Fraction(3, 11), Fract
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize(
-    ("lo", "hi"), [(-8, 7), (0, 15), (3, 9), (-7, 7), (1, 16), (-3, 4), (5, 5), (0, 12)]
+    ("lo", "hi"), [(-8, 7), (0, 15), (3, 9), (-7, 7), (1, 16), (-3, 4), (5, 5), (0, 0), (0, 12)]
 )
 def test_a_wrap_into_any_interval_is_exact(rounding, lo, hi):
     for ratio, offset, (low, high) in itertools.product(

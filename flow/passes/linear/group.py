@@ -20,7 +20,10 @@ REPEATED = 4
 
 @dataclass(slots=True)
 class Group:
-    """Rows over common columns; the columns stand in the order in which rows first read them."""
+    """Rows over common columns; the columns stand in the order in which rows first read them.
+
+    Both are ordered by coefficients in a large convolution.
+    """
 
     columns: dict[Node, int] = field(default_factory=dict)
     rows: list[Linear] = field(default_factory=list)
@@ -31,6 +34,15 @@ class Group:
         for row in rows:
             for term in row.terms:
                 self.columns.setdefault(term, len(self.columns))
+
+    def sort(self) -> None:
+        """Order rows and columns by their coefficients, so that equal matrices look equal."""
+        self.rows.sort(key=lambda row: sorted(row.coefficients))
+        entries: dict[Node, list[tuple[int, int]]] = {x: [] for x in self.columns}
+        for j, row in enumerate(self.rows):
+            for x, c in zip(row.terms, row.coefficients, strict=True):
+                entries[x].append((j, c))
+        self.columns = {x: i for i, x in enumerate(sorted(entries, key=entries.__getitem__))}
 
 
 def group_rows(rows: Sequence[Linear]) -> list[Group]:
@@ -55,14 +67,20 @@ def group_rows(rows: Sequence[Linear]) -> list[Group]:
         group.take(same)
         for term in list(group.columns)[known:]:
             readers.setdefault(term, []).append(index)
+    if apart:
+        for group in groups:
+            group.sort()
     return groups
 
 
 def _repeats(rows: Sequence[Linear]) -> bool:
-    """Whether the rows are many, and the same few matrices over and over."""
+    """Whether the rows are many, and the same few matrices over and over.
+
+    The terms of a row may be in any order.
+    """
     if sum(len(row.terms) for row in rows) <= MANY:
         return False
-    return len(rows) >= REPEATED * len({row.coefficients for row in rows})
+    return len(rows) >= REPEATED * len({tuple(sorted(row.coefficients)) for row in rows})
 
 
 def _best_group(
