@@ -24,8 +24,8 @@ from networks import WIDTHS, alkaid_trace, write_qkeras
 
 from flow.backends.aiger import write_aiger
 from flow.backends.verilog import emit_verilog
-from flow.frontend.options import QuantiseOptions
-from flow.frontend.quantise import to_network
+from flow.frontend.quantisation.options import QuantiseOptions
+from flow.frontend.quantisation.quantise import to_network
 from flow.frontend.read import read_model
 from flow.ir.circuit import Circuit
 from flow.ir.evaluate import evaluate

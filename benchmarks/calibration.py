@@ -26,9 +26,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import MinMaxScaler
 
-from flow.frontend.options import QuantiseOptions
-from flow.frontend.quantise import to_network
-from flow.frontend.sklearn import from_estimator
+from flow.frontend.quantisation.options import QuantiseOptions
+from flow.frontend.quantisation.quantise import to_network
+from flow.frontend.sklearn.reader import from_estimator
 from flow.ir.layers import Dense
 from flow.ir.network import Network, evaluate_network
 from flow.passes.base import run_passes

@@ -18,8 +18,8 @@ from mapped import CACHE, Design, cached, key_of
 
 from flow.backends.verilog import emit_verilog
 from flow.errors import FlowError
-from flow.frontend.options import QuantiseOptions
-from flow.frontend.quantise import to_network
+from flow.frontend.quantisation.options import QuantiseOptions
+from flow.frontend.quantisation.quantise import to_network
 from flow.frontend.read import read_model
 from flow.ir.circuit import Circuit
 from flow.ir.layers import Dense, Input

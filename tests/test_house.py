@@ -58,7 +58,11 @@ def test_imports_go_one_way(copy):
     [
         ("ir/interval.py", "import flow.pipeline.build", "flow.ir.interval -> flow.pipeline.build"),
         ("tech/registry.py", "from flow.ir import nodes", "flow.tech.registry -> flow.ir.nodes"),
-        ("frontend/npy.py", "import flow.backends.c", "flow.frontend.npy -> flow.backends.c"),
+        (
+            "frontend/files/npy.py",
+            "import flow.backends.c",
+            "flow.frontend.files.npy -> flow.backends.c",
+        ),
         ("report/html.py", "import flow.verify.prove", "flow.report.html -> flow.verify.prove"),
         ("passes/share.py", "import onnx", "flow.passes.share -> onnx"),
     ],

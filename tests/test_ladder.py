@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from ladder import Broken, Case, Ladder
 from networks import array, networks
 
-from flow.frontend.coding import encode
+from flow.frontend.files.coding import encode
 from flow.frontend.float_model import evaluate_source
-from flow.frontend.options import QuantiseOptions
-from flow.frontend.quantise import to_network
+from flow.frontend.quantisation.options import QuantiseOptions
+from flow.frontend.quantisation.quantise import to_network
 from flow.ir import layers as ly
 from flow.ir.builder import rebuild
 from flow.ir.circuit import Circuit

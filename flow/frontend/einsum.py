@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flow.frontend.keras_steps import Obstacle, Step, affine, lay
+from flow.frontend.keras.steps import Obstacle, Step, affine, lay
 from flow.frontend.source import (
     SourceConv,
     SourceDense,

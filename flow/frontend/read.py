@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from flow.errors import UsageError
-from flow.frontend import guards
+from flow.frontend.files import guards
 from flow.frontend.source import SourceModel
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -32,11 +32,11 @@ def read_model(path: Path, weights: Path | None = None) -> SourceModel:
             hint="leave it out: this file holds its own weights",
         )
     if head.startswith(HDF5):
-        from flow.frontend.keras import read_keras_h5
+        from flow.frontend.keras.reader import read_keras_h5
 
         return read_keras_h5(path)
     if _JSON.match(head):
-        from flow.frontend.keras import read_keras_json
+        from flow.frontend.keras.reader import read_keras_json
 
         return read_keras_json(path, weights)
     if head.startswith(ZIP):
@@ -48,7 +48,7 @@ def read_model(path: Path, weights: Path | None = None) -> SourceModel:
             hint="save a scikit-learn model by skops, any other as ONNX",
         )
     if head.startswith(ONNX):
-        from flow.frontend.onnx import read_onnx
+        from flow.frontend.onnx.reader import read_onnx
 
         return read_onnx(path)
     raise UsageError(
@@ -61,11 +61,11 @@ def read_model(path: Path, weights: Path | None = None) -> SourceModel:
 def _read_zip(path: Path) -> SourceModel:
     members = guards.open_zip(guards.read_bytes(path), path.name)
     if "config.json" in members:
-        from flow.frontend.keras import read_keras_zip
+        from flow.frontend.keras.reader import read_keras_zip
 
         return read_keras_zip(path)
     if "schema.json" in members:
-        from flow.frontend.sklearn import read_skops
+        from flow.frontend.sklearn.reader import read_skops
 
         return read_skops(path)
     raise UsageError(

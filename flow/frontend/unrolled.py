@@ -8,9 +8,9 @@ from math import prod
 import numpy as np
 
 from flow.errors import UnsupportedModel
+from flow.frontend.exact.workbench import alive
 from flow.frontend.shapes import source_shapes
 from flow.frontend.source import SourceConv, SourceDense, SourceLayer, SourceModel, SourceTableSum
-from flow.frontend.workbench import alive
 
 LIMIT = 3_000_000
 """Multiplications by constants that one fully parallel circuit may have."""

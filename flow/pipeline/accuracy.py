@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from flow.frontend.data import Samples, decode
+from flow.frontend.files.data import Samples, decode
 from flow.frontend.float_model import evaluate_source
 from flow.frontend.source import SourceModel
 from flow.ir.network import Network

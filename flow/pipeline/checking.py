@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flow.frontend.quantise import to_network
+from flow.frontend.quantisation.quantise import to_network
 from flow.frontend.unrolled import refuse_too_large
 from flow.ir.layers import Conv, Dense
 from flow.passes.fold_layers import FoldLayers

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from flow.errors import UsageError
-from flow.frontend.data import decode, encode, read_data
+from flow.frontend.files.data import decode, encode, read_data
 from flow.ir.network import Network, evaluate_network
 from flow.ir.network_text import parse_network
 from flow.pipeline.config import BuildConfig

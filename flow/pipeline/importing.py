@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from flow.errors import UsageError
-from flow.frontend.data import Samples, encode, read_data
-from flow.frontend.options import QuantiseOptions, parse_layer_bits
-from flow.frontend.quantise import Quantised, to_network
+from flow.frontend.files.data import Samples, encode, read_data
+from flow.frontend.quantisation.options import QuantiseOptions, parse_layer_bits
+from flow.frontend.quantisation.quantise import Quantised, to_network
+from flow.frontend.quantisation.search_widths import search_widths
 from flow.frontend.read import read_model
-from flow.frontend.search_widths import search_widths
 from flow.frontend.shapes import source_shapes
 from flow.frontend.source import SourceActivation, SourceInput, SourceModel
 from flow.frontend.unrolled import refuse_too_large

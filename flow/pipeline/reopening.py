@@ -17,8 +17,8 @@ from flow.backends.emission import Emission, VerilogPort
 from flow.backends.vectors import LAYOUT, layout
 from flow.backends.verilog import emit_verilog
 from flow.errors import UsageError
-from flow.frontend.guards import parse_json, read_bytes
-from flow.frontend.npy import parse_npy
+from flow.frontend.files.guards import parse_json, read_bytes
+from flow.frontend.files.npy import parse_npy
 from flow.ir.aig import without_unread_state
 from flow.ir.circuit import Circuit
 from flow.ir.network import Network

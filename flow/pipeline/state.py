@@ -12,7 +12,7 @@ from flow.progress import Progress, silent
 
 if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that need them.
     from flow.backends.emission import Emission
-    from flow.frontend.data import Samples
+    from flow.frontend.files.data import Samples
     from flow.frontend.source import SourceModel
     from flow.ir.circuit import Circuit
     from flow.ir.network import Network

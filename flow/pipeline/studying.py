@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from flow.frontend.layer_study import study
+from flow.frontend.quantisation.layer_study import study
 from flow.pipeline.importing import Imported
 from flow.report.quantisation import QuantisedLayer
 

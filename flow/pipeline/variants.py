@@ -35,7 +35,7 @@ PLAIN = _variant("plain", _MAP)
 CHOICES = _variant("choices", _CHOICES, largest=60_000)
 REWRITE = _variant("rewrite", "dc2: dc2; dc2; strash", _CHOICES, largest=10_000)
 TWICE = _variant("twice", _CHOICES, "remap: strash; dch -f; amap -m", largest=4_000)
-RESUB = _variant("resub", _RESUB, _RESUB, _CHOICES, largest=60_000)
+RESUB = _variant("resub", _RESUB, _RESUB, _CHOICES, largest=4_000)
 CARES = _variant(
     "cares", _RESUB, _CHOICES, "dontcare: mfs3 -a -e -M 300 -C 100", largest=600
 )  # fmt: skip
@@ -67,7 +67,7 @@ EFFORTS: Mapping[str, Effort] = {
     "high": Effort(
         (
             PLAIN, replace(CHOICES, largest=200_000), replace(REWRITE, largest=200_000),
-            replace(TWICE, largest=20_000), replace(RESUB, largest=200_000),
+            replace(TWICE, largest=20_000), replace(RESUB, largest=60_000),
             replace(CARES, largest=2_000), replace(SWEEPER, largest=1_000),
             replace(DEEP, largest=2_000),
         ),

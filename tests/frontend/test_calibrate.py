@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from frontend.source_models import model, perceptron
 
-from flow.frontend.calibrate import calibrate
+from flow.frontend.exact.grids import activation_quantiser, input_quantiser, weight_step
 from flow.frontend.float_model import apply_quantiser, evaluate_source
-from flow.frontend.grids import activation_quantiser, input_quantiser, weight_step
-from flow.frontend.options import QuantiseOptions
+from flow.frontend.quantisation.calibrate import calibrate
+from flow.frontend.quantisation.options import QuantiseOptions
 from flow.frontend.source import (
     SourceActivation,
     SourceAdd,

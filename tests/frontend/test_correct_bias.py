@@ -5,10 +5,10 @@ import pytest
 from frontend.source_models import perceptron
 from frontend.test_quantise import residual_network
 
-from flow.frontend.calibrate import calibrate, with_coded_inputs
-from flow.frontend.correct_bias import FEWEST
 from flow.frontend.float_model import evaluate_source
-from flow.frontend.options import QuantiseOptions
+from flow.frontend.quantisation.calibrate import calibrate, with_coded_inputs
+from flow.frontend.quantisation.correct_bias import FEWEST
+from flow.frontend.quantisation.options import QuantiseOptions
 from flow.frontend.source import SourceConv, SourceDense
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flow.errors import UsageError
-from flow.frontend.data import decode, encode, read_data, split
+from flow.frontend.files.data import decode, encode, read_data, split
 from flow.ir.layers import Input
 from flow.ir.rounding import ROUNDINGS, round_fraction
 from flow.ir.tensor import fractions, tensor_type

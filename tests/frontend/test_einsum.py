@@ -7,7 +7,7 @@ import pytest
 
 from flow.frontend.einsum import lay_einsum, read_equation
 from flow.frontend.float_model import evaluate_layer
-from flow.frontend.keras_steps import Obstacle
+from flow.frontend.keras.steps import Obstacle
 from flow.frontend.source import SourceConv, SourceDense, Weights
 
 CASES = (

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flow.errors import UnsupportedModel
-from flow.frontend.data import encode
+from flow.frontend.files.data import encode
 from flow.frontend.float_model import evaluate_source
-from flow.frontend.options import QuantiseOptions
-from flow.frontend.quantise import to_network
+from flow.frontend.quantisation.options import QuantiseOptions
+from flow.frontend.quantisation.quantise import to_network
 from flow.frontend.source import (
     Quantiser,
     SourceActivation,

@@ -5,7 +5,7 @@ import pytest
 from frontend.source_models import exact_dense, model, perceptron
 
 from flow.frontend.float_model import evaluate_source
-from flow.frontend.fold import fold, leading_affines
+from flow.frontend.quantisation.fold import fold, leading_affines
 from flow.frontend.source import (
     SourceActivation,
     SourceAdd,

@@ -10,9 +10,9 @@ import pytest
 from frontend import keras_files as k
 
 from flow.errors import UsageError
-from flow.frontend import guards
-from flow.frontend.hdf5 import WeightFile
-from flow.frontend.hdf5_strings import declared_lengths
+from flow.frontend.files import guards
+from flow.frontend.files.hdf5 import WeightFile
+from flow.frontend.files.hdf5_strings import declared_lengths
 
 UNTRUSTED = "no framework writes this; do not trust the file"
 

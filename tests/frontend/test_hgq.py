@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from flow.errors import UnsupportedModel, UsageError
-from flow.frontend.coding import decode, encode
+from flow.frontend.files.coding import decode, encode
 from flow.frontend.float_model import evaluate_source
-from flow.frontend.hgq import PLANS
-from flow.frontend.hgq_classes import HGQ_MERGES, is_hgq, plain_kind
-from flow.frontend.options import QuantiseOptions
-from flow.frontend.quantise import to_network
+from flow.frontend.hgq.classes import HGQ_MERGES, is_hgq, plain_kind
+from flow.frontend.hgq.reader import PLANS
+from flow.frontend.quantisation.options import QuantiseOptions
+from flow.frontend.quantisation.quantise import to_network
 from flow.frontend.read import read_model
 from flow.frontend.source import SourceInput
 from flow.ir.network import evaluate_network

@@ -7,7 +7,7 @@ import pytest
 from frontend.source_models import exact_dense, model, quantiser
 
 from flow.frontend.float_model import evaluate_source
-from flow.frontend.hoist import hoist
+from flow.frontend.quantisation.hoist import hoist
 from flow.frontend.source import (
     Quantiser,
     SourceAffine,

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flow.frontend.coding import decode, encode
+from flow.frontend.exact.input_grids import shared_grid
+from flow.frontend.exact.ports import plan_ports
+from flow.frontend.files.coding import decode, encode
 from flow.frontend.float_model import apply_quantiser
-from flow.frontend.input_grids import shared_grid
-from flow.frontend.ports import plan_ports
 from flow.frontend.source import (
     Quantiser,
     SourceConcat,

@@ -9,7 +9,7 @@ from frontend import keras_files as k
 
 from flow.errors import UnsupportedModel, UsageError
 from flow.frontend.float_model import evaluate_source
-from flow.frontend.keras_weights import snake_case
+from flow.frontend.keras.weights import snake_case
 from flow.frontend.read import read_model
 from flow.frontend.source import (
     SourceAdd,

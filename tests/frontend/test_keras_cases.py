@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from flow.errors import UnsupportedModel
-from flow.frontend.coding import encode
+from flow.frontend.files.coding import encode
 from flow.frontend.float_model import apply_function, evaluate_source
-from flow.frontend.options import QuantiseOptions
-from flow.frontend.quantise import to_network
+from flow.frontend.quantisation.options import QuantiseOptions
+from flow.frontend.quantisation.quantise import to_network
 from flow.frontend.read import read_model
 from flow.frontend.source import SourceInput
 from flow.ir.network import evaluate_network

@@ -5,10 +5,10 @@ import pytest
 from frontend.source_models import exact_dense, model, perceptron, quantiser
 from frontend.test_quantise import residual_network
 
-from flow.frontend.decisions import decided
+from flow.frontend.exact.decisions import decided
 from flow.frontend.float_model import evaluate_source
-from flow.frontend.layer_study import LayerStudy, study
-from flow.frontend.options import LayerBits, QuantiseOptions
+from flow.frontend.quantisation.layer_study import LayerStudy, study
+from flow.frontend.quantisation.options import LayerBits, QuantiseOptions
 from flow.frontend.source import SourceActivation, SourceDense, SourceInput, SourceQuantise, Weights
 
 RNG = np.random.default_rng(0)

@@ -8,9 +8,9 @@ from onnx.reference import ReferenceEvaluator
 
 from flow.errors import FlowError, UnsupportedModel, UsageError
 from flow.frontend.float_model import evaluate_source
-from flow.frontend.onnx import read_onnx
-from flow.frontend.options import QuantiseOptions
-from flow.frontend.quantise import to_network
+from flow.frontend.onnx.reader import read_onnx
+from flow.frontend.quantisation.options import QuantiseOptions
+from flow.frontend.quantisation.quantise import to_network
 from flow.frontend.source import (
     SourceActivation,
     SourceAffine,
@@ -493,7 +493,7 @@ def test_doubling_concats_do_not_take_the_memory(tmp_path):
 
 
 def test_a_file_that_moves_too_much_is_given_up_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("flow.frontend.onnx_builder.MAX_MOVED", 1000)
+    monkeypatch.setattr("flow.frontend.onnx.builder.MAX_MOVED", 1000)
     nodes = [node("Transpose", f"t{i}", f"t{i + 1}", perm=[0, 2, 1]) for i in range(100)]
     nodes.append(node("Relu", "t100", "y"))
     proto = model(nodes, {}, (("t0", [None, 10, 10]),))

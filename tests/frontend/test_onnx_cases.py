@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flow.frontend.data import encode
+from flow.frontend.files.data import encode
 from flow.frontend.float_model import apply_function, evaluate_source
-from flow.frontend.onnx import read_onnx
-from flow.frontend.options import QuantiseOptions
-from flow.frontend.quantise import to_network
+from flow.frontend.onnx.reader import read_onnx
+from flow.frontend.quantisation.options import QuantiseOptions
+from flow.frontend.quantisation.quantise import to_network
 from flow.frontend.source import SourceInput
 from flow.ir.network import evaluate_network
 

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from flow.frontend.float_model import evaluate_source
-from flow.frontend.onnx import read_onnx
+from flow.frontend.onnx.reader import read_onnx
 
 RNG = np.random.default_rng(5)
 F = np.float32

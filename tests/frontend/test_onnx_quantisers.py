@@ -6,7 +6,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from flow.errors import UnsupportedModel
 from flow.frontend.float_model import evaluate_source
-from flow.frontend.onnx import read_onnx
+from flow.frontend.onnx.reader import read_onnx
 from flow.frontend.source import SourceDense, SourceQuantise
 
 RNG = np.random.default_rng(8)

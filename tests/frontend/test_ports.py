@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from frontend.source_models import exact_dense, model, quantiser
 
-from flow.frontend.ports import fixed_point, grid, plan_ports
+from flow.frontend.exact.ports import fixed_point, grid, plan_ports
 from flow.frontend.source import SourceAffine, SourceInput, SourceQuantise
 
 X = SourceInput("x", (), "file: x", (2,))

@@ -11,10 +11,10 @@ from frontend import keras_files as k
 
 from flow.errors import UnsupportedModel
 from flow.frontend.float_model import evaluate_layer, evaluate_source
-from flow.frontend.keras_steps import Obstacle, lay
-from flow.frontend.qkeras import weight_shaper
-from flow.frontend.qkeras_activations import activation_steps
-from flow.frontend.qkeras_spec import read_quantiser
+from flow.frontend.keras.steps import Obstacle, lay
+from flow.frontend.qkeras.activations import activation_steps
+from flow.frontend.qkeras.quantisers import weight_shaper
+from flow.frontend.qkeras.spec import read_quantiser
 from flow.frontend.read import read_model
 from flow.frontend.source import SourceAffine, SourceDense, SourceQuantise
 

@@ -14,11 +14,11 @@ from frontend.source_models import (
 )
 
 from flow.errors import UnsupportedModel, UsageError
-from flow.frontend.data import encode
+from flow.frontend.files.data import encode
 from flow.frontend.float_model import evaluate_source
 from flow.frontend.functions import apply_function
-from flow.frontend.options import QuantiseOptions
-from flow.frontend.quantise import to_network
+from flow.frontend.quantisation.options import QuantiseOptions
+from flow.frontend.quantisation.quantise import to_network
 from flow.frontend.source import (
     Quantiser,
     SourceActivation,

@@ -5,13 +5,18 @@ import pytest
 from frontend.source_models import exact_dense, model, perceptron
 
 from flow.errors import UsageError
-from flow.frontend.data import encode
-from flow.frontend.decisions import decided, share
+from flow.frontend.exact.decisions import decided, share
+from flow.frontend.files.data import encode
 from flow.frontend.float_model import evaluate_source
 from flow.frontend.network_cost import cost
-from flow.frontend.options import LayerBits, QuantiseOptions, parse_layer_bits, print_layer_bits
-from flow.frontend.quantise import to_network
-from flow.frontend.search_widths import search_widths
+from flow.frontend.quantisation.options import (
+    LayerBits,
+    QuantiseOptions,
+    parse_layer_bits,
+    print_layer_bits,
+)
+from flow.frontend.quantisation.quantise import to_network
+from flow.frontend.quantisation.search_widths import search_widths
 from flow.frontend.source import (
     SourceActivation,
     SourceConv,

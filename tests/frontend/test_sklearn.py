@@ -46,7 +46,7 @@ from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
 
 from flow.errors import FlowError, UnsupportedModel, UsageError
 from flow.frontend.float_model import evaluate_source
-from flow.frontend.sklearn import from_estimator, read_skops
+from flow.frontend.sklearn.reader import from_estimator, read_skops
 from flow.frontend.source import SourceActivation, SourceAffine, SourceDense
 
 RNG = np.random.default_rng(7)

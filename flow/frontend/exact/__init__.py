@@ -1,0 +1,1 @@
+"""From exact numbers to a Network, with nothing rounded on the way."""

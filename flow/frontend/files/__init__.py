@@ -1,0 +1,1 @@
+"""Data files, and guards against hostile ones."""

@@ -1,0 +1,1 @@
+"""Readers of Keras files, and what each layer class of Keras means."""

@@ -1,0 +1,1 @@
+"""What the quantisers of QKeras mean."""
