@@ -206,9 +206,10 @@ def rename(netlist: Netlist, technology: Technology) -> Netlist:
     taken = {bus.name for bus in (*netlist.inputs, *netlist.outputs)}
     wire, unit = _prefix("n", taken), _prefix("u", taken)
     new = {bit: bit for bit in (*netlist.input_bits, ZERO, ONE)}
+    given = len(new) - 1
     for instance in ordered:
         for net in instance.nets(technology.cell(instance.cell).outputs):
-            new[net] = f"{wire}{len(new) - len(netlist.input_bits) - 1}"
+            new[net] = f"{wire}{len(new) - given}"
     return replace(
         netlist,
         instances=tuple(
