@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flow.ir.interval import IntRange
-from flow.ir.nodes import Bits, Lookup, Node, Signed
+from flow.ir.interval import IntRange, unsigned
+from flow.ir.nodes import Bits, Concat, Const, Lookup, Node, Signed
 
 
 def on_wider(node: Node, operands: Iterable[Node]) -> Node:
-    """The operation on new operands; a table is padded where only its interval grew.
+    """The operation on new operands; a table or a field is widened where only the interval grew.
 
-    The entries added are never reached, since the operand has the values that it had.
+    The entries added are never reached, and bits beyond a field are never set, since the operand
+    has the values that it had.
     """
     moved = tuple(operands)
+    if isinstance(node, Concat):
+        moved = tuple(_field(x, width) for x, width in zip(moved, node.widths, strict=True))
     if isinstance(node, Lookup):
         x = moved[0]
         before = max(0, node.base - x.range.lo)
@@ -27,6 +30,12 @@ def on_wider(node: Node, operands: Iterable[Node]) -> Node:
             table += (last,) * (after + len(node.table) - 1 - hi)
             return Lookup(x, node.base - before, table)
     return node.with_operands(*moved)
+
+
+def _field(x: Node, width: int) -> Node:
+    if unsigned(width).covers(x.range):
+        return x
+    return Bits(x, 0, width) if width else Const(0)
 
 
 def fitted(x: Node, interval: IntRange) -> Node:

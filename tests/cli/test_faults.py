@@ -129,13 +129,13 @@ def test_a_backend_that_swaps_an_operator_is_caught_by_proof(caught, swapped):
 @pytest.fixture
 def synthesised(monkeypatch):
     """Plants a change of the result of the synthesis."""
-    from flow.pipeline.stages import synthesise_stage
+    from flow.pipeline import cells
 
-    right = synthesise_stage.synthesise
+    right = cells.synthesise
 
     def plant(change):
         monkeypatch.setattr(
-            synthesise_stage, "synthesise", lambda *args, **kwargs: change(right(*args, **kwargs))
+            cells, "synthesise", lambda *args, **kwargs: change(right(*args, **kwargs))
         )
 
     return plant
@@ -177,11 +177,11 @@ def test_a_wrong_step_of_the_synthesis_is_caught_by_proof(caught, synthesised, p
 
 @pytest.mark.tool("yosys")
 def test_a_netlist_that_is_written_wrongly_is_caught_by_proof(caught, monkeypatch):
-    from flow.pipeline.stages import synthesise_stage
+    from flow.pipeline import cells
 
-    right = synthesise_stage.netlist_verilog
+    right = cells.netlist_verilog
     monkeypatch.setattr(
-        synthesise_stage,
+        cells,
         "netlist_verilog",
         lambda netlist, technology: right(other_cell(netlist), technology),
     )
@@ -190,11 +190,11 @@ def test_a_netlist_that_is_written_wrongly_is_caught_by_proof(caught, monkeypatc
 
 @pytest.mark.tool("icarus")
 def test_cells_that_are_written_wrongly_are_caught_by_simulation(caught, monkeypatch):
-    from flow.pipeline.stages import synthesise_stage
+    from flow.pipeline import cells
 
-    right = synthesise_stage.cell_models
+    right = cells.cell_models
     monkeypatch.setattr(
-        synthesise_stage,
+        cells,
         "cell_models",
         lambda netlist, technology: right(netlist, technology).replace("~(A1&A2)", "(A1&A2)"),
     )

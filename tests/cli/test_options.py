@@ -46,7 +46,7 @@ WRONG = {
     ),
     "--passes solve-linear{x=3}": (
         "error: solve-linear has no option 'x'\n"
-        "  hint: the options are method, hard-dc, decompose-dc\n"
+        "  hint: the options are method, hard-dc, decompose-dc, effort\n"
     ),
     "--from optimize": (
         "error: --from: there is no stage 'optimize'\n"

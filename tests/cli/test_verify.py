@@ -117,7 +117,7 @@ def test_the_table_names_every_check(flow, out):
 
 @pytest.mark.tool("yosys")
 def test_a_changed_operator_in_the_verilog_is_named_and_disproved(out, verdicts):
-    replace_in(out / "rtl/net.v", " + ", " - ")
+    replace_in(out / "rtl/net.v", " & ", " | ")
     code, found = verdicts(tools=True)
     assert code == 5
     assert files(found) == {"rtl/net.v": CHANGED}
