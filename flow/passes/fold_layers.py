@@ -38,7 +38,7 @@ def _fold_one(network: Network) -> Network | None:
         if name in network.outputs or len(network.readers(name)) != 1:
             continue
         source = network.layer(name)
-        for fold in (dense_affine, conv_affine, affine_affine, affine_requantize, relu_requantize):
+        for fold in (weights_affine, affine_affine, affine_requantize, relu_requantize):
             merged = fold(network, source, reader)
             if merged is not None:
                 kept = [layer for layer in network.layers if layer is not source]
@@ -47,38 +47,19 @@ def _fold_one(network: Network) -> Network | None:
     return None
 
 
-def dense_affine(network: Network, source: Layer, reader: Layer) -> Layer | None:
-    """m * (W x + b) + c = (m W) x + (m b + c)"""
-    if not isinstance(source, Dense) or not isinstance(reader, Affine):
+def weights_affine(network: Network, source: Layer, reader: Layer) -> Layer | None:
+    """m * (W x + b) + c = (m W) x + (m b + c), with one m and c for each neuron or filter"""
+    if not isinstance(source, (Conv, Dense)) or not isinstance(reader, Affine):
         return None
     outputs = source.bias.shape
     if reader.multiplier.ndim > 1 or reader.offset.ndim > 1:
         return None
     m, c = exact(reader.multiplier, outputs), exact(reader.offset, outputs)
-    return Dense(
-        reader.name,
-        source.sources,
-        source.place,
-        exact(source.weights, source.weights.shape) * m,
-        exact(source.bias, outputs) * m + c,
-        reader.scale,
-    )
-
-
-def conv_affine(network: Network, source: Layer, reader: Layer) -> Layer | None:
-    """m * (W * x + b) + c = (m W) * x + (m b + c), with one m and c for each filter"""
-    if not isinstance(source, Conv) or not isinstance(reader, Affine):
-        return None
-    filters = source.bias.shape
-    if reader.multiplier.ndim > 1 or reader.offset.ndim > 1:
-        return None
-    m, c = exact(reader.multiplier, filters), exact(reader.offset, filters)
     return replace(
         source,
         name=reader.name,
-        place=source.place,
         weights=narrow(exact(source.weights, source.weights.shape) * m),
-        bias=narrow(exact(source.bias, filters) * m + c),
+        bias=narrow(exact(source.bias, outputs) * m + c),
         scale=reader.scale,
     )
 
