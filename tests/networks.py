@@ -19,12 +19,14 @@ from flow.ir.layers import (
     Input,
     Layer,
     Lookup,
+    MaskedDense,
     Multiply,
     Pool,
     Relu,
     Requantize,
     Reshape,
     TableSum,
+    Tournament,
 )
 from flow.ir.network import Network
 from flow.ir.rounding import ROUNDINGS
@@ -76,8 +78,10 @@ def layers(draw: st.DrawFn, name: str, tensors: dict[str, TensorType]) -> Layer:
         kinds.append(Multiply)
     if len(x.shape) in (2, 3):
         kinds.append(Conv)
+    if (x.lo >= 0).all():
+        kinds += [MaskedDense]
     if (x.scale == x.scale.ravel()[0]).all():
-        kinds += [ArgMax, *([Pool] if len(x.shape) in (2, 3) else [])]
+        kinds += [ArgMax, Tournament, *([Pool] if len(x.shape) in (2, 3) else [])]
     match draw(st.sampled_from(kinds)).kind:
         case "dense":
             outputs = draw(st.integers(1, 3))
@@ -131,8 +135,37 @@ def layers(draw: st.DrawFn, name: str, tensors: dict[str, TensorType]) -> Layer:
             return Concat(name, (source, source), f"file: {name}", draw(st.sampled_from([0, -1])))
         case "argmax":
             return ArgMax(*head)
+        case "masked_dense":
+            return draw(masked_sums(head, x))
+        case "tournament":
+            return Tournament(*head, draw(rounds(x.shape[-1])))
         case _:
             return Relu(*head)
+
+
+@st.composite
+def masked_sums(draw: st.DrawFn, head, x: TensorType) -> MaskedDense:
+    """Weights of either sign, many of them powers of two, with masks and truncated products."""
+    shape = (x.shape[-1], draw(st.integers(1, 3)))
+    powers = st.sampled_from([1, 2, 4, 16, -1, -2, -8])
+    parts = []
+    for elements in (SMALL | powers, st.integers(0, 63), st.just(-1) | st.integers(0, 255)):
+        size = shape[0] * shape[1]
+        drawn = draw(st.lists(elements, min_size=size, max_size=size))
+        parts.append(array(drawn, shape).astype(np.int64))
+    bias = array(draw(st.lists(SMALL, min_size=shape[1], max_size=shape[1])), shape[1:])
+    return MaskedDense(*head, *parts, bias.astype(np.int64), fractions(Fraction(1, 4), ()))
+
+
+@st.composite
+def rounds(draw: st.DrawFn, count: int) -> tuple[tuple[int, int, int], ...]:
+    """Comparators between any places so far; none where there is one element."""
+    masks = st.sampled_from([-1, -2, -4, 0]) | st.integers(-63, 63)
+    made = []
+    for c in range(draw(st.integers(1, 5)) if count > 1 else 0):
+        place = st.integers(0, count + c - 1)
+        made.append((draw(place), draw(place), draw(masks)))
+    return tuple(made)
 
 
 @st.composite

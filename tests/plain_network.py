@@ -73,6 +73,11 @@ def _layer(layer, *sources):
         case ly.ArgMax():
             best = _last_axis(x, lambda row: row.index(max(row)))
             return best if isinstance(best, list) else [best]
+        case ly.MaskedDense():
+            return _last_axis(x, lambda row: _masked_dense(layer, row))
+        case ly.Tournament():
+            best = _last_axis(x, lambda row: _tournament(layer, row))
+            return best if isinstance(best, list) else [best]
         case ly.AtLeast():
             return _each(lambda v, b: int(v >= b), x, _spread(layer.bound, x))
     raise AssertionError(f"no meaning is written down for {layer.kind}")
@@ -83,6 +88,23 @@ def _dense(layer, row):
         int(bias) + sum(v * int(w) for v, w in zip(row, column, strict=True))
         for bias, column in zip(layer.bias, layer.weights.T, strict=True)
     ]
+
+
+def _masked_dense(layer, row):
+    sums = [int(b) for b in layer.bias]
+    for j, i in itertools.product(range(len(sums)), range(len(row))):
+        w, mask, keep = (int(part[i, j]) for part in (layer.weights, layer.masks, layer.keep))
+        product = (abs(w) * (row[i] & mask)) & keep
+        sums[j] += product if w > 0 else -product
+    return sums
+
+
+def _tournament(layer, row):
+    places = [*enumerate(row)]
+    for left, right, mask in layer.rounds:
+        a, b = places[left], places[right]
+        places.append(b if (a[1] & mask) < (b[1] & mask) else a)
+    return places[-1][0]
 
 
 def _table_sum(layer, row):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flow.ir.layers import ArgMax, AtLeast, Relu, Requantize
+from flow.ir.layers import ArgMax, AtLeast, Relu, Requantize, Tournament
 from flow.ir.network import Network, evaluate_network
 
 TRIED = 2000
@@ -55,12 +55,10 @@ def interesting(network: Network, inputs):
             shape = network.types[layer.sources[0]].shape
             bound = np.broadcast_to(bound, shape).ravel()
             found += [(x == bound + d)[:, i] for d in (-1, 0, 1) for i in range(x.shape[1])]
-        if isinstance(layer, ArgMax) and x.shape[1] > 1:
+        if isinstance(layer, ArgMax | Tournament) and network_last(network, layer) > 1:
             row = values[layer.sources[0]].reshape(len(x), -1, network_last(network, layer))
             top = np.sort(row, axis=2)
-            found += [(top[:, j, -1] == top[:, j, -2]) for j in range(row.shape[1])] * (
-                row.shape[2] > 1
-            )
+            found += [(top[:, j, -1] == top[:, j, -2]) for j in range(row.shape[1])]
         if isinstance(layer, Requantize):
             y = values[layer.name].reshape(len(x), -1)
             ends = (network.types[layer.name].lo.ravel(), network.types[layer.name].hi.ravel())

@@ -119,6 +119,28 @@ def windowed():
     return Network("windows", layers, ("deep", "top", "total", "square", "tables"))
 
 
+def printed():
+    """Masks, truncated products, activations of one bit and more, and comparators on some bits."""
+    rng = np.random.default_rng(11)
+    shape = (5, 4)
+    weights = np.where(rng.random(shape) < 0.7, 1, -1) << rng.integers(0, 5, shape)
+    masks, keep = rng.integers(0, 16, shape), np.full(shape, -1)
+    weights[0], keep[0] = [5, -11, 13, -3], [0b111000, -1, 0b10110, 0]
+    shift = np.array([Fraction(1, 8), Fraction(1, 2), Fraction(1, 16), Fraction(1, 64)])
+    head = rng.integers(-9, 10, (4, 4))
+    layers = (
+        source("x", (5,), 0, 15),
+        ly.MaskedDense("sums", ("x",), "", weights, masks, keep, np.array([-9, 3, 0, 64]), ONE),
+        ly.Requantize("act", ("sums",), "", shift, fractions(0, ()), "floor", "saturate",
+                      np.array(0), np.array([15, 7, 1, 1]), ONE),
+        ly.MaskedDense("scores", ("act",), "", head, np.full((4, 4), 13), np.full((4, 4), -1),
+                       np.array([0, -5, 7, 1]), ONE),
+        ly.Tournament("y", ("scores",), "", ((3, 0, -4), (1, 2, 0b1010), (4, 5, -23))),
+        ly.Tournament("exact", ("scores",), "", ((0, 1, -1), (2, 3, -1), (4, 5, -1))),
+    )  # fmt: skip
+    return Network("printed", layers, ("sums", "y", "exact"))
+
+
 SPECIAL: Mapping[str, Network] = {
     "one": one_neuron(),
     "degenerate": degenerate(),
@@ -126,6 +148,7 @@ SPECIAL: Mapping[str, Network] = {
     "wrap": roundings("wrap"),
     "ports": several_ports(),
     "windows": windowed(),
+    "printed": printed(),
 }
 
 

@@ -58,6 +58,53 @@ def add(g: AigBuilder, a: Word, b: Word, width: int) -> Vector:
     return tuple(total)
 
 
+def quick_add(g: AigBuilder, a: Word, b: Word, width: int, carry: int = FALSE) -> Vector:
+    """a + b + carry, modulo 2**width, with all carries after log2(width) steps.
+
+    The conditional sums of J. Sklansky, IRE Trans. Electronic Computers EC-9 (1960), as a tree of
+    spans that end at each bit: whether one makes a carry, and whether it hands one on.
+    """
+    x, y = a.extended(width), b.extended(width)
+    half = [g.xor(p, q) for p, q in zip(x, y, strict=True)]
+    makes = [g.conj(p, q) for p, q in zip(x, y, strict=True)]
+    hands = [g.disj(p, q) for p, q in zip(x, y, strict=True)]
+    if width:
+        makes[0] = g.cheap_majority(x[0], y[0], carry)
+    step = 1
+    while step < width - 1:
+        for i in range(width - 1):
+            if i & step:
+                below = (i & -step) - 1
+                makes[i] = g.disj(makes[i], g.conj(hands[i], makes[below]))
+                hands[i] = g.conj(hands[i], hands[below])
+        step *= 2
+    return tuple(g.xor(h, c) for h, c in zip(half, [carry, *makes], strict=False))
+
+
+def quick_subtract(g: AigBuilder, a: Word, b: Word, width: int) -> Vector:
+    """a - b, modulo 2**width, by `quick_add`."""
+    opposite = Word(tuple(bit ^ 1 for bit in b.extended(width)), False)
+    return quick_add(g, a, opposite, width, TRUE)
+
+
+def quick_less(g: AigBuilder, a: Word, b: Word, or_equal: bool) -> int:
+    """Whether a < b (or a <= b): the borrow of a - b by a tree of spans."""
+    if or_equal:
+        return quick_less(g, b, a, False) ^ 1
+    width = max(len(a.bits) + b.signed, len(b.bits) + a.signed, 1)
+    pairs = [(a.bit(i) ^ 1, b.bit(i)) for i in range(width)]
+    if a.signed or b.signed:  # The sign bits weigh the other way round.
+        pairs[-1] = pairs[-1][1] ^ 1, pairs[-1][0] ^ 1
+    spans = [(g.conj(x, y), g.disj(x, y)) for x, y in pairs]
+    while len(spans) > 1:
+        joined = [
+            (g.disj(high[0], g.conj(high[1], low[0])), g.conj(high[1], low[1]))
+            for low, high in zip(spans[::2], spans[1::2], strict=False)
+        ]
+        spans = joined + spans[len(spans) & ~1 :]
+    return spans[0][0]
+
+
 def subtract(g: AigBuilder, a: Word, b: Word, width: int) -> Vector:
     """a - b, modulo 2**width: a ripple of full subtractors."""
     total, borrow = [], FALSE

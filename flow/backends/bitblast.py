@@ -73,8 +73,10 @@ def _delays(order: Sequence[n.Node]) -> dict[n.Node, int | None]:
     return delay
 
 
-def bitblast(circuit: Circuit, emission: Emission | None = None) -> Aig:
+def bitblast(circuit: Circuit, emission: Emission | None = None, *, quick: bool = False) -> Aig:
     """The graph of all outputs, with the names of an emission, each register cut.
+
+    The carries of a sum, a difference and a comparison ripple, or go along trees with `quick`.
 
     A register has the outputs `D:name[i]` and the inputs `Q:name[i]`; the valid bits of a
     handshake are the register `valid`. Meaning is that of `evaluate` wherever the inputs lie in
@@ -91,7 +93,8 @@ def bitblast(circuit: Circuit, emission: Emission | None = None) -> Aig:
     for node in circuit.walk():
         if node not in words:
             g.owner = node
-            words[node] = a.fitted(_bits(g, node, [words[x] for x in node.operands]), node.range)
+            operands = [words[x] for x in node.operands]
+            words[node] = a.fitted(_bits(g, node, operands, quick), node.range)
     g.owner = None
     outputs: list[tuple[str, int]] = []
     for port, name in zip(circuit.outputs, named.outputs, strict=True):
@@ -175,18 +178,20 @@ def _fields(circuit: Circuit, named: Plan) -> list[tuple[n.Node, list[str]]]:
     return fields
 
 
-def _bits(g: AigBuilder, node: n.Node, x: list[Word]) -> tuple[int, ...]:
+def _bits(g: AigBuilder, node: n.Node, x: list[Word], quick: bool) -> tuple[int, ...]:
     """At least as many low bits of the result as its interval needs."""
     width = node.range.width
+    add, subtract = (a.quick_add, a.quick_subtract) if quick else (a.add, a.subtract)
+    less = a.quick_less if quick else a.less
     match node:
         case n.Const(value):
             return a.constant(value, width)
         case n.Add():
-            return a.add(g, x[0], x[1], width)
+            return add(g, x[0], x[1], width)
         case n.Sub():
-            return a.subtract(g, x[0], x[1], width)
+            return subtract(g, x[0], x[1], width)
         case n.Neg():
-            return a.subtract(g, Word((), False), x[0], width)
+            return subtract(g, Word((), False), x[0], width)
         case n.Register():  # Not cut: nobody reads it, or its value never changes.
             return x[0].extended(width)
         case n.Shl(_, amount):
@@ -217,7 +222,7 @@ def _bits(g: AigBuilder, node: n.Node, x: list[Word]) -> tuple[int, ...]:
         case n.Compare(_, _, relation):
             if relation in ("eq", "ne"):
                 return (a.equal(g, x[0], x[1]) ^ (relation == "ne"),)
-            return (a.less(g, x[0], x[1], relation == "le"),)
+            return (less(g, x[0], x[1], relation == "le"),)
         case n.Select():
             c, then, other = x[0].bit(0), x[1], x[2]
             return tuple(g.mux(c, then.bit(i), other.bit(i)) for i in range(width))

@@ -16,6 +16,8 @@ from flow.cli.options import FILE, JSON, configuration, model_options
 @click.option("--tech", help="Technology, e.g. egfet or egfet@0.6; see flow list technologies.")
 @click.option("--voltage", type=float, help="Supply voltage of the technology in V.")
 @click.option("--liberty", type=FILE, help="A Liberty file in place of a technology.")
+@click.option("--objective", help="What is to be least: area, delay or balanced.  [area]")
+@click.option("--effort", help="How much is tried for it: fast, normal or high.  [normal]")
 @click.option("--passes", help="Passes in place of the target's, as for flow opt.")
 @click.option("--stages", type=int, help="Pipeline stages; 0 is combinational.")
 @click.option("--period", type=float, help="Clock period in ns; sets the pipeline stages.")

@@ -11,6 +11,7 @@ import click
 from flow.cli.options import JSON, configuration, model_options
 from flow.cli.output import print_json
 from flow.cli.progress import Bars
+from flow.cli.tables import columns
 from flow.errors import printable
 
 
@@ -33,21 +34,13 @@ def command(config: Path | None, as_json: bool, **options: Any) -> None:
         quantisation = [asdict(row) for row in found.quantisation]
         print_json({"layers": found.layers, "quantisation": quantisation, "notes": found.notes})
         return
-    columns = list(found.layers[0])
-    _table(columns, [[str(row[column]) for column in columns] for row in found.layers])
+    titles = list(found.layers[0])
+    columns(titles, [[str(row[title]) for title in titles] for row in found.layers])
     if found.quantisation:
         click.echo("")
-        _table(
+        columns(
             list(TITLES), [[printable(cell) for cell in row] for row in rows(found.quantisation)]
         )
     for note in found.notes:
         click.echo(f"note: {printable(note)}")
     click.echo("nothing stands in the way")
-
-
-def _table(titles: list[str], lines: list[list[str]]) -> None:
-    """Columns of texts, as wide as the widest cell."""
-    widths = [max(len(t), *(len(line[i]) for line in lines)) for i, t in enumerate(titles)]
-    for line in [titles, *lines]:
-        cells = (f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())

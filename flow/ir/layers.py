@@ -1,9 +1,9 @@
 """The layers of a Network: one immutable class each, with its type and its integer meaning.
 
 Here are those of plain arithmetic; `spatial.py` has those of windows and places, `table_layers.py`
-those of functions given by their values. Every layer has a `name` (of the form `spec.NAME`), the
-names of its `sources`, and the `place` of the user's layer for messages. `evaluate` takes arrays
-of shape (samples, *shape).
+those of functions given by their values, `approximate.py` those of masked bits. Every layer has a
+`name` (of the form `spec.NAME`), the names of its `sources`, and the `place` of the user's layer
+for messages. `evaluate` takes arrays of shape (samples, *shape).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from flow.errors import IRError
+from flow.ir.approximate import MaskedDense, Tournament
 from flow.ir.layer import Layer
 from flow.ir.rounding import ROUNDINGS, Overflow, Rounding, round_ratio
 from flow.ir.spatial import Conv, Gather, Pool
@@ -23,7 +24,8 @@ from flow.ir.windows import exact_product
 
 __all__ = [
     "LAYER_TYPES", "Add", "Affine", "ArgMax", "AtLeast", "Concat", "Conv", "Dense", "Gather",
-    "Input", "Layer", "Lookup", "Multiply", "Pool", "Relu", "Requantize", "Reshape", "TableSum",
+    "Input", "Layer", "Lookup", "MaskedDense", "Multiply", "Pool", "Relu", "Requantize", "Reshape",
+    "TableSum", "Tournament",
 ]  # fmt: skip
 
 
@@ -357,7 +359,7 @@ class AtLeast(Layer):
 
 LAYER_TYPES: tuple[type[Layer], ...] = (
     Input, Dense, Conv, Affine, Requantize, Relu, Lookup, TableSum, Pool, Add, Multiply, Concat,
-    Gather, Reshape, ArgMax, AtLeast,
+    Gather, Reshape, ArgMax, AtLeast, MaskedDense, Tournament,
 )  # fmt: skip
 """Every layer, in reading order. Tests hold each table of layers against this one."""
 

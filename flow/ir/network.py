@@ -23,14 +23,15 @@ Head = Literal["none", "softmax", "log_softmax", "sigmoid"]
 class Network:
     """Layers in topological order over integer tensors; immutable.
 
-    `outputs` are names of layers. `head` is the function that the model puts on its output and
-    that no circuit computes; `flow eval` applies it to the exact integer result.
+    `outputs` are names of layers. `head` is the function that the model puts on its outputs, or
+    one for each of them, and that no circuit computes; `flow eval` applies it to the exact integer
+    result.
     """
 
     name: str
     layers: tuple[Layer, ...]
     outputs: tuple[str, ...]
-    head: Head = "none"
+    head: Head | tuple[Head, ...] = "none"
     types: Mapping[str, TensorType] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -46,12 +47,19 @@ class Network:
             types[layer.name] = layer.infer_type(*(types[s] for s in layer.sources))
         if not self.outputs or any(name not in types for name in self.outputs):
             raise IRError(f"there is no layer for an output among {self.outputs}")
+        if isinstance(self.head, tuple) and len(self.head) != len(self.outputs):
+            raise IRError(f"{len(self.outputs)} outputs have {len(self.head)} heads")
         object.__setattr__(self, "types", types)
 
     @property
     def inputs(self) -> tuple[Input, ...]:
         """The input layers, in order."""
         return tuple(layer for layer in self.layers if isinstance(layer, Input))
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """What the host applies to each output."""
+        return self.head if isinstance(self.head, tuple) else (self.head,) * len(self.outputs)
 
     def layer(self, name: str) -> Layer:
         """The layer of that name."""

@@ -32,6 +32,7 @@ from flow.ir.layers import (
     Gather,
     Input,
     Layer,
+    MaskedDense,
     Pool,
     Reshape,
     TableSum,
@@ -64,7 +65,7 @@ def print_network(network: Network) -> str:
     head = {
         "form": FORM,
         "name": network.name,
-        "head": network.head,
+        "head": network.head if isinstance(network.head, str) else list(network.head),
         "outputs": list(network.outputs),
     }
     lines = ",\n".join(_dump(_layer_json(layer)) for layer in network.layers)
@@ -88,7 +89,9 @@ def parse_network(text: str, source: str = "the text") -> Network:
         )
     layers = _list(data["layers"], "layers", source)
     outputs = _list(data["outputs"], "outputs", source)
-    if data["head"] not in get_args(Head) or not isinstance(data["name"], str):
+    head = tuple(data["head"]) if isinstance(data["head"], list) else data["head"]
+    named = [*head] if isinstance(head, tuple) else [head]
+    if any(x not in get_args(Head) for x in named) or not isinstance(data["name"], str):
         raise UsageError("the head or the name of the network is unknown", where=source)
     if not all(isinstance(x, str) for x in outputs):
         raise UsageError("an output is no name", where=source)
@@ -96,7 +99,7 @@ def parse_network(text: str, source: str = "the text") -> Network:
     read = [_read_layer(entry, i, source) for i, entry in enumerate(layers)]
     _check_sizes(read, source)
     try:
-        return Network(data["name"], tuple(read), tuple(outputs), data["head"])
+        return Network(data["name"], tuple(read), tuple(outputs), head)
     except IRError as error:
         raise UsageError(error.message, where=source) from error
     except (ValueError, IndexError, TypeError) as error:
@@ -180,6 +183,13 @@ def _read_padding(data: Any) -> tuple[tuple[int, int], ...]:
     return tuple((before, after) for before, after in pairs)
 
 
+def _read_rounds(data: Any) -> tuple[tuple[int, int, int], ...]:
+    triples = _read_tables(data)
+    if not all(len(triple) == 3 for triple in triples):
+        raise ValueError("a list of triples of integers is expected")
+    return tuple((left, right, mask) for left, right, mask in triples)
+
+
 def _read_text(data: Any) -> str:
     if not isinstance(data, str):
         raise ValueError("a text is expected")
@@ -213,6 +223,7 @@ CODECS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "tuple[Table, ...]": (list, _read_tables),
     "tuple[tuple[Table | None, ...], ...]": (list, _read_grid),
     "Padding": (list, _read_padding),
+    "Rounds": (list, _read_rounds),
     "PoolKind": (_same, _one_of(get_args(PoolKind))),
     "IntArray": (_write_integers, _read_integers),
     "FractionArray": (_write_fractions, _read_fractions),
@@ -296,7 +307,7 @@ def _result(layer: Layer, sources: list[tuple[int, ...]]) -> tuple[tuple[int, ..
     match layer:
         case Input(tensor=tensor):
             x = tensor.shape
-        case Dense(weights=weights) if weights.ndim == 2:
+        case Dense(weights=weights) | MaskedDense(weights=weights) if weights.ndim == 2:
             x = (*x[:-1], weights.shape[1])
         case TableSum(bias=bias):
             x = (*x[:-1], bias.size)

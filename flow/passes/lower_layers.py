@@ -18,7 +18,9 @@ from flow.ir.network import Network
 from flow.ir.nodes import Compare, Const, Linear, Lookup, Mul, Node, Relu, Select
 from flow.ir.tensor import TensorType, exact, fractions
 from flow.ir.windows import windows
+from flow.passes.lower_approximate import masked_sums, tournament_winner
 from flow.passes.requantise import Scaling, requantise
+from flow.passes.widen import fitted
 
 NodeArray = NDArray[Any]
 """Nodes of a tensor, dtype object, in the shape of the tensor."""
@@ -274,6 +276,21 @@ class _Lowering:
         bound = exact(layer.bound, x.shape).ravel().tolist()
         return self._each(x, lambda i, node: Compare(Const(int(bound[i])), node, "le"))
 
+    def masked_dense(self, layer: layers.MaskedDense, x: NodeArray) -> NodeArray:
+        """A `Linear` node for each output, over the fields of bits that its masks keep."""
+        shape = self._type(layer.name).shape
+        rows = x.reshape(-1, x.shape[-1]).tolist()
+        sums = [node for row in rows for node in masked_sums(layer, row, self._intern)]
+        ranges = self._type(layer.name).ranges()
+        fit = [self._intern(fitted(a, r)) for a, r in zip(sums, ranges, strict=True)]
+        return _array(fit, shape)
+
+    def tournament(self, layer: layers.Tournament, x: NodeArray) -> NodeArray:
+        """Comparators on the bits of their masks; winners carry the bits that are read again."""
+        rows = x.reshape(-1, x.shape[-1]).tolist()
+        winners = [tournament_winner(row, layer.rounds, self._intern) for row in rows]
+        return _array(winners, self._type(layer.name).shape)
+
 
 _LOWER: dict[type[Layer], Callable[..., NodeArray]] = {
     layers.Input: _Lowering.input,
@@ -292,6 +309,8 @@ _LOWER: dict[type[Layer], Callable[..., NodeArray]] = {
     layers.Reshape: _Lowering.reshape,
     layers.ArgMax: _Lowering.argmax,
     layers.AtLeast: _Lowering.at_least,
+    layers.MaskedDense: _Lowering.masked_dense,
+    layers.Tournament: _Lowering.tournament,
 }
 
 LOWERED: frozenset[type[Layer]] = frozenset(_LOWER)
@@ -309,6 +328,8 @@ _ROLES: dict[type[Layer], str] = {
     layers.Relu: "act",
     layers.Lookup: "act",
     layers.ArgMax: "index",
+    layers.MaskedDense: "acc",
+    layers.Tournament: "index",
     layers.AtLeast: "bit",
 }
 

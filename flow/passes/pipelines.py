@@ -63,6 +63,12 @@ HEAPS: tuple[Pass, ...] = (
 COMPRESSED: tuple[Pass, ...] = (*CANONICAL, Narrow(), CompressorTrees())
 """Linear rows as full adders, nothing shared."""
 
+SHARED_TREES: tuple[Pass, ...] = (*HEAPS[:-1], CompressorTrees(final="add"))
+"""Shared sums as trees of full adders and one addition: little more area, half the delay."""
+
+TREES: tuple[Pass, ...] = (*CANONICAL, Narrow(), CompressorTrees(final="add"))
+"""Linear rows as trees of full adders and one addition, nothing shared: the least delay."""
+
 PIPELINES: Mapping[str, tuple[Pass, ...]] = {
     "canonical": CANONICAL,
     "adders": ADDERS,
@@ -70,5 +76,7 @@ PIPELINES: Mapping[str, tuple[Pass, ...]] = {
     "bespoke": BESPOKE,
     "heaps": HEAPS,
     "compressed": COMPRESSED,
+    "shared-trees": SHARED_TREES,
+    "trees": TREES,
 }
 """By the name that stands for them in a pipeline text."""

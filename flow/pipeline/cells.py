@@ -14,6 +14,7 @@ from flow.pipeline.config import BuildConfig
 from flow.pipeline.folder import write_file
 from flow.pipeline.measures import measure
 from flow.pipeline.period import clock_period, timing_verdict
+from flow.pipeline.points import Point, point_text
 from flow.pipeline.proving import prove_design
 from flow.pipeline.reading import read_text
 from flow.pipeline.stages.emit_stage import ABC_SCRIPT, LIBERTY
@@ -40,32 +41,47 @@ class Cells:
 
     timer: Timer = own_timer
     tools: tuple[str, ...] = ()
-    unit: str = "um2 of cells"
+    unit: str = "um2"
     largest: int = 30_000
 
     def choose(self, config: BuildConfig, usual: str) -> Technology:
         """The Liberty file, the library that was named, or the usual one."""
         return choose_technology(config, usual)
 
-    def size(self, circuit: Circuit, technology: Technology | Part) -> float:
-        """Cell area in um2, without flip-flops, by the quick scripts."""
+    def points(
+        self, circuit: Circuit, technology: Technology | Part, config: BuildConfig
+    ) -> tuple[Point, ...]:
+        """Cell area in um2, without flip-flops, and delay by the quick scripts."""
         with tempfile.TemporaryDirectory(prefix="flow-choice-") as folder:
-            found = synthesise(circuit, library(technology), Path(folder), effort="fast")
-        return min(area for _, area in found.areas)
+            found = synthesise(
+                circuit, library(technology), Path(folder),
+                objective=config.objective, effort="fast",
+            )  # fmt: skip
+        return found.points
 
-    def delay(self, circuit: Circuit, emission: Emission, technology: Technology | Part) -> float:
+    def delay(
+        self,
+        circuit: Circuit,
+        emission: Emission,
+        technology: Technology | Part,
+        config: BuildConfig,
+    ) -> float:
         """The longest path of the mapped netlist, ns, by our own timer."""
         with tempfile.TemporaryDirectory(prefix="flow-period-") as folder:
-            mapped = synthesise(circuit, library(technology), Path(folder), emission=emission)
+            mapped = synthesise(
+                circuit, library(technology), Path(folder), emission=emission,
+                objective=config.objective, effort=config.effort,
+            )  # fmt: skip
         return timing_of(mapped.netlist, library(technology)).delay_ns
 
     def synthesise(self, state: State, out: Path, own: Path) -> State:
-        """netlist/, synth/cells.lib, synth/abc.script; an AIGER file for each step; areas.txt,
+        """netlist/, synth/cells.lib, synth/abc.script; an AIGER file for each step; points.txt,
         technology.lib."""
         technology = library(state.technology)
         result = synthesise(
             have(state.circuit), technology, own,
-            emission=have(state.emission), progress=state.progress,
+            emission=have(state.emission), objective=state.config.objective,
+            effort=state.config.effort, progress=state.progress,
         )  # fmt: skip
         top = result.netlist.name
         write_file(out, f"netlist/{top}.v", netlist_verilog(result.netlist, technology))
@@ -74,8 +90,8 @@ class Cells:
         write_file(out, LIBERTY, liberty_text(technology))
         write_file(out, ABC_SCRIPT, "".join(f"{command}\n" for command in result.script))
         write_file(own, TECHNOLOGY, liberty_text(technology))
-        lines = [f"{name}: {area:.0f} um2\n" for name, area in result.areas]
-        write_file(own, "areas.txt", "".join([*lines, f"chosen: {result.variant}\n"]))
+        lines = [f"{point_text(point, self.unit)}\n" for point in result.points]
+        write_file(own, "points.txt", "".join([*lines, f"chosen: {result.variant}\n"]))
         return replace(state, synthesis=result, notes=(*state.notes, *result.notes))
 
     def prove(self, state: State, out: Path) -> tuple[Verdict, ...]:

@@ -61,7 +61,9 @@ def examine(config: BuildConfig, progress: Progress = silent) -> Examined:
         )
     progress("studying the layers")
     said = tuple(dict.fromkeys((*source.notes, *notes, *quantised.notes)))
-    imported = Imported(source, samples, network, said, quantised.options, calibration)
+    imported = Imported(
+        source, samples, network, said, quantised.options, calibration, quantised.values
+    )
     return Examined(rows, studied(imported), list(said))
 
 

@@ -1,46 +1,52 @@
-"""Among several pipelines of passes, the one whose circuit is mapped onto the least.
+"""Among several pipelines of passes, the one whose circuit is best by the objective.
 
-No count of adders ranks small circuits as their mapped size does, so that size decides: the area
-of cells, or the number of look-up tables.
+No count of adders ranks small circuits as their mapped size does, so what is mapped decides: the
+area of cells or the number of look-up tables, and the delay.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from flow.backends.bitblast import bitblast
 from flow.ir.circuit import Circuit
 from flow.passes.base import run_passes
 from flow.passes.pipeline_text import parse_pipeline
-from flow.pipeline.state import Fabric
+from flow.pipeline.config import BuildConfig
+from flow.pipeline.points import cost
+from flow.pipeline.state import Recipe, Trial
 from flow.progress import Progress, counted, silent
 from flow.tech.part import Part
 from flow.tech.technology import Technology
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """A pipeline that was tried, and the size of its circuit in the unit of the fabric."""
+def candidates(config: BuildConfig, recipe: Recipe) -> tuple[str, ...]:
+    """The pipelines to choose among: the user's, or those of the target for the objective.
 
-    passes: str
-    size: float
+    With little effort the first for the area is taken without a trial.
+    """
+    if config.passes is not None:
+        return (config.passes,)
+    if config.objective != "area":
+        return recipe.quick_passes
+    return recipe.passes[:1] if config.effort == "fast" else recipe.passes
 
 
 def choose_passes(
     circuit: Circuit,
-    candidates: Sequence[str],
-    fabric: Fabric,
+    config: BuildConfig,
+    recipe: Recipe,
     technology: Technology | Part,
     progress: Progress = silent,
 ) -> tuple[str, tuple[Trial, ...]]:
-    """The pipeline text of least mapped size, the first of equals, and what was tried."""
-    if len(candidates) == 1:
-        return candidates[0], ()
+    """The pipeline text that the objective calls best, the first of equals; what was tried."""
+    texts = candidates(config, recipe)
+    if len(texts) == 1:
+        return texts[0], ()
     trials: list[Trial] = []
-    for text in counted(candidates, "pipelines tried", progress):
+    for text in counted(texts, "pipelines tried", progress):
         result = run_passes(circuit, parse_pipeline(text))
-        if not trials and bitblast(result).size > fabric.largest:
+        if not trials and bitblast(result).size > recipe.fabric.largest:
             return text, ()
-        trials.append(Trial(text, fabric.size(result, technology)))
-    return min(trials, key=lambda trial: trial.size).passes, tuple(trials)
+        points = recipe.fabric.points(result, technology, config)
+        trials.append(Trial(text, points))
+    best = min(trials, key=lambda t: min(cost(p, config.objective) for p in t.points))
+    return best.passes, tuple(trials)

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from flow.errors import UsageError
+from flow.pipeline.points import Objective
 
 HeadChoice = Literal["auto", "decision", "logits"]
 RangeRule = Literal["max", "percentile", "mse"]
 WeightStep = Literal["power_of_two", "best"]
+Effort = Literal["fast", "normal", "high"]
 Simulator = Literal["icarus", "verilator", "both", "none"]
 
 
@@ -56,6 +58,10 @@ class BuildConfig:
     percentile: float = 99.9
     #: accuracy that may be lost, such as 0.01 or 1%; the narrowest widths within it are searched
     loss: float | None = None
+    #: what is to be least: the area, the delay of the longest path, or their product (balanced)
+    objective: Objective = "area"
+    #: how much is tried for it: fast, normal or high
+    effort: Effort = "normal"
     #: passes in place of those of the target, as for flow opt
     passes: str | None = None
     #: number of pipeline stages; 0 leaves the circuit combinational
@@ -83,16 +89,19 @@ _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (
         str,
         "a text",
-        ("target", "tech", "passes", "head", "simulator", "layer_bits", "weight_step", "range"),
+        ("target", "tech", "passes", "head", "simulator", "layer_bits", "weight_step", "range",
+         "objective", "effort"),
     ),
     (bool, "true or false", ("handshake", "axis", "per_channel")),
-)
+)  # fmt: skip
 
 
 _CHOICES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("head", get_args(HeadChoice)),
     ("weight_step", get_args(WeightStep)),
     ("range", get_args(RangeRule)),
+    ("objective", get_args(Objective)),
+    ("effort", get_args(Effort)),
     ("simulator", get_args(Simulator)),
 )
 

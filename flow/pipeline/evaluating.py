@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from flow.errors import UsageError
+from flow.frontend.exact.workbench import Value
 from flow.frontend.files.data import decode, encode, read_data
 from flow.ir.network import Network, evaluate_network
 from flow.ir.network_text import parse_network
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.folder import read_manifest
-from flow.pipeline.importing import encode_samples, import_model
+from flow.pipeline.importing import import_model
 from flow.pipeline.reading import read_text
 from flow.progress import Progress, silent
 
@@ -23,60 +25,65 @@ PART = 4096
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The real outputs (samples, ...) of each output of the network, heads applied."""
+class Question:
+    """A network and real inputs by its names; `values`: what each layer of the file became."""
 
-    outputs: dict[str, Any]
     network: Network
+    inputs: Mapping[str, Any]
+    values: Mapping[str, Value]
     notes: tuple[str, ...]
 
 
-def answer(config: BuildConfig, progress: Progress = silent) -> Answer:
-    """The answers of a model file, or of the network in a build folder, to the data."""
+def ask(config: BuildConfig, progress: Progress = silent) -> Question:
+    """The network of a model file, or that in a build folder, and the data."""
     if config.model is None or config.data is None:
         raise UsageError("eval needs a model and data", hint="flow eval MODEL --data X -o Y.npy")
     if config.model.is_dir():
-        return _of_folder(config.model, config.data, progress)
+        return _of_folder(config.model, config.data)
     imported = import_model(replace(config, head="logits"), faithful=True, progress=progress)
     assert imported.samples is not None
-    inputs = encode_samples(imported.network, imported.samples)
-    return Answer(_real(imported.network, inputs, progress), imported.network, imported.notes)
+    network, arrays = imported.network, imported.samples.inputs.values()
+    inputs = {x.name: np.asarray(a) for x, a in zip(network.inputs, arrays, strict=True)}
+    return Question(network, inputs, imported.values, imported.notes)
 
 
-def _of_folder(folder: Path, data: Path, progress: Progress) -> Answer:
+def _of_folder(folder: Path, data: Path) -> Question:
     read_manifest(folder)
     path = folder / "01-import" / "network.json"
     network = parse_network(read_text(path), str(path))
     shapes = {layer.name: layer.tensor.shape for layer in network.inputs}
     samples = read_data(data, shapes)
-    inputs = {
-        layer.name: encode(layer, np.asarray(samples.inputs[layer.name]))
-        for layer in network.inputs
-    }
-    return Answer(_real(network, inputs, progress), network, ())
+    inputs = {name: np.asarray(array) for name, array in samples.inputs.items()}
+    return Question(network, inputs, {}, ())
 
 
-def _real(network: Network, inputs: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    values = _in_parts(network, inputs, progress)
+def answer(question: Question, progress: Progress = silent) -> dict[str, Any]:
+    """The real outputs (samples, ...) of the network by their names, heads applied."""
+    network = question.network
+    values = integers(question, (), progress)
     result = {}
-    for name in network.outputs:
+    for name, head in zip(network.outputs, network.heads, strict=True):
         real = decode(network.types[name], values[name])
         decided = network.layer(name).kind in ("argmax", "at_least")
-        result[name] = real if decided else apply_head(network.head, real)
+        result[name] = real if decided else apply_head(head, real)
     return result
 
 
-def _in_parts(network: Network, inputs: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """What the network answers, PART samples at a time: big data needs less memory so."""
+def integers(
+    question: Question, keep: tuple[str, ...], progress: Progress = silent
+) -> dict[str, Any]:
+    """The integers of the outputs and the layers in `keep`, PART samples at a time: big data
+    needs less memory so."""
+    network, inputs = question.network, question.inputs
     samples = max((len(array) for array in inputs.values()), default=0)
-    if samples <= PART:
-        return evaluate_network(network, inputs)
     parts = []
-    for start in range(0, samples, PART):
-        progress("samples answered", start, samples)
-        part = {name: array[start : start + PART] for name, array in inputs.items()}
-        parts.append(evaluate_network(network, part))
-    progress("samples answered", samples, samples)
+    for start in range(0, max(samples, 1), PART):
+        if samples > PART:
+            progress("samples answered", start, samples)
+        coded = {x.name: encode(x, inputs[x.name][start : start + PART]) for x in network.inputs}
+        parts.append(evaluate_network(network, coded, keep))
+    if samples > PART:
+        progress("samples answered", samples, samples)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from flow.errors import UsageError
+from flow.frontend.exact.workbench import Value
 from flow.frontend.files.data import Samples, encode, read_data
 from flow.frontend.quantisation.options import QuantiseOptions, parse_layer_bits
 from flow.frontend.quantisation.quantise import Quantised, to_network
@@ -29,7 +30,10 @@ FAITHFUL_BITS = 24
 
 @dataclass(frozen=True)
 class Imported:
-    """A model, the data it is tested on, and what it means as integers; and how it got them."""
+    """A model, the data it is tested on, and what it means as integers; and how it got them.
+
+    `values` has what each layer of the file has become.
+    """
 
     source: SourceModel
     samples: Samples | None
@@ -37,6 +41,7 @@ class Imported:
     notes: tuple[str, ...]
     options: QuantiseOptions
     calibration: Samples | None
+    values: Mapping[str, Value]
 
 
 def import_model(
@@ -67,7 +72,9 @@ def import_model(
     progress("quantising")
     quantised: Quantised = to_network(source, options, inputs_of(calibration))
     said = (*source.notes, *notes, *quantised.notes)
-    return Imported(source, samples, quantised.network, said, quantised.options, calibration)
+    return Imported(
+        source, samples, quantised.network, said, quantised.options, calibration, quantised.values
+    )
 
 
 def searched(

@@ -16,6 +16,7 @@ from flow.pipeline.folder import write_file
 from flow.pipeline.lut_measures import LutMeasures
 from flow.pipeline.lut_synthesis import module_of, synthesise_luts
 from flow.pipeline.period import period_text
+from flow.pipeline.points import Point
 from flow.pipeline.proving import prove_design
 from flow.pipeline.routing import Route, route
 from flow.pipeline.state import State, have
@@ -50,12 +51,25 @@ class Luts:
                 )
         return load_part(config.tech or usual)
 
-    def size(self, circuit: Circuit, technology: Technology | Part) -> float:
-        """The look-up tables that Yosys needs."""
-        part = family(technology)
-        return part.lut_count(synthesise_luts(emit_verilog(circuit), part, quick=True).cells)
+    def points(
+        self, circuit: Circuit, technology: Technology | Part, config: BuildConfig
+    ) -> tuple[Point, ...]:
+        """The look-up tables that Yosys needs; where delay counts, the estimate of it."""
+        part, emission = family(technology), emit_verilog(circuit)
+        if config.objective == "area":
+            size = part.lut_count(synthesise_luts(emission, part, quick=True).cells)
+            return (Point("yosys", size),)
+        found = synthesise_luts(emission, part)
+        delay = longest_path(module_of(found.data, emission.top), part)
+        return (Point("yosys", part.lut_count(found.cells), delay),)
 
-    def delay(self, circuit: Circuit, emission: Emission, technology: Technology | Part) -> float:
+    def delay(
+        self,
+        circuit: Circuit,
+        emission: Emission,
+        technology: Technology | Part,
+        config: BuildConfig,
+    ) -> float:
         """The shortest clock period in ns that place and route finds; else the estimate."""
         part = family(technology)
         found = synthesise_luts(emission, part)

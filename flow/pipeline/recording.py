@@ -17,6 +17,7 @@ from flow.ir.nodes import Const
 from flow.pipeline.accuracy import accuracy
 from flow.pipeline.measures import Measures
 from flow.pipeline.provenance import command_line
+from flow.pipeline.sensing import sensors
 from flow.pipeline.state import State, have
 from flow.report.record import (
     Accuracy,
@@ -65,6 +66,7 @@ def record(state: State) -> Record:
         provenance=_provenance(state),
         fpga=_fpga(state),
         quantisation=state.quantisation,
+        sensors=None if power is None else sensors(state, power.total_mw),
     )
 
 

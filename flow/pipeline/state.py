@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that 
     from flow.pipeline.lut_measures import LutMeasures
     from flow.pipeline.lut_synthesis import LutSynthesis
     from flow.pipeline.measures import Measures
+    from flow.pipeline.points import Point
     from flow.pipeline.synthesis import Synthesis
     from flow.report.quantisation import QuantisedLayer
     from flow.report.record import Record
@@ -56,11 +57,19 @@ class Fabric(Protocol):
         """The technology that the options name, else the usual one; UsageError where unknown."""
         ...
 
-    def size(self, circuit: Circuit, technology: Technology | Part) -> float:
-        """How large the circuit becomes, by a quick mapping."""
+    def points(
+        self, circuit: Circuit, technology: Technology | Part, config: BuildConfig
+    ) -> tuple[Point, ...]:
+        """Size and delay of the circuit by quick mappings for the objective of the options."""
         ...
 
-    def delay(self, circuit: Circuit, emission: Emission, technology: Technology | Part) -> float:
+    def delay(
+        self,
+        circuit: Circuit,
+        emission: Emission,
+        technology: Technology | Part,
+        config: BuildConfig,
+    ) -> float:
         """The longest path of the mapped circuit in ns, by the estimate that chooses stages."""
         ...
 
@@ -83,9 +92,10 @@ class Recipe:
 
     `fabric` is what it maps onto, `tech` names its technology. `passes` are pipeline texts as
     for `flow opt`, of which the one of least mapped size is taken (the first for large
-    circuits); `defaults` are values of BuildConfig that the target prefers; `interval` is its
-    usual time between two samples in ms; `printed_power` says that printed batteries and
-    harvesters are its sources of power.
+    circuits), and `quick_passes` those of another objective than the area; `defaults` are
+    values of BuildConfig that the target prefers; `interval` is its usual time between two
+    samples in ms; `printed_power` says that printed batteries and harvesters are its sources
+    of power.
     """
 
     name: str
@@ -94,6 +104,7 @@ class Recipe:
     tech: str
     passes: tuple[str, ...]
     interval: float
+    quick_passes: tuple[str, ...]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     printed_power: bool = False
 
@@ -106,6 +117,14 @@ class PassStep:
     exact: bool
     before: Circuit
     after: Circuit
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A pipeline of passes that was tried, and what its circuit costs by each quick script."""
+
+    passes: str
+    points: tuple[Point, ...]
 
 
 @dataclass(frozen=True)
@@ -122,6 +141,7 @@ class State:
     lowered: Circuit | None = None
     circuit: Circuit | None = None
     steps: tuple[PassStep, ...] = ()
+    trials: tuple[Trial, ...] = ()
     emission: Emission | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     expected: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Synthesis of a Circuit onto the cells of a technology: ABC, step by step, smallest area wins.
+"""Synthesis of a Circuit onto the cells of a technology: ABC, step by step, the best netlist wins.
 
 Every step leaves its graph as an AIGER file, so that neighbouring steps can be proved equal.
 """
@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from flow.analysis.timing import timing_of
 from flow.backends.aiger import read_aiger, write_aiger
 from flow.backends.bitblast import bitblast, buses
 from flow.backends.emission import Emission
@@ -21,7 +22,8 @@ from flow.ir.circuit import Circuit
 from flow.ir.netlist import Netlist, flipflop, read_blif, with_flipflops, without_buffers
 from flow.mapping.adder_boxes import Cut, cut_out, put_in, with_boxes
 from flow.pipeline.adder_forms import adder_forms
-from flow.pipeline.variants import EFFORTS, LARGEST_WHOLE, Effort, Variant
+from flow.pipeline.points import Objective, Point, cost
+from flow.pipeline.variants import EFFORTS, EVERY, LARGEST_WHOLE, Effort, Variant
 from flow.progress import Progress, counted, silent
 from flow.tech.technology import Technology
 from flow.tech.write_liberty import liberty_text
@@ -36,19 +38,24 @@ class Synthesis:
     """A mapped circuit and how it came about.
 
     `steps` are the AIGER files in order, from our own graph (`graph`) to the graph of the mapped
-    cells; `graph` is the first of them with the circuit's nodes as owners. `areas` has the cell
-    area (um2, without flip-flops) of each variant that was tried; `script` is the winner's.
+    cells; `graph` is the first of them with the circuit's nodes as owners. `points` has the cell
+    area (um2, without flip-flops) and delay of each variant tried; `script` is the winner's.
     """
 
     netlist: Netlist
     graph: Aig
     steps: tuple[tuple[str, Path], ...]
-    areas: tuple[tuple[str, float], ...]
+    points: tuple[Point, ...]
     variant: str
     script: tuple[str, ...]
     log: str
     held: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def areas(self) -> tuple[tuple[str, float], ...]:
+        """The cell area (um2, without flip-flops) of each variant that was tried."""
+        return tuple((point.script, point.size) for point in self.points)
 
 
 def synthesise(
@@ -57,6 +64,7 @@ def synthesise(
     folder: Path,
     *,
     emission: Emission | None = None,
+    objective: Objective = "area",
     effort: str = "normal",
     script: Sequence[str] | None = None,
     timeout_s: float = 300.0,
@@ -70,8 +78,9 @@ def synthesise(
     mapping. UsageError where the technology cannot hold the circuit, ToolFailed where no variant
     ends.
     """
-    if script is None and effort not in EFFORTS:
-        raise UsageError(f"no effort {effort!r}", hint="it is one of " + ", ".join(EFFORTS))
+    efforts = EFFORTS[objective]
+    if script is None and effort not in efforts:
+        raise UsageError(f"no effort {effort!r}", hint="it is one of " + ", ".join(efforts))
     check_technology(technology)
     graph = without_unread_state(bitblast(circuit, emission))
     held = tuple(name[2:] for name in graph.inputs if name.startswith("Q:"))
@@ -83,26 +92,32 @@ def synthesise(
         liberty = _liberty(technology)
         (place / "cells.lib").write_text(liberty)
         if script is not None:
-            jobs = [_Job(USER, _user(script), None)]
+            jobs = [_Job(USER, _user(script), graph, None)]
         else:
-            jobs = _jobs(graph, technology, liberty, EFFORTS[effort])
+            jobs = _jobs(graph, technology, liberty, efforts[effort])
+            if efforts[effort].quick:
+                trees = without_unread_state(bitblast(circuit, emission, quick=True))
+                if trees != graph:
+                    found = _jobs(trees, technology, liberty, efforts[effort])
+                    jobs += [replace(job, name=f"trees-{job.name}") for job in found]
         with ThreadPoolExecutor(max(1, workers)) as pool:
             ended = counted(jobs, "scripts tried", progress)
-            running = pool.map(lambda j: _attempt(j, graph, place, technology, timeout_s), jobs)
+            timed = EVERY if script is not None else efforts[effort].timed
+            running = pool.map(lambda j: _attempt(j, place, technology, timed, timeout_s), jobs)
             tried = [found for _, found in zip(ended, running, strict=True)]
         done = [t for t in tried if isinstance(t, _Attempt)]
         failed = [t for t in tried if isinstance(t, ToolFailed)]
         if not done:
             raise failed[0]
-        best = min(done, key=lambda t: t.area)
-        steps = _keep(best, graph, folder)
+        best = min(done, key=lambda t: cost(t.point, objective))
+        steps = _keep(best, folder)
     top = emission.top if emission is not None else identifier(circuit.name)
     core = replace(best.core, name=top)
     return Synthesis(
         with_flipflops(core, technology, inputs, outputs),
-        graph,
+        best.job.graph,
         steps,
-        tuple((t.job.name, t.area) for t in done),
+        tuple(t.point for t in done),
         best.job.name,
         best.job.variant.commands,
         best.log,
@@ -143,6 +158,7 @@ class _Job:
 
     name: str
     variant: Variant
+    graph: Aig
     cut: Cut | None
 
 
@@ -150,7 +166,7 @@ class _Job:
 class _Attempt:
     job: _Job
     core: Netlist
-    area: float
+    point: Point
     log: str
     files: tuple[Path, ...]
 
@@ -172,9 +188,9 @@ def _jobs(graph: Aig, technology: Technology, liberty: str, effort: Effort) -> l
                 cuts.append((_KINDS[kinds], cut))
     jobs = []
     if not cuts or graph.size <= LARGEST_WHOLE or 2 * cuts[0][1].core.size > graph.size:
-        jobs = [_Job(v.name, v, None) for v in effort.variants if graph.size <= v.largest]
+        jobs = [_Job(v.name, v, graph, None) for v in effort.variants if graph.size <= v.largest]
     return jobs + [
-        _Job(f"{kind}-{v.name}", v, cut)
+        _Job(f"{kind}-{v.name}", v, graph, cut)
         for kind, cut in cuts
         for v in effort.variants
         if cut.core.size <= v.largest
@@ -201,12 +217,15 @@ def _user(script: Sequence[str]) -> Variant:
 
 
 def _attempt(
-    job: _Job, graph: Aig, place: Path, technology: Technology, timeout_s: float
+    job: _Job, place: Path, technology: Technology, timed: int, timeout_s: float
 ) -> _Attempt | ToolFailed:
-    """Run one script, or say why it failed: a bad script must not stop the others."""
+    """Run one script, or say why it failed: a bad script must not stop the others.
+
+    Netlists of graphs with at most `timed` gates are timed.
+    """
     folder = place / job.name
     folder.mkdir()
-    (folder / "graph.aig").write_bytes(write_aiger(job.cut.core if job.cut else graph))
+    (folder / "graph.aig").write_bytes(write_aiger(job.cut.core if job.cut else job.graph))
     names = [step for step, _ in job.variant.steps]
     files = [f"{job.name}/{k:02d}-{step}.aig" for k, step in enumerate(names, 1)]
     lines = ["read_lib -w cells.lib", f"read_aiger {job.name}/graph.aig"]
@@ -228,22 +247,23 @@ def _attempt(
     except (ToolFailed, IRError) as error:
         log = error.log if isinstance(error, ToolFailed) else ""
         return ToolFailed(f"variant {job.name}: {error.message}", log=log)
+    delay = timing_of(core, technology).delay_ns if job.graph.size <= timed else None
     return _Attempt(
         job,
         core,
-        technology.area(core.histogram()),
+        Point(job.name, technology.area(core.histogram()), delay),
         completed.log,
         tuple(place / file for file in files),
     )
 
 
-def _keep(best: _Attempt, graph: Aig, folder: Path) -> tuple[tuple[str, Path], ...]:
+def _keep(best: _Attempt, folder: Path) -> tuple[tuple[str, Path], ...]:
     """Write the winner's graphs below `folder`, without what ABC adds about date and place.
 
     They are whole graphs: adders that were cut out stand in them as gates.
     """
     cut = best.job.cut
-    found = [("graph", folder / "00-graph.aig", graph)]
+    found = [("graph", folder / "00-graph.aig", best.job.graph)]
     for (step, _), file in zip(best.job.variant.steps, best.files, strict=True):
         read = read_aiger(file.read_bytes(), file.name)
         found.append((step, folder / file.name, put_in(cut, read) if cut else read))

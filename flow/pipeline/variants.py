@@ -1,4 +1,4 @@
-"""The scripts that synthesis tries at each effort, and on how large a graph."""
+"""The scripts that synthesis tries for each objective and effort, and on how large a graph."""
 
 from __future__ import annotations
 
@@ -43,6 +43,13 @@ SWEEPER = _variant("sweeper", _MAP, "dontcare: mfs3 -a -e -C 1000", largest=400)
 DEEP = _variant("deep", "deepsyn: &get -n; &deepsyn -I 2 -J 5; &put; strash", _CHOICES,
                 "dontcare: mfs3 -a -e -M 300 -C 100", largest=400)  # fmt: skip
 
+_SIZES = "map -B 0.9; topo; buffer -c; upsize; dnsize"
+SPEED = _variant("speed", f"map: strash; dch -f; {_SIZES}", largest=60_000)
+SHALLOW = _variant("shallow", "shallow: strash; dch -f; if -g -K 6; strash",
+                   f"map: dch -f; {_SIZES}", largest=20_000)  # fmt: skip
+TWOFOLD = _variant("twofold", "balance: &get -n; &st; &syn3; &syn3; &put; strash",
+                   f"map: dch -f; {_SIZES}", largest=20_000)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Effort:
@@ -50,16 +57,19 @@ class Effort:
 
     `sweeps` go into the choice of the form of each adder, as long as they make fewer than
     `moves`. Limits are numbers of gates and of moves, not seconds, so the outcome is the same on
-    every machine.
+    every machine. With `quick`, all is tried on graphs with trees of carries, too; `timed` is the
+    number of gates up to which every mapped netlist is timed.
     """
 
     variants: tuple[Variant, ...]
     sweeps: int
     moves: int
     kinds: tuple[tuple[int, ...], ...]
+    quick: bool = False
+    timed: int = 5_000
 
 
-EFFORTS: Mapping[str, Effort] = {
+AREA: Mapping[str, Effort] = {
     "fast": Effort((PLAIN, CHOICES), 20, 200_000, ((2, 3),)),
     "normal": Effort(
         (PLAIN, CHOICES, REWRITE, TWICE, RESUB, CARES), 100, 2_000_000, ((2, 3), (3,))
@@ -74,7 +84,38 @@ EFFORTS: Mapping[str, Effort] = {
         400, 10_000_000, ((2, 3), (3,)),
     ),
 }  # fmt: skip
-"""By name. The first of equal area wins."""
+"""By the name of an effort. The first of equal area wins."""
+
+EVERY = 1_000_000_000
+
+DELAY: Mapping[str, Effort] = {
+    "fast": Effort((PLAIN, SPEED), 20, 200_000, (), True, EVERY),
+    "normal": Effort((PLAIN, SPEED, SHALLOW), 20, 200_000, (), True, EVERY),
+    "high": Effort(
+        (PLAIN, replace(SPEED, largest=200_000), replace(SHALLOW, largest=60_000), TWOFOLD),
+        20, 200_000, (), True, EVERY,
+    ),
+}  # fmt: skip
+"""Adders are left to the mapper, which knows which of their inputs come last."""
+
+BALANCED: Mapping[str, Effort] = {
+    "fast": Effort((PLAIN, SPEED), 20, 200_000, ((2, 3),), True, EVERY),
+    "normal": Effort((PLAIN, CHOICES, SPEED), 100, 2_000_000, ((2, 3),), True, EVERY),
+    "high": Effort(
+        (
+            PLAIN, replace(CHOICES, largest=200_000), replace(REWRITE, largest=200_000),
+            replace(SPEED, largest=200_000), SHALLOW, TWOFOLD,
+        ),
+        400, 10_000_000, ((2, 3), (3,)), True, EVERY,
+    ),
+}  # fmt: skip
+
+EFFORTS: Mapping[str, Mapping[str, Effort]] = {
+    "area": AREA,
+    "delay": DELAY,
+    "balanced": BALANCED,
+}
+"""By objective, then by effort."""
 
 LARGEST_WHOLE = 60_000
 """Gates above which the whole graph is not mapped where most of it are adders."""

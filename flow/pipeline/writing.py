@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +27,22 @@ def write_arrays(path: Path, arrays: list[Any]) -> None:
         else:
             names = ["y"] if len(arrays) == 1 else [f"y{i}" for i in range(len(arrays))]
             np.savez(file, **dict(zip(names, arrays, strict=True)))
+
+    _write(path, write)
+
+
+def write_named_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Arrays as an .npz, each by its name, whatever it is; whole or not at all."""
+    if path.suffix != ".npz":
+        raise UsageError(
+            f"arrays with names cannot be written to {path.name}", hint="name a .npz file"
+        )
+
+    def write(file: IO[bytes]) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
 
     _write(path, write)
 

@@ -26,6 +26,8 @@ def to_json(record: Record) -> str:
         del data["fpga"]
     if not record.quantisation:
         del data["quantisation"]
+    if record.sensors is None:
+        del data["sensors"]
     return _dump({"schema": SCHEMA, **data})
 
 

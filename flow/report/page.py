@@ -7,7 +7,7 @@ from typing import Any
 
 from flow.report import figures as fig
 from flow.report.quantisation import EXPLAINED, TITLES, rows
-from flow.report.record import Accuracy, Check, Record, Status, Timing
+from flow.report.record import Accuracy, Check, Record, Sensors, Status, Timing
 
 HUES = 10
 MOST_CLASSES = 32
@@ -59,6 +59,7 @@ def page(record: Record) -> dict[str, Any]:
         "mistakes": _mistakes(record.accuracy) if record.accuracy else None,
         "path": _path(record.timing) if record.timing and record.timing.path else None,
         "sources": _sources(record),
+        "sensors": _sensors(record.sensors) if record.sensors else None,
         "widths": _widths(record),
         "notes": record.notes,
         "provenance": _provenance(record),
@@ -307,6 +308,29 @@ def _sources(record: Record) -> dict[str, Any] | None:
              "share": _share(s.limit_mw, most), "detail": s.detail}
             for s in record.sources
         ],
+    }  # fmt: skip
+
+
+def _sensors(sensors: Sensors) -> dict[str, Any]:
+    area, power = sensors.area_um2, sensors.power_mw
+    used = [row for row in sensors.rows if row.comparators]
+    return {
+        "rows": [
+            {"name": row.name, "read": f"{row.bits_read} of {row.bits}",
+             "comparators": fig.whole(row.comparators), "gates": fig.whole(row.gates),
+             "area": fig.area(row.area_um2, area), "power": fig.power(row.power_mw, power)}
+            for row in used
+        ],
+        "inputs": f"{len(used)} of {len(sensors.rows)} inputs",
+        "comparators": fig.whole(sum(row.comparators for row in used)),
+        "gates": fig.whole(sum(row.gates for row in used)),
+        "area": fig.area(area, area),
+        "power": fig.power(power, power),
+        "whole_area": fig.area(sensors.whole_area_um2),
+        "whole_power": fig.power(sensors.whole_power_mw),
+        "supply": sensors.supply,
+        "title": sensors.title,
+        "source": sensors.source,
     }  # fmt: skip
 
 

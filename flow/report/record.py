@@ -217,6 +217,41 @@ class PowerSource:
 
 
 @dataclass(frozen=True, slots=True)
+class SensorRow:
+    """The converter of one element of an input, of `bits` bits, of which the circuit reads some."""
+
+    name: str
+    bits: int
+    bits_read: int
+    comparators: int
+    gates: int
+    area_um2: float
+    power_mw: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sensors:
+    """The converters in front of the circuit, beside whole ones for all inputs (`whole_`).
+
+    `source` is where their figures come from; `supply` the title of the weakest source of power
+    that drives circuit and converters together, empty where none does.
+    """
+
+    title: str
+    rows: tuple[SensorRow, ...]
+    area_um2: float
+    power_mw: float
+    whole_area_um2: float
+    whole_power_mw: float
+    supply: str
+    source: str
+
+    def __post_init__(self) -> None:
+        _close("the areas of the converters", (r.area_um2 for r in self.rows), self.area_um2)
+        _close("the powers of the converters", (r.power_mw for r in self.rows), self.power_mw)
+
+
+@dataclass(frozen=True, slots=True)
 class LayerRow:
     """A layer's share. Cells that belong to no layer stand in a row of their own.
 
@@ -270,6 +305,7 @@ class Record:
     provenance: tuple[Fact, ...] = ()
     fpga: Fpga | None = None
     quantisation: tuple[QuantisedLayer, ...] = ()
+    sensors: Sensors | None = None
 
     def __post_init__(self) -> None:
         _refuse_strange_numbers(self, "report")

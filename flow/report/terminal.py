@@ -11,7 +11,7 @@ from rich.text import Text
 from flow.errors import printable
 from flow.report import figures as fig
 from flow.report.quantisation import TITLES, QuantisedLayer, rows
-from flow.report.record import Check, Fpga, Record, Status
+from flow.report.record import Check, Fpga, Record, Sensors, Status
 
 STYLES: dict[Status, str] = {
     "proved": "bold green",
@@ -23,6 +23,7 @@ STYLES: dict[Status, str] = {
 }
 
 MOST_PATH_STEPS = 12
+MOST_SENSORS = 12
 
 
 def one(record: Record) -> RenderableType:
@@ -36,6 +37,8 @@ def one(record: Record) -> RenderableType:
         parts.append(_path(record))
     if record.sources:
         parts.append(_sources(record))
+    if record.sensors is not None:
+        parts.append(_sensors(record.sensors))
     parts += [_text(f"note: {note}", "yellow") for note in record.notes]
     return Group(*(piece for part in parts for piece in (part, "")))
 
@@ -218,6 +221,30 @@ def _sources(record: Record) -> Table:
         if source.detail:
             word.append_text(_text(f": {source.detail}", "dim"))
         table.add_row(_text(source.name), fig.power(source.limit_mw), word)
+    return table
+
+
+def _sensors(sensors: Sensors) -> Table:
+    table = _table("converter of input", "bits read", "comparators", "gates", "area", "power")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    used = [row for row in sensors.rows if row.comparators]
+    area, power = sensors.area_um2, sensors.power_mw
+    for row in used[:MOST_SENSORS]:
+        table.add_row(
+            _text(row.name), f"{row.bits_read} of {row.bits}", fig.whole(row.comparators),
+            fig.whole(row.gates), fig.area(row.area_um2, area), fig.power(row.power_mw, power),
+        )  # fmt: skip
+    if len(used) > MOST_SENSORS:
+        table.add_row(f"... {len(used) - MOST_SENSORS} inputs more", "", "", "", "", "")
+    table.add_row(
+        f"{len(used)} of {len(sensors.rows)} inputs", "",
+        fig.whole(sum(row.comparators for row in used)), fig.whole(sum(row.gates for row in used)),
+        fig.area(area, area), fig.power(power, power), style="bold",
+    )  # fmt: skip
+    whole = sensors.whole_area_um2, sensors.whole_power_mw
+    table.add_row("whole converters", "", "", "", fig.area(whole[0]), fig.power(whole[1]))
+    table.add_row("circuit and converters run on", sensors.supply or "none of those known")
     return table
 
 

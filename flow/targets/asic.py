@@ -15,5 +15,6 @@ ASIC = Recipe(
     tech="generic_cmos",
     passes=("heaps", "adders", "compressed"),
     interval=25e-6,
+    quick_passes=("shared-trees", "trees", "heaps"),
     defaults={"input_bits": 8, "weight_bits": 8, "activation_bits": 8},
 )

@@ -13,5 +13,6 @@ FPGA = Recipe(
     tech="xilinx",
     passes=("adders", "plain"),
     interval=5e-6,
+    quick_passes=("plain", "adders"),
     defaults={"input_bits": 8, "weight_bits": 8, "activation_bits": 8},
 )

@@ -15,6 +15,7 @@ PRINTED = Recipe(
     tech="egfet",
     passes=("heaps", "adders", "compressed"),
     interval=200.0,
+    quick_passes=("shared-trees", "trees", "heaps"),
     defaults={"input_bits": 4, "weight_bits": 8, "activation_bits": 0},
     printed_power=True,
 )

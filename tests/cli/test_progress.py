@@ -13,7 +13,7 @@ from small_build import ROOT, write_model
 
 from flow.pipeline.build import STAGES, build
 from flow.pipeline.config import BuildConfig
-from flow.pipeline.evaluating import PART, answer
+from flow.pipeline.evaluating import PART, answer, ask
 from flow.pipeline.verifying import verify
 from flow.progress import counted, silent
 from flow.targets.registry import target
@@ -89,11 +89,11 @@ def test_big_data_are_answered_in_parts_with_the_same_result(small, tmp_path):
     np.save(tmp_path / "big.npy", rows)
     np.save(tmp_path / "end.npy", rows[-7:])
     listener = Listener()
-    whole = answer(BuildConfig(place / "out", data=tmp_path / "big.npy"), listener)
-    end = answer(BuildConfig(place / "out", data=tmp_path / "end.npy"))
-    (name,) = whole.outputs
-    assert len(whole.outputs[name]) == 2 * PART + 5
-    assert np.array_equal(whole.outputs[name][-7:], end.outputs[name])
+    whole = answer(ask(BuildConfig(place / "out", data=tmp_path / "big.npy")), listener)
+    end = answer(ask(BuildConfig(place / "out", data=tmp_path / "end.npy")))
+    (name,) = whole
+    assert len(whole[name]) == 2 * PART + 5
+    assert np.array_equal(whole[name][-7:], end[name])
     told = [row for row in listener.told if row[0] == "samples answered"]
     total = 2 * PART + 5
     assert told == [("samples answered", n, total) for n in (0, PART, 2 * PART, total)]

@@ -11,6 +11,7 @@ from networks import array, inputs, layers
 from plain_network import _layer
 
 from flow.errors import IRError
+from flow.ir.approximate import exact_rounds
 from flow.ir.layers import (
     LAYER_TYPES,
     Add,
@@ -23,12 +24,14 @@ from flow.ir.layers import (
     Gather,
     Input,
     Lookup,
+    MaskedDense,
     Multiply,
     Pool,
     Relu,
     Requantize,
     Reshape,
     TableSum,
+    Tournament,
 )
 from flow.ir.rounding import round_fraction
 from flow.ir.tensor import exact, fractions, tensor_type
@@ -89,7 +92,7 @@ ORACLES = {
     Concat: lambda layer, *xs: np.concatenate(xs, axis=layer.axis),
     Reshape: lambda layer, x: x.reshape(layer.shape),
     Multiply: lambda layer, *xs: np.multiply.reduce(xs),
-    **dict.fromkeys((Conv, Pool, Gather, TableSum), plain),
+    **dict.fromkeys((Conv, Pool, Gather, TableSum, MaskedDense, Tournament), plain),
     ArgMax: argmax,
     AtLeast: lambda layer, x: (x >= spread(layer.bound, x.shape)).astype(int).astype(object),
 }
@@ -121,7 +124,7 @@ def test_intermediate_values_stay_below_the_peak(data, source):
     layer = data.draw(layers("y", {"x": source.tensor}))
     here = layer.infer_type(*[source.tensor] * len(layer.sources))
     assert layer.peak(*[source.tensor] * len(layer.sources)) >= 0
-    if isinstance(layer, Dense):
+    if isinstance(layer, Dense | MaskedDense):
         assert layer.peak(source.tensor) >= max(abs(here.hull.lo), abs(here.hull.hi))
     if isinstance(layer, Requantize):
         n, b, d = layer.ratio(source.tensor.shape)
@@ -148,6 +151,56 @@ def test_a_wrap_that_never_wraps_keeps_the_narrow_interval():
     )
     here = layer.infer_type(x)
     assert (here.lo.tolist(), here.hi.tolist()) == ([-2], [3])
+
+
+def masked(weights, masks, keep, bias):
+    parts = (np.array(part) for part in (weights, masks, keep, bias))
+    return MaskedDense(*HEAD, *parts, ONE)
+
+
+def test_a_masked_product_is_cut_before_its_sign_is_set():
+    layer = masked([[-3], [2]], [[0b1101], [0b11]], [[60], [-1]], [5])
+    assert layer.evaluate(np.array([[15, 7]])).tolist() == [[5 - ((3 * 13) & 60) + 2 * 3]]
+
+
+@given(
+    st.integers(0, 40),
+    st.integers(0, 40),
+    st.sampled_from([1, -1, 4, -8, 3, -5, 0]),
+    st.integers(0, 127),
+    st.just(-1) | st.integers(0, 300),
+)
+def test_the_interval_of_a_masked_sum_is_reached(lo, span, w, mask, keep):
+    layer = masked([[w]], [[mask]], [[keep]], [-2])
+    here = layer.infer_type(tensor_type((1,), lo, lo + span))
+    reached = layer.evaluate(np.arange(lo, lo + span + 1)[:, None])
+    assert (here.lo.item(), here.hi.item()) == (reached.min(), reached.max())
+
+
+def test_a_truncated_product_of_a_wide_input_has_a_bound():
+    layer = masked([[3, -3, 4]], [[5, 5, 5]], [[6, 6, 20]], [1, 1, 1])
+    here = layer.infer_type(tensor_type((1,), 0, 5000))
+    assert (here.lo.tolist(), here.hi.tolist()) == ([1, -5, 1], [7, 1, 21])
+
+
+def test_a_tournament_by_hand():
+    layer = Tournament(*HEAD, ((1, 0, -4), (3, 2, 0b11)))
+    x = np.array([[7, 4, 6], [8, 4, 1], [-1, -8, 0], [5, 6, 2]])
+    assert layer.evaluate(x).tolist() == [[2], [2], [0], [1]]
+
+
+def test_the_exact_rounds_are_the_argmax():
+    x = np.random.default_rng(1).integers(-3, 4, (200, 7))
+    layer = Tournament(*HEAD, exact_rounds(7))
+    assert layer.rounds == (
+        (0, 1, -1), (2, 3, -1), (4, 5, -1), (7, 8, -1), (9, 6, -1), (10, 11, -1)
+    )  # fmt: skip
+    assert layer.evaluate(x).tolist() == ArgMax(*HEAD).evaluate(x).tolist()
+
+
+def test_an_index_that_never_reaches_the_end_is_outside_the_interval():
+    here = Tournament(*HEAD, ((3, 1, -1), (0, 2, 8), (4, 0, 0))).infer_type(tensor_type((4,), 0, 9))
+    assert (here.lo.tolist(), here.hi.tolist()) == ([1], [3])
 
 
 def test_argmax_takes_the_lowest_index_of_equals():
@@ -272,6 +325,56 @@ def test_products_beyond_every_machine_word_are_exact():
             lambda: Add("y", ("x", "z"), "p"),
             (X3, tensor_type((3,), 0, 7, Fraction(1, 2))),
             "y: tensors of different shape or scale are added",
+        ),
+        (
+            lambda: masked([[1], [2]], [[1], [2]], [[-1], [-1]], [0]),
+            (X3,),
+            "y: weights (2, 1) meet a tensor (3,)",
+        ),
+        (
+            lambda: masked([[1]], [[1, 2]], [[-1]], [0]),
+            (tensor_type((1,), 0, 7),),
+            "y: weights (1, 1) have masks (1, 2) and keep (1, 1)",
+        ),
+        (
+            lambda: masked([[1]], [[1]], [[-1]], [0, 1]),
+            (tensor_type((1,), 0, 7),),
+            "y: weights (1, 1) have a bias (2,)",
+        ),
+        (
+            lambda: masked([[1]], [[1]], [[-1]], [0]),
+            (tensor_type((1,), -1, 7),),
+            "y: masks meet a value that may be negative",
+        ),
+        (
+            lambda: masked([[1]], [[-1]], [[-1]], [0]),
+            (tensor_type((1,), 0, 7),),
+            "y: a mask lies outside [0, 2**62 - 1]",
+        ),
+        (
+            lambda: masked([[1]], [[1]], [[-2]], [0]),
+            (tensor_type((1,), 0, 7),),
+            "y: a field of kept bits lies outside [-1, 2**62 - 1]",
+        ),
+        (
+            lambda: Tournament(*HEAD, ()),
+            (X3,),
+            "y: 3 elements meet no comparator",
+        ),
+        (
+            lambda: Tournament(*HEAD, ((0, 3, 1),)),
+            (X3,),
+            "y: comparator 0 reads a place that comes later",
+        ),
+        (
+            lambda: Tournament(*HEAD, ((0, 1, 1 << 62),)),
+            (X3,),
+            "y: a mask lies outside [-2**62, 2**62 - 1]",
+        ),
+        (
+            lambda: Tournament(*HEAD, ((0, 1, 1),)),
+            (tensor_type((2,), 0, 1, array([Fraction(1), Fraction(2)], (2,))),),
+            "y: the elements have different scales",
         ),
         (lambda: Reshape(*HEAD, (2, 2)), (X3,), "y: (3,) does not reshape to (2, 2)"),
         (

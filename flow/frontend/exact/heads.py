@@ -9,12 +9,15 @@ import numpy as np
 
 from flow.frontend.exact.rational import common_divisors, full, hull_divisor, rational
 from flow.frontend.exact.workbench import Value, Workbench
-from flow.frontend.obstacle import Obstacle
 from flow.frontend.source import HEADS, Function, SourceActivation
 from flow.ir.layers import ArgMax, AtLeast
 from flow.ir.network import Head
 from flow.ir.rounding import round_fraction
 from flow.ir.tensor import IntArray, compact, narrow
+
+_HOST: dict[str, Head] = {
+    "softmax": "softmax", "log_softmax": "log_softmax", "sigmoid": "sigmoid",
+}  # fmt: skip
 
 
 def split_heads(bench: Workbench) -> tuple[dict[str, Function], list[str]]:
@@ -35,18 +38,10 @@ def split_heads(bench: Workbench) -> tuple[dict[str, Function], list[str]]:
     return heads, below
 
 
-def host_head(bench: Workbench, heads: dict[str, Function]) -> Head:
-    """What the host applies to every output. Obstacle where outputs differ in it."""
-    kinds: set[str] = {h for h in heads.values() if h != "argmax"}
-    if not kinds:
-        return "none"
-    if len(kinds) > 1 or len(heads) < len(bench.model.outputs):
-        raise Obstacle(
-            "the outputs end in different functions; end all alike, or save a model for each"
-        )
-    if "log_softmax" in kinds:
-        return "log_softmax"
-    return "softmax" if "softmax" in kinds else "sigmoid"
+def host_head(bench: Workbench, heads: dict[str, Function]) -> Head | tuple[Head, ...]:
+    """What the host applies to the outputs: one for all, or where they differ one for each."""
+    each = tuple(_HOST.get(heads.get(name, "argmax"), "none") for name in bench.model.outputs)
+    return each[0] if len({*each}) == 1 else each
 
 
 def logits(bench: Workbench, name: str) -> str:

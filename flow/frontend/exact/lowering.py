@@ -8,7 +8,7 @@ quantiser takes them up; only where none does, an Affine layer brings them to on
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -44,16 +44,24 @@ from flow.frontend.source import (
     SourceReshape,
     SourceTableSum,
 )
-from flow.ir.layers import Input, Relu, Requantize
+from flow.ir.layers import Affine, Input, Relu, Requantize
 from flow.ir.names import identifier
 from flow.ir.network import Head, Network
 from flow.ir.rounding import round_fraction
 from flow.ir.tensor import FractionArray, IntArray, compact, narrow
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Lowered:
+    """A network, and what each layer of the file has become, by the network's name for it."""
+
+    network: Network
+    values: Mapping[str, Value]
+
+
 def lower_exactly(
     model: SourceModel, ports: Mapping[str, Port], decision: bool, round_bias: bool
-) -> Network:
+) -> Lowered:
     """The network that answers what the model answers on the coded inputs.
 
     `decision` puts a class at the end instead of logits; `round_bias` rounds a bias that has no
@@ -67,10 +75,9 @@ class _Lowering:
         self.bench = Workbench(model, round_bias)
         self.ports = ports
 
-    def run(self, decision: bool) -> Network:
+    def run(self, decision: bool) -> Lowered:
         bench, model = self.bench, self.bench.model
         heads, below = split_heads(bench)
-        head: Head = "none"
         obstacles = []
         broken: set[str] = set()
         for layer in bench.source:
@@ -85,14 +92,12 @@ class _Lowering:
                 else:
                     if value is not None:
                         bench.values[layer.name] = value
-        names = []
+        names: list[str] = []
         if not obstacles:
             try:
-                head = host_head(bench, heads)
-                names = [
-                    self._output(n, b, heads, decision)
-                    for n, b in zip(model.outputs, below, strict=True)
-                ]
+                for name, tensor in zip(model.outputs, below, strict=True):
+                    found = self._output(name, tensor, heads, decision)
+                    names.append(self._copy(found, name) if found in names else found)
             except Obstacle as error:
                 obstacles.append(f"output of {model.name}: {error}")
         if obstacles:
@@ -101,19 +106,33 @@ class _Lowering:
                 hint="quantise the named layers when training, or leave them out",
                 obstacles=tuple(obstacles),
             )
-        decided = decision and len(names) == 1
-        return Network(
-            identifier(model.name), tuple(bench.layers), tuple(names), "none" if decided else head
-        )
+        head: Head | tuple[Head, ...]
+        head = "none" if decision and len(names) == 1 else host_head(bench, heads)
+        network = Network(identifier(model.name), tuple(bench.layers), tuple(names), head)
+        for name, below_it in zip(model.outputs, below, strict=True):
+            if name in heads:
+                value = bench.values[below_it]
+                ended = replace(value, steps=(*value.steps, Call(heads[name])))
+                bench.values[name] = ended
+        return Lowered(network, {bench.names[name]: v for name, v in bench.values.items()})
+
+    def _copy(self, layer: str, text: str) -> str:
+        """A layer that gives the same again: every output has a name of its own."""
+        one, zero = np.ones((), dtype=np.int64), np.zeros((), dtype=np.int64)
+        scale, place = self.bench.types[layer].scale, self._place(text)
+        return self.bench.emit(Affine(self.bench.new(text), (layer,), place, one, zero, scale))
 
     def _output(self, name: str, below: str, heads: Mapping[str, Function], decision: bool) -> str:
         bench, head = self.bench, heads.get(name)
-        place = next(x.place for x in bench.source if x.name == name)
+        place = self._place(name)
         if decision and len(bench.model.outputs) == 1:
             return decide(bench, below, head, "decision", place)
         if head == "argmax":
             return decide(bench, below, head, name, place)
         return logits(bench, below)
+
+    def _place(self, name: str) -> str:
+        return next(x.place for x in self.bench.source if x.name == name)
 
     def _layer(self, layer: SourceLayer) -> Value | None:
         match layer:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from flow.errors import UnsupportedModel, UsageError
-from flow.frontend.exact.lowering import lower_exactly
+from flow.frontend.exact.lowering import Lowered, lower_exactly
 from flow.frontend.exact.ports import plan_ports
-from flow.frontend.exact.workbench import alive
+from flow.frontend.exact.workbench import Value, alive
 from flow.frontend.functions import piecewise_linear
 from flow.frontend.quantisation.calibrate import INPUT_BITS, TABLE_BITS, calibrate
 from flow.frontend.quantisation.hoist import hoist
@@ -41,11 +41,15 @@ AUTOMATIC_BITS = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantised:
-    """A network, what was decided on the way that the user did not say, and the options so."""
+    """A network, what was decided on the way that the user did not say, and the options so.
+
+    `values` has what each layer of the file has become.
+    """
 
     network: Network
     notes: tuple[str, ...]
     options: QuantiseOptions
+    values: Mapping[str, Value]
 
 
 def to_network(
@@ -68,7 +72,8 @@ def to_network(
         ports, notes = plan_ports(
             model, options.input_bits, options.exact_input, options.input_signed, calibration
         )
-        return Quantised(lower_exactly(model, ports, decision, False), notes, options)
+        lowered = lower_exactly(model, ports, decision, False)
+        return Quantised(lowered.network, notes, options, lowered.values)
     return _after_training(model, options, calibration, decision)
 
 
@@ -88,7 +93,8 @@ def _after_training(
             f"activations have {AUTOMATIC_BITS} bits instead",
         )
         options = replace(options, activation_bits=AUTOMATIC_BITS)
-    return Quantised(_network(model, options, data, decision), notes, options)
+    lowered = _lowered(model, options, data, decision)
+    return Quantised(lowered.network, notes, options, lowered.values)
 
 
 def _with_layers(model: SourceModel, options: QuantiseOptions) -> QuantiseOptions:
@@ -132,9 +138,9 @@ def full_width(model: SourceModel, options: QuantiseOptions) -> int:
     return math.ceil(max(widths.values()))
 
 
-def _network(
+def _lowered(
     model: SourceModel, options: QuantiseOptions, data: Mapping[str, Any], decision: bool
-) -> Network:
+) -> Lowered:
     ready = calibrate(model, options, data)
     ports, _ = plan_ports(ready, options.input_bits, False, options.input_signed, data)
     return lower_exactly(ready, ports, decision, True)

@@ -16,9 +16,12 @@ from flow.ir.builder import Builder
 from flow.ir.interval import BIT
 from flow.ir.nodes import Add, Bits, Compare, Concat, Const, FullAdder, Linear, Node, Signed
 from flow.passes.linear.csd import csd
+from flow.passes.rules.wiring import bits_of_concat, bits_of_field, bits_of_mask, bits_of_shift
 
 Columns = list[list[Node]]
 """The bits of each weight, the lowest weight first."""
+
+_INNER = (bits_of_shift, bits_of_field, bits_of_concat, bits_of_mask)
 
 
 def rippled(row: Linear, width: int, signed: bool, intern: Builder) -> Node:
@@ -70,7 +73,7 @@ def added(
     late = {bit: 0.0 for column in columns for bit in column}
     for x in row.terms:
         late[x] = arrival.get(x, 0.0)
-        late |= {intern(Bits(x, i, 1)): late[x] for i in range(x.range.width)}
+        late |= {_bit(x, i, intern): late[x] for i in range(x.range.width)}
     heaps: list[list[tuple[float, int, Node]]] = []
     for place, column in enumerate(columns):
         ones = [intern(Const(1))] * (constant >> place & 1)
@@ -99,7 +102,7 @@ def _columns(row: Linear, width: int, intern: Builder) -> tuple[Columns, int]:
     constant = row.bias
     for x, c in zip(row.terms, row.coefficients, strict=True):
         own = max(1, x.range.width)
-        bits = [x] if BIT.covers(x.range) else [intern(Bits(x, i, 1)) for i in range(own)]
+        bits = [x] if BIT.covers(x.range) else [_bit(x, i, intern) for i in range(own)]
         for shift, digit in csd(c):
             for i, bit in enumerate(bits[: max(0, width - shift)]):
                 negative = (digit < 0) != (x.range.signed and i == own - 1)
@@ -111,6 +114,20 @@ def _columns(row: Linear, width: int, intern: Builder) -> tuple[Columns, int]:
                 else:
                     columns[shift + i].append(bit)
     return columns, constant % (1 << width)
+
+
+def _bit(x: Node, place: int, intern: Builder) -> Node:
+    """One bit of x: that of the word under fields and masks, so that a cleared one is constant."""
+    node: Node = Bits(x, place, 1)
+    while isinstance(node, Bits):
+        if node.low == 0 and BIT.covers(node.x.range):
+            node = node.x
+            break
+        found = next((new for rule in _INNER if (new := rule(node)) is not None), None)
+        if found is None:
+            break
+        node = found
+    return intern(node)
 
 
 def _two_rows(columns: Columns, intern: Builder) -> list[Node]:

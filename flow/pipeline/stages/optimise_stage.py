@@ -19,6 +19,7 @@ from flow.pipeline.choosing import choose_passes
 from flow.pipeline.comparing import require_equal
 from flow.pipeline.folder import write_file
 from flow.pipeline.period import pipeline_for
+from flow.pipeline.points import point_text
 from flow.pipeline.reading import read_text
 from flow.pipeline.state import PassStep, State, have
 
@@ -32,11 +33,14 @@ class Optimise:
     def run(self, state: State, out: Path, own: Path) -> State:
         """NN-pass.flow after each pass, passes.txt, and the circuit to be emitted."""
         config, lowered = state.config, have(state.lowered)
-        candidates = state.recipe.passes if config.passes is None else (config.passes,)
-        fabric = state.recipe.fabric
-        text, trials = choose_passes(lowered, candidates, fabric, state.target, state.progress)
+        unit = state.recipe.fabric.unit
+        text, trials = choose_passes(lowered, config, state.recipe, state.target, state.progress)
         passes = parse_pipeline(text)
-        lines = [f"tried {trial.passes}: {trial.size:.0f} {fabric.unit}\n" for trial in trials]
+        lines = [
+            f"tried {trial.passes}, {point_text(point, unit)}\n"
+            for trial in trials
+            for point in trial.points
+        ]
         steps: list[PassStep] = []
 
         def record(step: Step) -> None:
@@ -57,7 +61,7 @@ class Optimise:
         require_equal("the optimised circuit", evaluate(circuit, state.inputs), state.expected)
         write_file(own, "passes.txt", f"{print_pipeline(passes)}\n{''.join(lines)}")
         write_file(own, "circuit.flow", print_circuit(circuit))
-        return replace(state, circuit=circuit, steps=tuple(steps))
+        return replace(state, circuit=circuit, steps=tuple(steps), trials=trials)
 
     def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
         """The circuits of the earlier build, the last one compared anew."""
@@ -84,7 +88,7 @@ def _pipelining(state: State, circuit: Circuit) -> Pass | None:
 
         def delay(piped: Circuit, emission: Emission) -> float:
             state.progress(f"timing of {latency(piped)} stages")
-            return fabric.delay(piped, emission, technology)
+            return fabric.delay(piped, emission, technology, config)
 
         return pipeline_for(circuit, delay, technology.name, config.period, config.handshake)
     return None

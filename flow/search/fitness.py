@@ -1,0 +1,278 @@
+"""The fitness of a whole population: how many samples each genome classifies as its label says.
+
+Everything is integer and exact, so any order of work, any machine and any number of threads gives
+the same counts as `evaluate_network(space.network(genome))`, sample by sample.
+
+Three things make it fast. Neurons that occur several times in the population are computed once.
+Neurons of the first layer with many inputs are one product of matrices over bit planes (a summand
+bit times its signed power of two), in float32, exact as every partial sum is below 2**24. All
+other work is in-place integer arithmetic on blocks that stay in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flow.errors import UsageError
+from flow.ir.tensor import IntArray
+from flow.search.neurons import Neurons, population_neurons
+from flow.search.space import Space
+
+CHUNK = 2048
+"""Samples that are worked on at a time."""
+
+BLOCK = 1 << 17
+"""Values of a block of rows: with its scratch it stays in a second-level cache."""
+
+SPARSE = 8
+"""Connections up to which a neuron of the first layer is added up without a matrix product."""
+
+EXACT32, EXACT64 = 1 << 24, 1 << 53
+"""Sums below these are exact in float32 and in float64, in any order."""
+
+
+def evaluate(
+    space: Space, genomes: IntArray, x: IntArray, y: IntArray, threads: int = 1
+) -> NDArray[np.int64]:
+    """How many of the samples x (N, inputs) each of the genomes (P, genes) puts into class y (N,).
+
+    UsageError where an input or a label is out of its range.
+    """
+    return Fitness(space, x, y, threads)(genomes)
+
+
+def predict(space: Space, genomes: IntArray, x: IntArray) -> NDArray[np.int16]:
+    """The classes (P, N) of the samples x (N, inputs)."""
+    x = np.asarray(x)
+    return Fitness(space, x, np.zeros(len(x), np.int64)).predict(genomes)
+
+
+class Fitness:
+    """A data set, made ready for many populations: call it with genomes (P, genes).
+
+    x (N, inputs) are the integers of the inputs, y (N,) labels from 0 on.
+    """
+
+    def __init__(self, space: Space, x: IntArray, y: IntArray, threads: int = 1) -> None:
+        x, y = np.asarray(x), np.asarray(y)
+        if x.ndim != 2 or x.shape[1] != space.inputs or y.shape != x.shape[:1]:
+            raise UsageError(
+                f"samples of shape {x.shape} with labels of shape {y.shape}",
+                hint=f"the search space has {space.inputs} inputs",
+            )
+        if x.size and not (0 <= x.min() and x.max() < 1 << space.input_bits):
+            raise UsageError(
+                f"an input outside [0, {(1 << space.input_bits) - 1}]",
+                hint=f"the search space reads {space.input_bits} bits",
+            )
+        if y.size and not (0 <= y.min() and y.max() < space.classes):
+            raise UsageError(
+                f"a label outside [0, {space.classes - 1}]",
+                hint=f"the search space has {space.classes} classes",
+            )
+        self.space = space
+        self.threads = max(1, threads)
+        self._order = np.argsort(y, kind="stable")
+        labels, inputs = y[self._order], x[self._order].T
+        starts = range(0, len(y), CHUNK)
+        self._chunks = tuple(
+            _Chunk.of(space, inputs[:, s : s + CHUNK], labels[s : s + CHUNK]) for s in starts
+        )
+
+    def __call__(self, genomes: IntArray) -> NDArray[np.int64]:
+        """The number of samples that each genome puts into their class."""
+        genomes = np.atleast_2d(genomes)
+        if not self._chunks or not len(genomes):
+            return np.zeros(len(genomes), np.int64)
+        return np.concatenate(self._parts(genomes, self._correct))
+
+    def predict(self, genomes: IntArray) -> NDArray[np.int16]:
+        """The class (P, N) of every sample, in the order of the samples."""
+        genomes = np.atleast_2d(genomes)
+        found = np.zeros((len(genomes), len(self._order)), np.int16)
+        if self._chunks and len(genomes):
+            found[:, self._order] = np.concatenate(self._parts(genomes, self._classes))
+        return found
+
+    def _parts(
+        self, genomes: IntArray, work: Callable[[IntArray], NDArray[Any]]
+    ) -> list[NDArray[Any]]:
+        """The work on equal parts of the population, a thread each."""
+        if self.threads == 1:
+            return [work(genomes)]
+        with _one_thread_each(), ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(work, np.array_split(genomes, min(self.threads, len(genomes)))))
+
+    def _correct(self, genomes: IntArray) -> NDArray[np.int64]:
+        correct = np.zeros(len(genomes), np.int64)
+        for chunk, scores, ids, rows in self._scores(genomes):
+            if self.space.tournament:
+                hits = self._winners(genomes[rows], scores, ids) == chunk.labels
+            else:
+                hits = _largest_is_label(scores, ids, chunk)
+            correct[rows] += hits.sum(axis=1, dtype=np.int64)
+        return correct
+
+    def _classes(self, genomes: IntArray) -> NDArray[np.int16]:
+        found = [np.zeros((len(genomes), chunk.size), np.int16) for chunk in self._chunks]
+        places = {id(chunk): place for place, chunk in enumerate(self._chunks)}
+        for chunk, scores, ids, rows in self._scores(genomes):
+            if self.space.tournament:
+                classes = self._winners(genomes[rows], scores, ids)
+            else:
+                classes = scores[ids].argmax(axis=1).astype(np.int16)
+            found[places[id(chunk)]][rows] = classes
+        return np.concatenate(found, axis=1)
+
+    def _scores(self, genomes: IntArray) -> Iterator[tuple[_Chunk, IntArray, IntArray, slice]]:
+        """For each chunk of samples and each block of genomes: the scores (neurons, samples), and
+        which of them are those of the genomes (block, classes)."""
+        layers = population_neurons(self.space, genomes)
+        for chunk in self._chunks:
+            values: IntArray = chunk.inputs
+            for place, neurons in enumerate(layers):
+                values = _layer(neurons, values, chunk if place == 0 else None)
+            ids = layers[-1].ids
+            step = max(1, BLOCK // (chunk.size * self.space.classes))
+            for start in range(0, len(genomes), step):
+                rows = slice(start, start + step)
+                yield chunk, values, ids[rows], rows
+
+    def _winners(self, genomes: IntArray, scores: IntArray, ids: IntArray) -> NDArray[np.int16]:
+        """The winner (block, samples) of each genome's tournament."""
+        rounds = np.array([self.space.rounds(g) for g in genomes], dtype=np.int64)
+        every, count = np.arange(len(genomes)), self.space.classes
+        values = np.empty((len(genomes), 2 * count - 1, scores.shape[1]), np.int64)
+        winners = np.empty(values.shape, np.int16)
+        values[:, :count] = scores[ids]
+        winners[:, :count] = np.arange(count)[None, :, None]
+        for number in range(count - 1):
+            left, right, mask = rounds[:, number].T
+            a, b = values[every, left], values[every, right]
+            stays = (a & mask[:, None]) >= (b & mask[:, None])
+            values[:, count + number] = np.where(stays, a, b)
+            winners[:, count + number] = np.where(
+                stays, winners[every, left], winners[every, right]
+            )
+        return winners[:, -1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chunk:
+    """Samples in the order of their labels: int16 inputs (inputs, size), and their bit planes with
+    a last row of ones; `bounds` are the places where a class begins, and the end."""
+
+    inputs: NDArray[np.int16]
+    planes: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    bounds: tuple[int, ...]
+
+    @staticmethod
+    def of(space: Space, inputs: IntArray, labels: IntArray) -> _Chunk:
+        inputs = np.ascontiguousarray(inputs, dtype=np.int16)
+        bits = np.arange(space.input_bits, dtype=np.int16)
+        planes = (inputs[:, None, :] >> bits[None, :, None]) & 1
+        flat = planes.reshape(-1, inputs.shape[1]).astype(np.float32)
+        ones = np.ones((1, inputs.shape[1]), np.float32)
+        bounds = np.searchsorted(labels, np.arange(space.classes + 1))
+        return _Chunk(
+            inputs,
+            np.concatenate([flat, ones]),
+            labels.astype(np.int64),
+            tuple(int(b) for b in bounds),
+        )
+
+    @property
+    def size(self) -> int:
+        """The number of samples."""
+        return self.inputs.shape[1]
+
+
+def _layer(neurons: Neurons, sources: IntArray, chunk: _Chunk | None) -> IntArray:
+    """What the neurons show (neurons, samples), from what their sources show."""
+    size = sources.shape[1]
+    shown = np.empty((neurons.count, size), np.int16 if neurons.window else _type(neurons.peak))
+    sparse = neurons.count if chunk is None else int(np.searchsorted(neurons.live, SPARSE, "right"))
+    step = max(1, BLOCK // size)
+    for start in range(0, sparse, step):
+        _add_up(neurons, slice(start, min(start + step, sparse)), sources, shown)
+    if chunk is not None and sparse < neurons.count:
+        for start in range(sparse, neurons.count, step):
+            _multiply(neurons, slice(start, start + step), chunk, shown)
+    return shown
+
+
+def _add_up(neurons: Neurons, rows: slice, sources: IntArray, shown: IntArray) -> None:
+    """One connection of all rows after the other."""
+    kind = _type(int(neurons.peaks[rows].max()))
+    sums = np.empty((rows.stop - rows.start, sources.shape[1]), kind)
+    sums[...] = neurons.bias[rows, None]
+    masked = np.empty(sums.shape, sources.dtype)
+    term = masked if kind == sources.dtype else np.empty(sums.shape, kind)
+    masks = neurons.masks[rows].astype(sources.dtype)
+    weights = neurons.weights[rows].astype(kind)
+    for k in range(int(neurons.live[rows].max(initial=0))):
+        np.take(sources, neurons.sources[rows, k], axis=0, out=masked, mode="clip")
+        np.bitwise_and(masked, masks[:, k, None], out=masked)
+        np.multiply(masked, weights[:, k, None], out=term, dtype=kind)
+        np.add(sums, term, out=sums)
+    if neurons.window:
+        np.right_shift(sums, neurons.shifts[rows, None].astype(kind), out=sums)
+        np.clip(sums, 0, neurons.tops[rows, None].astype(kind), out=sums)
+    shown[rows] = sums
+
+
+def _multiply(neurons: Neurons, rows: slice, chunk: _Chunk, shown: IntArray) -> None:
+    """One product of matrices over the bit planes of the inputs."""
+    weights = neurons.planes(rows)
+    planes = chunk.planes
+    peak = int(neurons.peaks[rows].max())
+    if peak >= EXACT64:
+        raise UsageError("a sum of the first layer has more than 53 bits")
+    if peak >= EXACT32:
+        weights, planes = weights.astype(np.float64), planes.astype(np.float64)
+    sums = np.matmul(weights, planes)
+    if neurons.window:
+        np.clip(sums, 0, neurons.tops[rows, None].astype(sums.dtype), out=sums)
+    # Negative sums are 0 by now, so that cutting the fraction off is rounding down.
+    np.copyto(shown[rows], sums, casting="unsafe")
+
+
+def _largest_is_label(scores: IntArray, ids: IntArray, chunk: _Chunk) -> NDArray[np.bool_]:
+    """Whether the first of the largest scores of each genome is that of the sample's label."""
+    found = scores[ids]
+    hits = np.ones((len(ids), chunk.size), bool)
+    for label, (start, stop) in enumerate(pairwise(chunk.bounds)):
+        if start == stop:
+            continue
+        own, hit = found[:, label, start:stop], hits[:, start:stop]
+        if label:
+            before = np.maximum.reduce(found[:, :label, start:stop], axis=1)
+            np.greater(own, before, out=hit)
+        if label + 1 < ids.shape[1]:
+            after = np.maximum.reduce(found[:, label + 1 :, start:stop], axis=1)
+            np.logical_and(hit, own >= after, out=hit)
+    return hits
+
+
+def _type(peak: int) -> type[np.signedinteger[Any]]:
+    """The smallest integers that hold every sum of magnitude up to the peak."""
+    return np.int16 if peak < 1 << 15 else np.int32 if peak < 1 << 31 else np.int64
+
+
+def _one_thread_each() -> AbstractContextManager[Any]:
+    """Keeps the matrix library from starting threads of its own, where that can be told to it."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return nullcontext()
+    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    return limits
