@@ -114,12 +114,19 @@ def model(network: Network) -> Any:
     return run
 
 
-def rival(case: str, network: Network, tool: str, timeout_s: float) -> Design | str:
-    """The Verilog of another compiler of the same weights; or why there is none."""
+def rival(
+    case: str, network: Network, tool: str, timeout_s: float, model_file: Path | None = None
+) -> Design | str:
+    """The Verilog of another compiler of the same weights, or why there is none.
+
+    A network with other layers than a specification can say is read from its own file.
+    """
     try:
         text = json.dumps(specification(network), sort_keys=True)
     except ValueError as error:
-        return f"not traced: {error}"
+        if model_file is None or model_file.suffix != ".keras":
+            return f"not traced: {error}"
+        text = json.dumps({"keras": str(model_file)})
     key = key_of("rival", tool, text, (HERE / "rivals.py").read_text())
 
     def work() -> dict[str, Any]:
@@ -239,19 +246,19 @@ def plain(case: str, weights: np.ndarray) -> Design:
                   grid_of(network), model(network))  # fmt: skip
 
 
-def trained(only: str) -> Iterator[tuple[str, Network | str]]:
-    """The trained networks by name, each as an integer network or as what is in the way."""
+def trained(only: str) -> Iterator[tuple[str, Path, Network | str]]:
+    """The trained networks by name and file, as integer networks or as what is in the way."""
     for name, model_file, weights in MODELS:
         if only not in name:
             continue
         path = SHARED / model_file
         if not path.is_file():
-            yield name, "not measured: the shared models are not here"
+            yield name, path, "not measured: the shared models are not here"
             continue
         try:
-            yield name, read_network(path, SHARED / weights if weights else None)
+            yield name, path, read_network(path, SHARED / weights if weights else None)
         except (FlowError, NotImplementedError) as error:
-            yield name, f"not built yet: {error}"
+            yield name, path, f"not built yet: {error}"
 
 
 def read_network(model_file: Path, weights: Path | None) -> Network:

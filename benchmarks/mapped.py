@@ -10,7 +10,8 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,15 +25,19 @@ from flow.errors import ToolFailed
 from flow.ir.aig import pack, unpack
 from flow.tech.technology import Technology
 from flow.tech.write_liberty import liberty_text
+from flow.tools.abc import abc
 from flow.tools.yosys import version, yosys
 
 CACHE = HERE / "cache"
 CACHED_ONLY = False
 """Whether nothing is measured that is not there yet; the command line sets it."""
-_PRE = "+strash;ifraig;scorr;dc2;dc2;strash;dch,-f;"
-MAPPERS = {"map": _PRE + "map,-B,0.9;topo", "amap": _PRE + "amap,-m"}
+PREPARE = "strash;ifraig;scorr;dc2;dc2;strash;dch -f"
+MAPPERS = {"map": "map -B 0.9;topo", "amap": "amap -m"}
 SCRIPTS = ("abc map", "abc amap", "adders amap", "extract amap")
 """What becomes adder cells (nothing, $add and $sub, what extract_fa finds), and ABC's mapper."""
+LARGEST_EXTRACT = 25_000
+"""Gates above which extract_fa is not tried: it takes longer than all else together."""
+Sizes = dict[tuple[str, str], dict[str, Any]]
 _MODELS = """module FULL_ADD(input A, B, CI, output CO, S);
   assign S = A ^ B ^ CI; assign CO = (A & B) | (CI & (A | B)); endmodule
 module HALF_ADD(input A, B, output CO, S); assign S = A ^ B; assign CO = A & B; endmodule
@@ -111,46 +116,54 @@ def cached(key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def prepared(design: Design, timeout_s: float) -> Path | str:
     """The folder with the design as gates and as adders, read and checked once; or what failed."""
-    folder = CACHE / key_of("prepared", design.text, version(), (HERE / "adder_maps.v").read_text(),
+    folder = CACHE / key_of("read", design.text, version(), (HERE / "adder_maps.v").read_text(),
                             (HERE / "fa_map.v").read_text())  # fmt: skip
-    done = folder / "done.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "rtl.v").write_text(design.text)
+    (folder / "models.v").write_text(_MODELS)
+    for name in ("adder_maps.v", "fa_map.v"):
+        (folder / name).write_text((HERE / name).read_text())
+    script = [
+        "read_verilog -sv rtl.v", f"hierarchy -check -top {design.top}", "proc", "flatten",
+        "opt", "wreduce", "opt_clean", "write_rtlil coarse.il",
+        f"synth -noabc -run coarse: -top {design.top}", "aigmap",
+        "write_aiger -symbols gates.aig", "design -reset", "read_rtlil coarse.il",
+        "techmap -map adder_maps.v", "opt", "techmap -map fa_map.v", "opt", "alumacc", "opt",
+        "techmap -map fa_map.v", "techmap", "opt -full", "delete t:$scopeinfo",
+        "write_rtlil adders.il", *_SIMULATED, "write_aiger -symbols adders.aig",
+    ]  # fmt: skip
+    return _step(design, folder, ("gates", "adders"), script, timeout_s)
+
+
+_SIMULATED = ("read_verilog models.v", "flatten", "techmap", "opt_clean", "aigmap")
+
+
+def extracted(design: Design, folder: Path, timeout_s: float) -> Path | str:
+    """The folder again, with the adders that extract_fa finds among the gates; or what failed."""
+    size = int((folder / "gates.aig").read_bytes().split(maxsplit=6)[5])
+    if size > LARGEST_EXTRACT:
+        return f"extract_fa is for graphs of at most {LARGEST_EXTRACT} gates"
+    script = [
+        "read_rtlil coarse.il", f"synth -noabc -run coarse: -top {design.top}",
+        "extract_fa -fa -ha", "techmap -map fa_map.v", "opt", "delete t:$scopeinfo",
+        "write_rtlil extract.il", *_SIMULATED, "write_aiger -symbols extract.aig",
+    ]  # fmt: skip
+    return _step(design, folder, ("extract",), script, timeout_s)
+
+
+def _step(
+    design: Design, folder: Path, graphs: Sequence[str], script: list[str], timeout_s: float
+) -> Path | str:
+    """Run Yosys once for some graphs and compare each with the integer model."""
+    done = folder / f"{graphs[0]}.txt"
     if not done.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "rtl.v").write_text(design.text)
-        (folder / "models.v").write_text(_MODELS)
-        for name in ("adder_maps.v", "fa_map.v"):
-            (folder / name).write_text((HERE / name).read_text())
-        script = [
-            "read_verilog -sv rtl.v", f"hierarchy -check -top {design.top}", "proc", "flatten",
-            "opt", "wreduce", "opt_clean", "write_rtlil coarse.il",
-            f"synth -noabc -run coarse: -top {design.top}", "delete t:$scopeinfo",
-            "write_rtlil gates.il", "aigmap", "write_aiger -symbols gates.aig",
-            "design -reset", "read_rtlil coarse.il", "techmap -map adder_maps.v",
-            "opt", "techmap -map fa_map.v", "opt", "alumacc", "opt", "techmap -map fa_map.v",
-            "techmap", "opt -full", "delete t:$scopeinfo", "write_rtlil adders.il",
-            "read_verilog models.v", "flatten", "techmap", "opt_clean", "aigmap",
-            "write_aiger -symbols adders.aig",
-            "design -reset", "read_rtlil gates.il", "extract_fa -fa -ha", "techmap -map fa_map.v",
-            "opt", "delete t:$scopeinfo", "write_rtlil extract.il", "read_verilog models.v",
-            "flatten", "techmap", "opt_clean", "aigmap", "write_aiger -symbols extract.aig",
-        ]  # fmt: skip
         try:
             yosys(script, folder, timeout_s)
         except ToolFailed as error:
             return _why(error, timeout_s)
-        for name in ("gates", "adders", "extract"):
-            if not agrees(design, folder / f"{name}.aig"):
-                done.write_text(f"the {name} differ from the integer model")
-                break
-        else:
-            done.write_text("")
+        wrong = [name for name in graphs if not agrees(design, folder / f"{name}.aig")]
+        done.write_text(f"{wrong[0]} differ from the integer model" if wrong else "")
     return done.read_text() or folder
-
-
-def prepared_once(design: Design, timeout_s: float) -> None:
-    """Prepare a design before several scripts want it at once."""
-    if not CACHED_ONLY:
-        prepared(design, timeout_s)
 
 
 def agrees(design: Design, file: Path, samples: int = 640) -> bool:
@@ -178,11 +191,23 @@ def agrees(design: Design, file: Path, samples: int = 640) -> bool:
     return bool(np.array_equal(np.stack(answers, 1), design.model(real)))
 
 
-def area(design: Design, script: str, library: Library, timeout_s: float) -> dict[str, Any]:
-    """{"um2": ..., "cells": ..., "seconds": ...} or {"failed": why} of one script."""
-    what, mapper = script.split()
-    file = {"abc": "gates", "adders": "adders", "extract": "extract"}[what]
-    key = key_of("area", design.text, script, MAPPERS[mapper], library.liberty, library.adders)
+def areas(design: Design, libraries: Sequence[Library], timeout_s: float) -> Sizes:
+    """By (library, script): {"um2": ..., "cells": ...} or {"failed": why}."""
+    found: Sizes = {}
+    for name, cells in _alone(design, libraries, timeout_s).items():
+        for library in libraries:
+            found[library.name, f"abc {name}"] = cells.get(library.name, cells)
+    for script in SCRIPTS[2:]:
+        for library in libraries:
+            found[library.name, script] = _with_adders(design, script, library, timeout_s)
+    return found
+
+
+def _alone(
+    design: Design, libraries: Sequence[Library], timeout_s: float
+) -> dict[str, dict[str, Any]]:
+    """ABC alone by each mapper: one run prepares the graph once and maps it onto every library."""
+    key = key_of("alone", design.text, PREPARE, *MAPPERS.values(), *(x.liberty for x in libraries))
 
     def work() -> dict[str, Any]:
         place = prepared(design, timeout_s)
@@ -190,11 +215,53 @@ def area(design: Design, script: str, library: Library, timeout_s: float) -> dic
             return {"failed": place}
         own = place / key
         own.mkdir(exist_ok=True)
+        lines = ["read_aiger ../gates.aig", *PREPARE.split(";"), "backup"]
+        for i, library in enumerate(libraries):
+            (own / f"{i}.lib").write_text(library.liberty)
+            lines.append(f"read_lib -w {i}.lib")
+            for name, commands in MAPPERS.items():
+                lines += ["restore", *commands.split(";"), f"write_blif {i}-{name}.blif"]
+        start = time.perf_counter()
+        try:
+            abc(lines, own, timeout_s)
+        except ToolFailed as error:
+            return {"failed": _why(error, timeout_s)}
+        sizes = {
+            name: {x.name: _netlist(own / f"{i}-{name}.blif", x) for i, x in enumerate(libraries)}
+            for name in MAPPERS
+        }
+        return {**sizes, "seconds": time.perf_counter() - start}
+
+    found = cached(key, work)
+    return {name: found.get(name, found) for name in MAPPERS}
+
+
+def _netlist(file: Path, library: Library) -> dict[str, Any]:
+    """What the cells of a mapped BLIF file take."""
+    lines = file.read_text().splitlines()
+    cells = dict(Counter(line.split()[1] for line in lines if line.startswith(".gate ")))
+    return {"um2": library.technology.area(cells), "cells": cells}
+
+
+def _with_adders(design: Design, script: str, library: Library, timeout_s: float) -> dict[str, Any]:
+    """Adder cells first, then ABC for what is left."""
+    what, mapper = script.split()
+    commands = "+" + f"{PREPARE};{MAPPERS[mapper]}".replace(" ", ",")
+    key = key_of("area", design.text, script, commands, library.liberty, library.adders)
+
+    def work() -> dict[str, Any]:
+        place = prepared(design, timeout_s)
+        if what == "extract" and isinstance(place, Path):
+            place = extracted(design, place, timeout_s)
+        if isinstance(place, str):
+            return {"failed": place}
+        own = place / key
+        own.mkdir(exist_ok=True)
         (own / "cells.lib").write_text(library.liberty)
         (own / "adders.v").write_text(library.adders)
         lines = [
-            f"read_rtlil ../{file}.il", "read_liberty -lib cells.lib", "techmap -map adders.v",
-            "techmap", "opt_clean", f"abc -liberty cells.lib -script {MAPPERS[mapper]}", "clean",
+            f"read_rtlil ../{what}.il", "read_liberty -lib cells.lib", "techmap -map adders.v",
+            "techmap", "opt_clean", f"abc -liberty cells.lib -script {commands}", "clean",
             "tee -q -o stat.json stat -json -liberty cells.lib",
         ]  # fmt: skip
         start = time.perf_counter()

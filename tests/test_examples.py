@@ -67,6 +67,14 @@ def test_a_printed_battery_can_drive_it(report):
     assert report["power"]["how"] == "vectors"
 
 
+def test_its_converters_have_only_the_comparators_that_it_needs(report):
+    sensors = report["sensors"]
+    assert [row["name"] for row in sensors["rows"]][:2] == ["worst_radius", "worst_texture"]
+    assert all(row["bits_read"] <= row["bits"] for row in sensors["rows"])
+    assert 0 < sensors["area_um2"] < sensors["whole_area_um2"]
+    assert 0 < sensors["power_mw"] < sensors["whole_power_mw"]
+
+
 def test_the_layers_add_up(report):
     assert sum(row["cells"] for row in report["layers"]) == sum(
         cell["count"] for cell in report["area"]["cells"]

@@ -18,6 +18,8 @@ from flow.errors import FlowError, InternalError, printable
 
 COMMANDS: dict[str, str] = {
     "build": "A trained network in; a proved, measured circuit out.",
+    "search": "A front of small classifiers from data: accuracy, area, power.",
+    "train": "The same, from gradients or genes alone.",
     "check": "Everything that stands in the way of a model, at once.",
     "eval": "What the integer network answers, for a model or a build folder.",
     "opt": "Run passes on the text form of a circuit.",

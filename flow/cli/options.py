@@ -41,6 +41,7 @@ def model_options(command: F) -> F:
             click.option("--weights", type=FILE, help="Weights of a Keras .json model."),
             click.option("--data", type=FILE, help="Samples: .npy, .npz, or .csv with labels."),
             click.option("--calibrate", type=FILE, help="Samples for quantisation.  [--data]"),
+            click.option("--pick", help='Of a search folder: "loss<=1%", "area<=1cm2", an index.'),
             click.option("--config", type=FILE, help="A flow.toml with any of these options."),
             click.option("--input-bits", type=int, help="Bits of each input."),
             click.option("--weight-bits", type=int, help="Bits of each weight of a float net."),
@@ -71,3 +72,19 @@ def configuration(
     given = {name: value for name, value in options.items() if value is not None}
     from_file = read_config(config) if config is not None else {}
     return check_config(replace(BuildConfig(), **{**defaults, **from_file, **given}))
+
+
+def search_options(command: F) -> F:
+    """The specification of a search, its data, and where it runs."""
+    for option in reversed(
+        (
+            click.argument("spec", type=FILE),
+            click.option("--data", type=FILE, help="The table, in place of the one SPEC names."),
+            click.option("--workers", type=int, help="Processes of this machine.  [1]"),
+            click.option("--scheduler", help="A Dask cluster: tcp://HOST:PORT."),
+            click.option("--generations", type=int, help="In place of those of SPEC."),
+            click.option("--seed", type=int, help="In place of that of SPEC."),
+        )
+    ):
+        command = option(command)
+    return command

@@ -33,6 +33,22 @@ HEADS: tuple[Function, ...] = ("softmax", "log_softmax", "argmax")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """How the integer bits of a quantiser that wraps follow from samples (trace_minmax of HGQ 2).
+
+    `fraction` are the fraction bits of each element, or `width` all bits but the sign; an axis of
+    one shares them. `limits` bound the integer bits. Quantisers of one `key` share their bits.
+    `stale`: the bits in the file are those of training, so that values may wrap.
+    """
+
+    key: str
+    fraction: IntArray | None
+    width: IntArray | None
+    limits: tuple[float, float]
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Quantiser:
     """x -> step * overflow(round(x / step), lo, hi): a uniform fixed-point quantiser.
 
@@ -45,6 +61,7 @@ class Quantiser:
     hi: int | IntArray
     rounding: Rounding = "half_even"
     overflow: Overflow = "saturate"
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,7 +35,7 @@ class CompressorTrees:
         if self.final not in ("add", "ripple"):
             raise UsageError(f"compressor-trees: final is {self.final!r}, not add or ripple")
         settled = arrivals(circuit)
-        widths = _widths(circuit)
+        widths = read_widths(circuit)
         intern = Builder()
         done: dict[Node, Node] = {}
         arrival: dict[Node, float] = {}
@@ -52,13 +52,13 @@ class CompressorTrees:
                 else:
                     moved = added(row, width, signed, intern, arrival)
             elif node.operands and isinstance(node.operands[0], Linear):
-                moved = _whole(moved)
+                moved = whole(moved)
             done[node] = intern(fitted(moved, node.range))
             arrival.setdefault(done[node], settled[node])
         return substitute(circuit, done)
 
 
-def _widths(circuit: Circuit) -> dict[Node, int]:
+def read_widths(circuit: Circuit) -> dict[Node, int]:
     """How many low bits of each linear row are read, at least one."""
     widths: dict[Node, int] = {}
     for node in circuit.walk():
@@ -79,7 +79,7 @@ def _widths(circuit: Circuit) -> dict[Node, int]:
     return widths
 
 
-def _whole(node: Node) -> Node:
+def whole(node: Node) -> Node:
     """bits(x, 0, w) -> x and signed(x, w) -> x, where they change nothing"""
     match node:
         case Bits(x, 0, width) if unsigned(width).covers(x.range):

@@ -25,9 +25,11 @@ def accuracy(
     if samples.labels is None or len(network.outputs) != 1:
         return None
     labels = np.asarray(samples.labels)
-    float_answers = evaluate_source(source, samples.inputs)[source.outputs[0]]
-    framework = decisions(float_answers, _float_threshold(source))
     circuit = _integer_decisions(network, next(iter(expected.values())))
+    framework = circuit
+    if source.layers:  # Else the network has been integer from the start.
+        float_answers = evaluate_source(source, samples.inputs)[source.outputs[0]]
+        framework = decisions(float_answers, _float_threshold(source))
     classes = _classes(samples, labels, circuit)
     right = int((circuit == labels).sum())
     share = right / len(labels)
@@ -54,7 +56,7 @@ def decisions(values: Any, threshold: float) -> Any:
 
 def _integer_decisions(network: Network, values: Any) -> Any:
     name = network.outputs[0]
-    if network.layer(name).kind in ("argmax", "at_least"):
+    if network.layer(name).kind in ("argmax", "at_least", "tournament"):
         return np.asarray(values).reshape(len(values), -1)[:, 0].astype(np.int64)
     tensor = network.types[name]
     return decisions(decode(tensor, np.asarray(values).reshape(-1, *tensor.shape)), 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from flow.frontend.hgq.retrace import retrace
 from flow.frontend.quantisation.quantise import to_network
 from flow.frontend.unrolled import refuse_too_large
 from flow.ir.layers import Conv, Dense
@@ -39,6 +40,7 @@ def examine(config: BuildConfig, progress: Progress = silent) -> Examined:
     refuse_too_large(source)
     samples = read_samples(source, config.data)
     calibration = read_samples(source, config.calibrate) or samples
+    source, traced = retrace(source, inputs_of(calibration))
     options = replace(quantise_options(config, samples), exact_input=True)
     options, notes = searched(config, source, options, calibration, progress)
     progress("quantising")
@@ -60,7 +62,7 @@ def examine(config: BuildConfig, progress: Progress = silent) -> Examined:
             }
         )
     progress("studying the layers")
-    said = tuple(dict.fromkeys((*source.notes, *notes, *quantised.notes)))
+    said = tuple(dict.fromkeys((*source.notes, *traced, *notes, *quantised.notes)))
     imported = Imported(
         source, samples, network, said, quantised.options, calibration, quantised.values
     )

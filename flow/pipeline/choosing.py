@@ -6,12 +6,15 @@ area of cells or the number of look-up tables, and the delay.
 
 from __future__ import annotations
 
+import json
+from dataclasses import astuple
+
 from flow.backends.bitblast import bitblast
 from flow.ir.circuit import Circuit
 from flow.passes.base import run_passes
 from flow.passes.pipeline_text import parse_pipeline
 from flow.pipeline.config import BuildConfig
-from flow.pipeline.points import cost
+from flow.pipeline.points import Point, cost
 from flow.pipeline.state import Recipe, Trial
 from flow.progress import Progress, counted, silent
 from flow.tech.part import Part
@@ -50,3 +53,18 @@ def choose_passes(
         trials.append(Trial(text, points))
     best = min(trials, key=lambda t: min(cost(p, config.objective) for p in t.points))
     return best.passes, tuple(trials)
+
+
+def trials_text(chosen: str, trials: tuple[Trial, ...]) -> str:
+    """The choice as JSON, for `read_trials`."""
+    rows = [[trial.passes, [astuple(point) for point in trial.points]] for trial in trials]
+    return json.dumps({"chosen": chosen, "trials": rows}, indent=1) + "\n"
+
+
+def read_trials(text: str) -> tuple[str, tuple[Trial, ...]]:
+    """The pipeline text that was chosen, and what was tried."""
+    data = json.loads(text)
+    trials = (
+        Trial(passes, tuple(Point(*point) for point in points)) for passes, points in data["trials"]
+    )
+    return data["chosen"], tuple(trials)

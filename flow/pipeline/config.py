@@ -62,6 +62,8 @@ class BuildConfig:
     objective: Objective = "area"
     #: how much is tried for it: fast, normal or high
     effort: Effort = "normal"
+    #: of a search folder, the point: "loss<=1%", "accuracy>=0.9", "area<=1cm2" or its index
+    pick: str | None = None
     #: passes in place of those of the target, as for flow opt
     passes: str | None = None
     #: number of pipeline stages; 0 leaves the circuit combinational
@@ -89,7 +91,7 @@ _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (
         str,
         "a text",
-        ("target", "tech", "passes", "head", "simulator", "layer_bits", "weight_step", "range",
+        ("target", "tech", "passes", "head", "simulator", "layer_bits", "weight_step", "range", "pick",
          "objective", "effort"),
     ),
     (bool, "true or false", ("handshake", "axis", "per_channel")),

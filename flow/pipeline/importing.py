@@ -12,6 +12,7 @@ import numpy as np
 from flow.errors import UsageError
 from flow.frontend.exact.workbench import Value
 from flow.frontend.files.data import Samples, encode, read_data
+from flow.frontend.hgq.retrace import retrace
 from flow.frontend.quantisation.options import QuantiseOptions, parse_layer_bits
 from flow.frontend.quantisation.quantise import Quantised, to_network
 from flow.frontend.quantisation.search_widths import search_widths
@@ -63,6 +64,7 @@ def import_model(
             "a float network is quantised from samples, and none are given",
             hint="give samples of its inputs with --calibrate or --data",
         )
+    source, traced = retrace(source, inputs_of(calibration))
     options = quantise_options(config, samples)
     if not faithful:
         refuse_too_large(source)
@@ -71,7 +73,7 @@ def import_model(
     options, notes = searched(config, source, options, calibration, progress)
     progress("quantising")
     quantised: Quantised = to_network(source, options, inputs_of(calibration))
-    said = (*source.notes, *notes, *quantised.notes)
+    said = (*source.notes, *traced, *notes, *quantised.notes)
     return Imported(
         source, samples, quantised.network, said, quantised.options, calibration, quantised.values
     )

@@ -39,6 +39,7 @@ from flow.report.record import (
     Timing,
     WidthCount,
 )
+from flow.report.tuning import Tried, Tuning
 from flow.tech.power_sources import sources
 
 UNITS: tuple[tuple[TimeUnit, float], ...] = (("ms", 1e6), ("us", 1e3), ("ns", 1.0))
@@ -66,13 +67,29 @@ def record(state: State) -> Record:
         provenance=_provenance(state),
         fpga=_fpga(state),
         quantisation=state.quantisation,
+        tuning=_tuning(state),
         sensors=None if power is None else sensors(state, power.total_mw),
     )
 
 
+def _tuning(state: State) -> Tuning:
+    """Every point that was tried; those of the synthesis come last."""
+    config, fabric = state.config, state.recipe.fabric
+    stages = latency(have(state.circuit))
+    built = f"{state.passes}, {stages} stages" if stages else state.passes
+    points = [(trial.passes, point, False) for trial in state.trials for point in trial.points]
+    if (made := state.synthesis) is not None:
+        points += [(built, point, point.script == made.variant) for point in made.points]
+    tried = (
+        Tried(passes, point.script, point.size, point.delay_ns, chosen)
+        for passes, point, chosen in points
+    )
+    return Tuning(config.objective, config.effort, fabric.unit, tuple(tried))
+
+
 def _summary(state: State) -> Summary:
     technology = state.target
-    decides = have(state.network).layers[-1].kind in ("argmax", "at_least")
+    decides = have(state.network).layers[-1].kind in ("argmax", "at_least", "tournament")
     return Summary(
         model_name=have(state.config.model).name,
         model_sha256=have(state.source).sha256,

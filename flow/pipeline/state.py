@@ -141,6 +141,7 @@ class State:
     lowered: Circuit | None = None
     circuit: Circuit | None = None
     steps: tuple[PassStep, ...] = ()
+    passes: str = ""
     trials: tuple[Trial, ...] = ()
     emission: Emission | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)

@@ -10,9 +10,9 @@ from flow.report.quantisation import QuantisedLayer
 
 
 def studied(imported: Imported) -> tuple[QuantisedLayer, ...]:
-    """A row for each layer with weights; none without samples."""
+    """A row for each layer with weights; none without samples, nor where nothing is quantised."""
     samples = imported.samples or imported.calibration
-    if samples is None:
+    if samples is None or not imported.source.layers:
         return ()
     calibration = imported.calibration
     rows = study(

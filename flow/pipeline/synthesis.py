@@ -99,7 +99,7 @@ def synthesise(
                 trees = without_unread_state(bitblast(circuit, emission, quick=True))
                 if trees != graph:
                     found = _jobs(trees, technology, liberty, efforts[effort])
-                    jobs += [replace(job, name=f"trees-{job.name}") for job in found]
+                    jobs += [replace(job, name=f"prefix-{job.name}") for job in found]
         with ThreadPoolExecutor(max(1, workers)) as pool:
             ended = counted(jobs, "scripts tried", progress)
             timed = EVERY if script is not None else efforts[effort].timed

@@ -24,6 +24,8 @@ def to_json(record: Record) -> str:
     data = asdict(record)
     if record.fpga is None:
         del data["fpga"]
+    if record.tuning is None:
+        del data["tuning"]
     if not record.quantisation:
         del data["quantisation"]
     if record.sensors is None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flow.report import figures as fig
+from flow.report import tuning
 from flow.report.quantisation import EXPLAINED, TITLES, rows
 from flow.report.record import Accuracy, Check, Record, Sensors, Status, Timing
 
@@ -54,6 +55,7 @@ def page(record: Record) -> dict[str, Any]:
         ],
         "layers": _layers(record) if record.layers else None,
         "quantisation": _quantisation(record),
+        "tuning": _tuning(record),
         "cells": _cells(record),
         "confusion": _confusion(record.accuracy) if record.accuracy else None,
         "mistakes": _mistakes(record.accuracy) if record.accuracy else None,
@@ -215,6 +217,17 @@ def _quantisation(record: Record) -> dict[str, Any] | None:
     if not record.quantisation:
         return None
     return {"titles": TITLES, "explained": EXPLAINED, "rows": rows(record.quantisation)}
+
+
+def _tuning(record: Record) -> dict[str, Any] | None:
+    if record.tuning is None or len(record.tuning.tried) < 2:
+        return None
+    return {
+        "line": tuning.line(record.tuning),
+        "titles": tuning.TITLES,
+        "explained": tuning.EXPLAINED,
+        "rows": tuning.rows(record.tuning),
+    }
 
 
 def _cells(record: Record) -> list[dict[str, str]]:

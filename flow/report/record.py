@@ -14,6 +14,7 @@ from typing import Literal
 
 from flow.errors import InternalError
 from flow.report.quantisation import QuantisedLayer
+from flow.report.tuning import Tuning
 
 SCHEMA = "flow-report 1"
 TOLERANCE = 1e-6
@@ -305,6 +306,7 @@ class Record:
     provenance: tuple[Fact, ...] = ()
     fpga: Fpga | None = None
     quantisation: tuple[QuantisedLayer, ...] = ()
+    tuning: Tuning | None = None
     sensors: Sensors | None = None
 
     def __post_init__(self) -> None:

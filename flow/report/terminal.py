@@ -10,6 +10,7 @@ from rich.text import Text
 
 from flow.errors import printable
 from flow.report import figures as fig
+from flow.report import tuning
 from flow.report.quantisation import TITLES, QuantisedLayer, rows
 from flow.report.record import Check, Fpga, Record, Sensors, Status
 
@@ -107,6 +108,7 @@ FIGURES: tuple[tuple[str, Callable[[Record], str]], ...] = (
     ("task", lambda r: r.summary.task),
     ("target", lambda r: r.summary.target),
     ("technology", _technology),
+    ("objective", lambda r: tuning.line(r.tuning) if r.tuning else fig.NONE),
     ("checks", lambda r: r.verdict),
     ("metric", lambda r: r.accuracy.metric if r.accuracy else fig.NONE),
     ("  framework", _accuracy("framework")),

@@ -29,7 +29,7 @@ from flow.search.space import Space
 CHUNK = 2048
 """Samples that are worked on at a time."""
 
-BLOCK = 1 << 17
+BLOCK = 3 << 15
 """Values of a block of rows: with its scratch it stays in a second-level cache."""
 
 SPARSE = 8
@@ -132,12 +132,12 @@ class Fitness:
             found[places[id(chunk)]][rows] = classes
         return np.concatenate(found, axis=1)
 
-    def _scores(self, genomes: IntArray) -> Iterator[tuple[_Chunk, IntArray, IntArray, slice]]:
+    def _scores(self, genomes: IntArray) -> Iterator[tuple[_Chunk, NDArray[Any], IntArray, slice]]:
         """For each chunk of samples and each block of genomes: the scores (neurons, samples), and
         which of them are those of the genomes (block, classes)."""
         layers = population_neurons(self.space, genomes)
         for chunk in self._chunks:
-            values: IntArray = chunk.inputs
+            values: NDArray[Any] = chunk.inputs
             for place, neurons in enumerate(layers):
                 values = _layer(neurons, values, chunk if place == 0 else None)
             ids = layers[-1].ids
@@ -146,7 +146,7 @@ class Fitness:
                 rows = slice(start, start + step)
                 yield chunk, values, ids[rows], rows
 
-    def _winners(self, genomes: IntArray, scores: IntArray, ids: IntArray) -> NDArray[np.int16]:
+    def _winners(self, genomes: IntArray, scores: NDArray[Any], ids: IntArray) -> NDArray[np.int16]:
         """The winner (block, samples) of each genome's tournament."""
         rounds = np.array([self.space.rounds(g) for g in genomes], dtype=np.int64)
         every, count = np.arange(len(genomes)), self.space.classes
@@ -196,7 +196,7 @@ class _Chunk:
         return self.inputs.shape[1]
 
 
-def _layer(neurons: Neurons, sources: IntArray, chunk: _Chunk | None) -> IntArray:
+def _layer(neurons: Neurons, sources: IntArray, chunk: _Chunk | None) -> NDArray[Any]:
     """What the neurons show (neurons, samples), from what their sources show."""
     size = sources.shape[1]
     shown = np.empty((neurons.count, size), np.int16 if neurons.window else _type(neurons.peak))
@@ -205,67 +205,91 @@ def _layer(neurons: Neurons, sources: IntArray, chunk: _Chunk | None) -> IntArra
     for start in range(0, sparse, step):
         _add_up(neurons, slice(start, min(start + step, sparse)), sources, shown)
     if chunk is not None and sparse < neurons.count:
-        for start in range(sparse, neurons.count, step):
-            _multiply(neurons, slice(start, start + step), chunk, shown)
+        _multiply(neurons, sparse, step, chunk, shown)
     return shown
 
 
-def _add_up(neurons: Neurons, rows: slice, sources: IntArray, shown: IntArray) -> None:
+def _add_up(neurons: Neurons, rows: slice, sources: IntArray, shown: NDArray[Any]) -> None:
     """One connection of all rows after the other."""
     kind = _type(int(neurons.peaks[rows].max()))
+    connections = neurons.connections(rows)
+    masks, weights = connections.masks.astype(np.int16), connections.weights.astype(kind)
     sums = np.empty((rows.stop - rows.start, sources.shape[1]), kind)
     sums[...] = neurons.bias[rows, None]
-    masked = np.empty(sums.shape, sources.dtype)
-    term = masked if kind == sources.dtype else np.empty(sums.shape, kind)
-    masks = neurons.masks[rows].astype(sources.dtype)
-    weights = neurons.weights[rows].astype(kind)
-    for k in range(int(neurons.live[rows].max(initial=0))):
-        np.take(sources, neurons.sources[rows, k], axis=0, out=masked, mode="clip")
+    masked = np.empty(sums.shape, np.int16)
+    term = masked if kind is np.int16 else np.empty(sums.shape, kind)
+    for k in range(masks.shape[1]):
+        np.take(sources, connections.sources[:, k], axis=0, out=masked, mode="clip")
         np.bitwise_and(masked, masks[:, k, None], out=masked)
-        np.multiply(masked, weights[:, k, None], out=term, dtype=kind)
+        if term is not masked:
+            np.copyto(term, masked)
+        np.multiply(term, weights[:, k, None], out=term)
         np.add(sums, term, out=sums)
-    if neurons.window:
+    if neurons.window and kind is np.int16:
         np.right_shift(sums, neurons.shifts[rows, None].astype(kind), out=sums)
-        np.clip(sums, 0, neurons.tops[rows, None].astype(kind), out=sums)
-    shown[rows] = sums
+        np.maximum(sums, kind(0), out=sums)
+        np.minimum(sums, neurons.tops[rows, None].astype(kind), out=shown[rows])
+    elif neurons.window:
+        np.multiply(sums, np.exp2(-neurons.shifts[rows, None]).astype(kind), out=sums)
+        _show(sums, neurons, rows, shown)
+    else:
+        np.copyto(shown[rows], sums)
 
 
-def _multiply(neurons: Neurons, rows: slice, chunk: _Chunk, shown: IntArray) -> None:
-    """One product of matrices over the bit planes of the inputs."""
-    weights = neurons.planes(rows)
-    planes = chunk.planes
-    peak = int(neurons.peaks[rows].max())
-    if peak >= EXACT64:
-        raise UsageError("a sum of the first layer has more than 53 bits")
-    if peak >= EXACT32:
+def _multiply(neurons: Neurons, first: int, step: int, chunk: _Chunk, shown: NDArray[Any]) -> None:
+    """Products of matrices over the bit planes of the inputs, for all neurons from `first` on."""
+    weights, planes = neurons.planes(slice(first, None)), chunk.planes
+    if neurons.peak >= EXACT32:
         weights, planes = weights.astype(np.float64), planes.astype(np.float64)
-    sums = np.matmul(weights, planes)
-    if neurons.window:
-        np.clip(sums, 0, neurons.tops[rows, None].astype(sums.dtype), out=sums)
-    # Negative sums are 0 by now, so that cutting the fraction off is rounding down.
+    sums = np.empty((step, chunk.size), weights.dtype)
+    for start in range(first, neurons.count, step):
+        rows = slice(start, min(start + step, neurons.count))
+        block = sums[: rows.stop - start]
+        np.matmul(weights[start - first : rows.stop - first], planes, out=block)
+        if neurons.window:
+            _show(block, neurons, rows, shown)
+        else:
+            np.copyto(shown[rows], block, casting="unsafe")
+
+
+def _show(sums: NDArray[Any], neurons: Neurons, rows: slice, shown: NDArray[Any]) -> None:
+    """The windows of scaled sums; overwrites the sums."""
+    tops = neurons.tops[rows]
+    np.clip(sums, 0, int(tops.max()), out=sums)
+    # No sum is negative now, so that cutting its fraction off is rounding down.
     np.copyto(shown[rows], sums, casting="unsafe")
+    if (tops != tops[0]).any():
+        np.minimum(shown[rows], tops[:, None].astype(np.int16), out=shown[rows])
 
 
-def _largest_is_label(scores: IntArray, ids: IntArray, chunk: _Chunk) -> NDArray[np.bool_]:
+def _largest_is_label(scores: NDArray[Any], ids: IntArray, chunk: _Chunk) -> NDArray[np.bool_]:
     """Whether the first of the largest scores of each genome is that of the sample's label."""
-    found = scores[ids]
+    classes = ids.shape[1]
+    found = [np.take(scores, ids[:, j], axis=0, mode="clip") for j in range(classes)]
     hits = np.ones((len(ids), chunk.size), bool)
     for label, (start, stop) in enumerate(pairwise(chunk.bounds)):
         if start == stop:
             continue
-        own, hit = found[:, label, start:stop], hits[:, start:stop]
+        part = [values[:, start:stop] for values in found]
+        hit = hits[:, start:stop]
         if label:
-            before = np.maximum.reduce(found[:, :label, start:stop], axis=1)
-            np.greater(own, before, out=hit)
-        if label + 1 < ids.shape[1]:
-            after = np.maximum.reduce(found[:, label + 1 :, start:stop], axis=1)
-            np.logical_and(hit, own >= after, out=hit)
+            np.greater(part[label], _largest(part[:label]), out=hit)
+        if label + 1 < classes:
+            hit &= part[label] >= _largest(part[label + 1 :])
     return hits
 
 
-def _type(peak: int) -> type[np.signedinteger[Any]]:
-    """The smallest integers that hold every sum of magnitude up to the peak."""
-    return np.int16 if peak < 1 << 15 else np.int32 if peak < 1 << 31 else np.int64
+def _largest(values: list[NDArray[Any]]) -> NDArray[Any]:
+    """The largest of several arrays, element by element."""
+    first, *others = values
+    for number, other in enumerate(others):
+        first = np.maximum(first, other, out=first if number else None)
+    return first
+
+
+def _type(peak: int) -> type[np.int16 | np.float32 | np.float64]:
+    """The fastest numbers that hold every integer of magnitude up to the peak."""
+    return np.int16 if peak < 1 << 15 else np.float32 if peak < EXACT32 else np.float64
 
 
 def _one_thread_each() -> AbstractContextManager[Any]:

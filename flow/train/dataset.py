@@ -13,7 +13,9 @@ outside the ends saturate. A feature that is constant in training is always 0.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,17 +39,20 @@ class Scaler:
     bits: int
 
     def levels(self, x: FloatArray) -> ByteArray:
-        """The levels (samples, features) of real samples."""
-        span = np.where(self.high > self.low, self.high - self.low, np.inf)
-        found = np.floor((x - self.low) * 2.0**self.bits / span)
-        return np.clip(found, 0, 2**self.bits - 1).astype(np.uint8)
+        """The levels (samples, features) of real samples; exact, as rationals would give them."""
+        found = [
+            np.searchsorted(_thresholds(low, high, self.bits), column, side="right")
+            for low, high, column in zip(self.low.tolist(), self.high.tolist(), x.T, strict=True)
+        ]
+        return np.array(found, dtype=np.uint8).reshape(x.shape[1], len(x)).T.copy()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
     """Levels (samples, features) uint8 and class indices of three parts that share no sample.
 
-    `train` fits, `valid` chooses, `test` is only ever measured on.
+    `train` fits, `valid` chooses, `test` is only ever measured on; `rows` are the rows of the
+    table that make the three parts.
     """
 
     table: Table
@@ -58,6 +63,7 @@ class Dataset:
     y_valid: IntArray
     x_test: ByteArray
     y_test: IntArray
+    rows: tuple[IntArray, IntArray, IntArray]
 
     @property
     def x_fit(self) -> ByteArray:
@@ -103,7 +109,7 @@ def prepare(
     levels = scaler.levels(table.x)
     parts = [(levels[rows], table.y[rows]) for rows in (train, valid, held)]
     (xa, ya), (xb, yb), (xc, yc) = parts
-    return Dataset(table, scaler, xa, ya, xb, yb, xc, yc)
+    return Dataset(table, scaler, xa, ya, xb, yb, xc, yc, (train, valid, held))
 
 
 def _split_test(table: Table, test: float, seed: int) -> tuple[IntArray, IntArray]:
@@ -141,3 +147,16 @@ def _validation(y: IntArray, share: float, seed: int) -> NDArray[np.bool_]:
         count = min(round(share * len(rows)), max(0, len(rows) - 1))
         chosen[random.permutation(rows)[:count]] = True
     return chosen
+
+
+def _thresholds(low: float, high: float, bits: int) -> FloatArray:
+    """The least float64 of each level from 1 on; infinite for a constant feature."""
+    if not high > low:
+        return np.full(2**bits - 1, np.inf)
+    step = (Fraction(high) - Fraction(low)) / 2**bits
+    found = []
+    for level in range(1, 2**bits):
+        wanted = Fraction(low) + level * step
+        nearest = float(wanted)
+        found.append(nearest if Fraction(nearest) >= wanted else math.nextafter(nearest, math.inf))
+    return np.array(found)

@@ -11,7 +11,7 @@ from flow.frontend.quantisation.quantise import to_network
 from flow.frontend.source import SourceActivation, SourceInput, SourceQuantise
 from flow.ir.network import evaluate_network
 from flow.ir.network_text import parse_network, print_network
-from flow.passes.lower_layers import lower_network
+from flow.passes.lower_layers import LowerLayers
 from flow.pipeline.evaluating import Question, answer
 
 X = np.array([[1.0, -2.0], [3.0, 0.5], [-4.0, -4.0]])
@@ -45,8 +45,8 @@ def test_every_output_has_its_own_head():
 
 def test_the_circuit_has_a_port_for_every_output():
     network = to_network(several()).network
-    circuit = lower_network(network)
-    assert [port.name for port in circuit.outputs] == list(network.outputs)
+    circuit = LowerLayers().run(network)
+    assert [len(port.lanes) for port in circuit.outputs] == [3, 1, 3, 3]
 
 
 def test_different_heads_survive_the_text_form():

@@ -25,7 +25,7 @@ OSU = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
 def test_the_smallest_of_all_variants_is_kept(tmp_path):
     _, made = mapped(network(), tmp_path, effort="normal")
     areas = dict(made.areas)
-    scripts = [variant.name for variant in EFFORTS["normal"].variants]
+    scripts = [variant.name for variant in EFFORTS["area"]["normal"].variants]
     kinds = ("adders", "full-adders")
     assert list(areas) == [*scripts, *(f"{kind}-{name}" for kind in kinds for name in scripts)]
     assert areas[made.variant] == min(areas.values())

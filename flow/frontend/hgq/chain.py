@@ -21,6 +21,7 @@ from flow.frontend.source import (
     SourceLayer,
     SourceQuantise,
     SourceReshape,
+    Trace,
     Weights,
     step_array,
 )
@@ -67,11 +68,12 @@ class Chain:
         if config is None or config.kind == "dummy":
             return source
         branch = self.branch.part(*path)
-        return self.apply(source, config, hgq_quantiser.read_grid(config, branch))
+        grid = hgq_quantiser.read_grid(config, branch)
+        return self.apply(source, config, grid, hgq_quantiser.read_trace(config, branch, grid))
 
-    def apply(self, source: str, config: Config, grid: Grid) -> str:
+    def apply(self, source: str, config: Config, grid: Grid, trace: Trace | None = None) -> str:
         """A quantiser with a known grid, whose first axis is the batch."""
-        quantiser = hgq_quantiser.quantiser(config, grid)
+        quantiser = hgq_quantiser.quantiser(config, grid, trace)
         name = self.add(lambda n, s, p: SourceQuantise(n, s, p, quantiser), source)
         if config.affine is None:
             return name

@@ -7,6 +7,7 @@ x becomes 2**-f * overflow(round(x * 2**f)) in the k + i + f bits; without any b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +20,7 @@ from flow.errors import UsageError
 from flow.frontend.exact.rational import common_divisor, power_of_two, rational
 from flow.frontend.hgq.weights import Branch, FloatArray32
 from flow.frontend.keras.steps import Obstacle
-from flow.frontend.source import FloatArray, Quantiser, Weights, step_array
+from flow.frontend.source import FloatArray, Quantiser, Trace, Weights, step_array
 from flow.ir.rounding import Overflow, Rounding
 from flow.ir.tensor import FractionArray, IntArray, compact
 
@@ -81,6 +82,7 @@ class Config:
     trainable: bool
     scaler: float | None
     affine: tuple[float, float] | None
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def wraps(self) -> bool:
@@ -113,6 +115,7 @@ def read_config(value: Any, what: str) -> Config:
         kind, rounding, overflow, config.get("is_weight") is True,
         config.get("trainable", True) is True,
         None if scaler is None else _number(scaler, what), _pair(affine, what),
+        _limits(config.get("ic")),
     )  # fmt: skip
 
 
@@ -141,6 +144,24 @@ def read_grid(config: Config, branch: Branch) -> Grid:
     return Grid(whole["k"], whole["i"], f)
 
 
+def read_trace(config: Config, branch: Branch, grid: Grid) -> Trace | None:
+    """How the integer bits of the quantiser of a tensor follow from samples, if they do.
+
+    Training leaves integer bits that have decayed by fractions; trace_minmax leaves whole ones.
+    """
+    if not (config.overflow == "WRAP" and config.trainable) or config.weight:
+        return None
+    if config.scaler is not None or config.affine is not None:
+        return None
+    order = ORDERS[config.kind, True]
+    stored = branch.arrays(order, ("i",))["i"]
+    shape = grid.k.shape[1:]
+    bits = (grid.f if config.kind == "kif" else grid.i + grid.f).reshape(shape)
+    fraction, width = (bits, None) if config.kind == "kif" else (None, bits)
+    key = "/".join((*branch.group, *branch.inner))
+    return Trace(key, fraction, width, config.limits, bool((stored != np.rint(stored)).any()))
+
+
 def quantise_weights(config: Config, branch: Branch, values: FloatArray32) -> Weights:
     """What the quantiser makes of constants, computed in float32 as HGQ 2 does."""
     if config.kind == "dummy":
@@ -159,7 +180,7 @@ def quantise_weights(config: Config, branch: Branch, values: FloatArray32) -> We
     return Weights(real, channel_step(real, step * abs(factor), offset))
 
 
-def quantiser(config: Config, grid: Grid) -> Quantiser:
+def quantiser(config: Config, grid: Grid, trace: Trace | None = None) -> Quantiser:
     """The quantiser of a tensor whose batch axis the grid has in front."""
     if grid.k.ndim and grid.k.shape[0] != 1:
         raise Obstacle("a quantiser that differs from sample to sample; use homogeneous_axis=(0,)")
@@ -169,7 +190,7 @@ def quantiser(config: Config, grid: Grid) -> Quantiser:
         step = step * Fraction(float(np.float32(config.scaler)))
     return Quantiser(
         compact(step), compact(low), compact(high), ROUNDINGS[config.rounding],
-        OVERFLOWS[config.overflow],
+        OVERFLOWS[config.overflow], trace,
     )  # fmt: skip
 
 
@@ -265,6 +286,19 @@ def _pair(value: Any, what: str) -> tuple[float, float] | None:
             return float(slope), float(shift)
         case _:
             raise Obstacle(f"{what} with affine={value!r}; use two numbers")
+
+
+def _limits(constraint: Any) -> tuple[float, float]:
+    """The ends of a MinMax constraint."""
+    config = constraint.get("config") if isinstance(constraint, dict) else None
+    if _class(constraint) != "MinMax" or not isinstance(config, dict):
+        return -math.inf, math.inf
+    ends = [config.get("min_value"), config.get("max_value")]
+    low, high = (
+        float(v) if isinstance(v, int | float) and abs(v) <= MOST else default
+        for v, default in zip(ends, (-math.inf, math.inf), strict=True)
+    )
+    return low, high
 
 
 def _strange(branch: Branch) -> UsageError:

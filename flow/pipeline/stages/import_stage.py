@@ -14,6 +14,7 @@ from flow.passes.fold_layers import FoldLayers
 from flow.passes.lower_layers import port_names
 from flow.pipeline.folder import write_file
 from flow.pipeline.importing import Imported, encode_samples, import_model
+from flow.pipeline.picking import import_point, is_front
 from flow.pipeline.state import State
 from flow.pipeline.studying import studied
 
@@ -30,7 +31,10 @@ class Import:
     def run(self, state: State, out: Path, own: Path) -> State:
         """network.json, notes.txt; and what the network answers to every sample."""
         technology = state.recipe.fabric.choose(state.config, state.recipe.tech)
-        imported = import_model(state.config, progress=state.progress)
+        if is_front(state.config.model):
+            imported = import_point(state.config)
+        else:
+            imported = import_model(state.config, progress=state.progress)
         network = FoldLayers().run(imported.network)
         notes = list(imported.notes)
         inputs = _inputs(imported, network, state.config.seed, notes)

@@ -15,13 +15,15 @@ from flow.ir.text import parse_circuit, print_circuit
 from flow.passes.base import Pass, PassManager, Step, check_exact, pass_text
 from flow.passes.pipeline import Pipeline
 from flow.passes.pipeline_text import parse_pipeline, print_pipeline
-from flow.pipeline.choosing import choose_passes
+from flow.pipeline.choosing import choose_passes, read_trials, trials_text
 from flow.pipeline.comparing import require_equal
 from flow.pipeline.folder import write_file
 from flow.pipeline.period import pipeline_for
 from flow.pipeline.points import point_text
 from flow.pipeline.reading import read_text
 from flow.pipeline.state import PassStep, State, have
+
+TRIALS = "trials.json"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Optimise:
     name = "optimise"
 
     def run(self, state: State, out: Path, own: Path) -> State:
-        """NN-pass.flow after each pass, passes.txt, and the circuit to be emitted."""
+        """NN-pass.flow after each pass, passes.txt, trials.json, and the circuit to be emitted."""
         config, lowered = state.config, have(state.lowered)
         unit = state.recipe.fabric.unit
         text, trials = choose_passes(lowered, config, state.recipe, state.target, state.progress)
@@ -61,7 +63,8 @@ class Optimise:
         require_equal("the optimised circuit", evaluate(circuit, state.inputs), state.expected)
         write_file(own, "passes.txt", f"{print_pipeline(passes)}\n{''.join(lines)}")
         write_file(own, "circuit.flow", print_circuit(circuit))
-        return replace(state, circuit=circuit, steps=tuple(steps), trials=trials)
+        write_file(own, TRIALS, trials_text(text, trials))
+        return replace(state, circuit=circuit, steps=tuple(steps), passes=text, trials=trials)
 
     def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
         """The circuits of the earlier build, the last one compared anew."""
@@ -75,7 +78,8 @@ class Optimise:
             steps.append(PassStep(pass_text(step), step.exact, before, after))
             before = after
         require_equal("the optimised circuit", evaluate(before, state.inputs), state.expected)
-        return replace(state, circuit=before, steps=tuple(steps))
+        text, trials = read_trials(read_text(earlier / TRIALS))
+        return replace(state, circuit=before, steps=tuple(steps), passes=text, trials=trials)
 
 
 def _pipelining(state: State, circuit: Circuit) -> Pass | None:

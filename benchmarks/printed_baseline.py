@@ -1,0 +1,64 @@
+"""The exact baselines of the printed benchmark, and how far their area depends on the training."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from calibration import SCRIPT, plain_verilog
+from printed_sets import Set
+
+from flow.tech.registry import load
+from flow.tech.write_liberty import liberty_text
+from flow.tools.yosys import yosys
+from flow.train.baseline import Perceptron, train_baseline
+
+
+def measured(one: Set) -> dict[str, Any]:
+    """Training, accuracy on every part, and area of the plain Verilog of a set's baseline."""
+    data = one.load()
+    found = train_baseline(data, one.hidden)
+    areas = [plain_area(fit) for fit in found.candidates]
+    best = next(i for i, fit in enumerate(found.candidates) if fit is found.perceptron)
+    return {
+        "topology": [data.features, found.hidden, data.classes],
+        "options": found.options,
+        "accuracy": found.accuracy,
+        "samples": {"train": len(data.y_train), "valid": len(data.y_valid), "test": len(data.y_test)},
+        "area_cm2": areas[best][0],
+        "power_mw": areas[best][1],
+        "areas_of_fits_cm2": sorted(area for area, _ in areas),
+        "accuracies_of_fits": [fit.accuracy(data.x_test, data.y_test) for fit in found.candidates],
+    }  # fmt: skip
+
+
+def plain_area(perceptron: Perceptron) -> tuple[float, float]:
+    """cm2 and mW of the plain Verilog of a perceptron by the script of the re-measured designs."""
+    return scripted(plain_verilog(perceptron.network("plain")), "plain")
+
+
+def scripted(verilog: str, top: str, technology: str = "egfet") -> tuple[float, float]:
+    """cm2, and mW of mean leakage, of some Verilog by the script of the re-measured designs."""
+    cells = load(technology)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        (place / "design.v").write_text(verilog)
+        (place / "cells.lib").write_text(liberty_text(cells, combinational_only=True))
+        script = [
+            "read_verilog design.v",
+            f"synth -flatten -noabc -top {top}",
+            f"abc -liberty cells.lib -script {SCRIPT}",
+            "clean",
+            "stat -liberty cells.lib",
+        ]
+        log = yosys(script, place, 1200).log
+    area = float((re.findall(r"Chip area for (?:top )?module.*?: ([0-9.]+)", log) or ["0"])[-1])
+    counts = {
+        name: int(count)
+        for count, name in re.findall(r"^\s+(\d+)\s+[0-9.e+]*\s+(\w+)\s*$", log, re.MULTILINE)
+        if name in cells.cells
+    }
+    power = sum(cells.cells[name].cell_leakage * count for name, count in counts.items())
+    return area / 1e8, power / 1e3

@@ -1,0 +1,172 @@
+"""Sizes of ours, the rivals' and plain Verilog: cell area by every script, and look-up tables."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import mapped
+import numpy as np
+from cases import Case, Options, designs_of, libraries, run_all
+from common import ROOT, Row
+from designs import LUT_RIVALS, RIVALS, circuit_of
+from mapped import SCRIPTS, Library, Sizes, cached, key_of
+
+from flow.backends.aiger import write_aiger
+from flow.backends.bitblast import bitblast
+from flow.ir.network import Network
+from flow.pipeline.synthesis import synthesise
+from flow.targets.fpga import FPGA
+
+PASSES = "heaps"
+"""The pipeline that silicon takes first."""
+SOURCES = tuple(
+    (ROOT / "flow" / name).read_text()
+    for name in ("pipeline/synthesis.py", "pipeline/variants.py", "pipeline/adder_forms.py",
+                 "mapping/adder_boxes.py", "mapping/adder_forms.py", "mapping/adder_polarity.py")
+)  # fmt: skip
+"""What our own synthesis depends on, as it was when this process started."""
+Ratios = dict[tuple[str, str], dict[str, float]]
+"""Ours over the better rival's, by (library, script), then by case."""
+
+
+def areas(options: Options) -> Iterator[list[Row]]:
+    """Mapped area of each case by every script, and geometric means of what is there."""
+    ratios: Ratios = {}
+    for case in options.cases():
+        if case.network is None:
+            yield [Row(f"area, {case.name}", None, "um2", note=case.missing)]
+            continue
+        mine, others, failed = designs_of(case, options, [PASSES])
+        work = [
+            *(partial(mapped.areas, d, libraries(), options.timeout_s) for d in [*mine, *others]),
+            *(partial(own_area, case.network, library) for library in libraries()),
+        ]
+        everyone = [*mine, *others]
+        found = run_all(work)
+        own = found[len(everyone) :]
+        table = {d.maker: sizes for d, sizes in zip(everyone, found, strict=False)}
+        rows: list[Row] = []
+        for library, made in zip(libraries(), own, strict=True):
+            rows += [
+                _script_row(case, library, script, table, failed, ratios) for script in SCRIPTS
+            ]
+            rows += _best_rows(case, library, table, made)
+        yield rows + _means(ratios)
+
+
+def _smallest(
+    table: Mapping[str, Sizes], library: Library, makers: Iterable[str], scripts: Sequence[str]
+) -> tuple[float, str, str] | None:
+    """Size, maker and script of the smallest."""
+    sizes = [
+        (found["um2"], maker, script)
+        for maker in makers
+        for script in scripts
+        if "um2" in (found := table.get(maker, {}).get((library.name, script), {}))
+    ]
+    return min(sizes, default=None)
+
+
+def _script_row(
+    case: Case, library: Library, script: str, table: Mapping[str, Sizes], failed: list[str],
+    ratios: Ratios,
+) -> Row:  # fmt: skip
+    mine = f"flow {PASSES}"
+    own = _smallest(table, library, [mine], [script])
+    against = _smallest(table, library, RIVALS, [script])
+    plain = _smallest(table, library, ["plain"], [script])
+    why = [f"{maker}: {found['failed']}" for maker in (mine, *RIVALS)
+           if "failed" in (found := table.get(maker, {}).get((library.name, script), {}))]  # fmt: skip
+    note = "; ".join([*failed, *dict.fromkeys(why), *([f"plain {plain[0]:.4g}"] if plain else [])])
+    met = None
+    if own and against:
+        ratios.setdefault((library.name, script), {})[case.name] = own[0] / against[0]
+        met = own[0] <= 0.97 * against[0] and (plain is None or own[0] <= 0.97 * plain[0])
+    return Row(f"area, {case.name}, {library.name}, {script}", own[0] if own else None, "um2",
+               against[1] if against else ", ".join(RIVALS), against[0] if against else None,
+               "at most 0.97", met, note=note)  # fmt: skip
+
+
+def _best_rows(
+    case: Case, library: Library, table: Mapping[str, Sizes], made: Mapping[str, Any]
+) -> list[Row]:
+    """The best of ours by any script, against theirs with ABC alone."""
+    mine = f"flow {PASSES}"
+    sizes = [(made["um2"], mine, made["script"])] if "um2" in made else []
+    if own := _smallest(table, library, [mine], SCRIPTS):
+        sizes.append(own)
+    rows = []
+    for name, scripts in (
+        ("ABC alone, map", ["abc map"]),
+        ("ABC alone, the better", ["abc map", "abc amap"]),
+    ):
+        against = _smallest(table, library, RIVALS, scripts)
+        value = min(sizes)[0] if sizes else None
+        rows.append(
+            Row(f"area, {case.name}, {library.name}, best of ours against {name}", value, "um2",
+                f"{against[1]}, {against[2]}" if against else "", against[0] if against else None,
+                "at most 0.82",
+                value <= 0.82 * against[0] if value is not None and against else None,
+                note=min(sizes)[2] if sizes else "nothing of ours was mapped")
+        )  # fmt: skip
+    return rows
+
+
+def _means(ratios: Ratios) -> list[Row]:
+    rows = []
+    for (library, script), found in ratios.items():
+        mean = float(np.exp(np.mean(np.log(list(found.values())))))
+        worst = max(found, key=lambda name: found[name])
+        note = f"{len(found)} designs, worst {found[worst]:.3f}: {worst}"
+        rows.append(
+            Row(f"area, geometric mean of the ratios, {library}, {script}", mean, "",
+                "the better rival", 1.0, "at most 0.92", mean <= 0.92, note=note)
+        )  # fmt: skip
+    return rows
+
+
+def own_area(network: Network, library: Library, effort: str = "normal") -> dict[str, Any]:
+    """Our own synthesis of a network: its area, the script that won, the seconds."""
+    circuit = circuit_of(network, PASSES)
+    graph = write_aiger(bitblast(circuit)).hex()
+
+    def work() -> dict[str, Any]:
+        start = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            made = synthesise(
+                circuit, library.technology, Path(folder), effort=effort, timeout_s=900
+            )
+        return {"um2": min(a for _, a in made.areas), "script": f"flow {made.variant}",
+                "areas": made.areas, "seconds": time.perf_counter() - start}  # fmt: skip
+
+    return cached(key_of("own", graph, effort, library.liberty, *SOURCES), work)
+
+
+def look_up_tables(options: Options) -> Iterator[list[Row]]:
+    """LUT6 of each case, with and without the carry chains."""
+    for case in options.cases():
+        if case.network is None:
+            yield [Row(f"LUTs, {case.name}", None, "", note=case.missing)]
+            continue
+        mine, others, failed = designs_of(case, options, FPGA.passes, LUT_RIVALS)
+        found = run_all([partial(mapped.luts, d, options.timeout_s) for d in [*mine, *others]])
+        table = {d.maker: cell for d, cell in zip([*mine, *others], found, strict=True)}
+        rows = []
+        for what, weight in (("LUTs", 0), ("LUTs and CARRY4", 1)):
+            size = {m: c["luts"] + weight * c["carry4"] for m, c in table.items() if "luts" in c}
+            own = min(((size[d.maker], d.maker) for d in mine if d.maker in size), default=None)
+            against = min(((size[m], m) for m in LUT_RIVALS if m in size), default=None)
+            why = [f"{m}: {c['failed']}" for m, c in table.items() if "failed" in c]
+            plain_size = [f"plain {size['plain']}"] if "plain" in size else []
+            note = "; ".join([*([own[1]] if own else []), *failed, *why, *plain_size])
+            rows.append(
+                Row(f"{what}, {case.name}", own[0] if own else None, "",
+                    against[1] if against else "", against[0] if against else None, "at most 1.0",
+                    own[0] <= against[0] if own and against else None, note=note)
+            )  # fmt: skip
+        yield rows

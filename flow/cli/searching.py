@@ -1,0 +1,52 @@
+"""Runs a search for the command line: progress on stderr, the front on stdout."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from flow.cli.output import print_document
+from flow.cli.progress import Bars
+from flow.errors import UsageError
+from flow.pipeline.searching import open_search, run_search
+from flow.search.front import FRONT, print_front, table
+
+TITLES = ("point", "train", "valid", "cm2", "mW")
+
+
+def search(
+    spec: Path,
+    output: Path | None,
+    data: Path | None,
+    workers: int | None,
+    scheduler: str | None,
+    generations: int | None,
+    seed: int | None,
+    as_json: bool,
+    start: tuple[str, ...] | None = None,
+) -> None:
+    """Search, then print the table of the front (or its JSON) and where it is.
+
+    `start` replaces what the specification says of the first population.
+    """
+    if output is None:
+        raise UsageError("no output folder is named", hint="flow search SPEC -o OUT")
+    if workers is not None and scheduler is not None:
+        raise UsageError("--workers and --scheduler name two places", hint="give one of them")
+    found = open_search(spec, data, generations, seed)
+    if start is not None:
+        found = replace(found, spec=replace(found.spec, start=start))
+    with Bars() as bars:
+        front = run_search(
+            found, output, workers=workers or 1, scheduler=scheduler, progress=bars.steps
+        )
+    if as_json:
+        print_document(print_front(front))
+        return
+    rows = [TITLES, *table(front)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(TITLES))]
+    for row in rows:
+        click.echo("  ".join(f"{cell:>{w}}" for cell, w in zip(row, widths, strict=True)))
+    click.echo(f"front: {output / FRONT}")

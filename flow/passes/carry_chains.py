@@ -1,0 +1,43 @@
+"""The pass `carry-chains`: linear rows as additions of words without sign."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from flow.ir.builder import Builder, substitute
+from flow.ir.circuit import Circuit
+from flow.ir.nodes import Linear, Node
+from flow.passes.compressor_trees import read_widths, whole
+from flow.passes.linear.chains import chained
+from flow.passes.rules.arithmetic import linear_terms
+from flow.passes.widen import fitted, on_wider
+
+
+@dataclass(frozen=True)
+class CarryChains:
+    """Add the words of each linear row two at a time, each addition a carry chain."""
+
+    name: ClassVar[str] = "carry-chains"
+    exact: ClassVar[bool] = True
+
+    inputs: int = 2
+
+    def run(self, circuit: Circuit) -> Circuit:
+        """The circuit without Linear nodes."""
+        widths = read_widths(circuit)
+        intern = Builder()
+        done: dict[Node, Node] = {}
+        for node in circuit.walk():
+            moved = intern(on_wider(node, (done[x] for x in node.operands)))
+            if isinstance(node, Linear):
+                row = linear_terms(moved) or moved
+                assert isinstance(row, Linear)
+                width = widths[node]
+                # A word that is cut anyway has no sign.
+                signed = node.range.signed and width == node.range.width
+                moved = chained(row, width, signed, intern, self.inputs)
+            elif node.operands and isinstance(node.operands[0], Linear):
+                moved = whole(moved)
+            done[node] = intern(fitted(moved, node.range))
+        return substitute(circuit, done)

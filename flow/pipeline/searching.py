@@ -1,0 +1,220 @@
+"""A search from its specification to its folder: data, first population, generations, front."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from flow import __version__
+from flow.errors import ToolError, UsageError
+from flow.ir.tensor import IntArray
+from flow.pipeline.mapped_areas import MappedAreas
+from flow.progress import Progress, silent
+from flow.search.checkpoint import load_state, save_state, write_whole
+from flow.search.rough_estimate import AreaEstimate
+from flow.search.evolution import Engine, Plan, Problem, State
+from flow.search.executors import Executor, executor
+from flow.search.fitness import Fitness
+from flow.search.front import FIT, FRONT, SPEC, TEST, Front, Point, print_front
+from flow.search.refine import refined
+from flow.search.space import Space
+from flow.search.spec import Spec, read_spec
+from flow.search.trees import Leaf, tree_genome
+from flow.tech.registry import load
+from flow.tech.technology import Technology
+from flow.tools import abc
+from flow.train.dataset import Dataset, prepare
+from flow.train.table import Table, load_table
+from flow.train.trees import grow_trees
+
+AREAS = "areas.txt"
+"""Costs by the hash of their graph."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search is made of, before any of its work is done."""
+
+    spec: Spec
+    text: str
+    data: Dataset
+    space: Space
+    technology: Technology
+
+    @property
+    def problem(self) -> Problem:
+        """The training part: what fitness counts on."""
+        shapes = f"{self.space}:{self.data.x_train.shape}".encode()
+        digest = hashlib.sha256(
+            shapes + self.data.x_train.tobytes() + self.data.y_train.astype("<i8").tobytes()
+        )
+        return Problem(self.space, self.data.x_train, self.data.y_train, digest.hexdigest())
+
+    @property
+    def identity(self) -> dict[str, str | int]:
+        """What two runs of one search have in common; they may end after other generations."""
+        spec = replace(self.spec, generations=0, refine=0, source="", name="")
+        told = ";".join(f"{f.name}={getattr(spec, f.name)!r}" for f in fields(Spec))
+        return {
+            "specification": hashlib.sha256(told.encode()).hexdigest(),
+            "data": self.data.table.sha256,
+            "seed": self.spec.seed,
+            "flow": __version__,
+        }
+
+
+def open_search(
+    path: Path, data: Path | None = None, generations: int | None = None, seed: int | None = None
+) -> Search:
+    """A specification and its data, read and checked; UsageError where they do not fit."""
+    given = {"generations": generations, "seed": seed}
+    spec = read_spec(path, **{name: v for name, v in given.items() if v is not None})
+    table = _table(spec, path.parent, data)
+    held = prepare(table, spec.input_bits, validation=spec.validation, clip=spec.clip)
+    space = Space(
+        held.features, spec.hidden, held.classes, spec.input_bits, spec.hidden_bits,
+        spec.exponents, spec.bias_bits, spec.largest_shift, spec.tournament,
+    )  # fmt: skip
+    return Search(spec, path.read_text(), held, space, load(spec.tech, spec.voltage))
+
+
+def _table(spec: Spec, folder: Path, data: Path | None) -> Table:
+    if data is not None:
+        return load_table(data.name, data.parent, spec.drop, spec.missing)
+    place = folder / spec.data
+    if not spec.data.startswith("sklearn:") and not place.is_file():
+        origin = f"; it is {spec.source}" if spec.source else ""
+        raise UsageError(
+            f"the data {spec.data} are not here{origin}",
+            where=str(place),
+            hint="put the file there, label last, or name it with --data FILE",
+        )
+    return load_table(spec.data, folder, spec.drop, spec.missing)
+
+
+def run_search(
+    search: Search,
+    out: Path,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: Progress = silent,
+    listener: Callable[[State], None] = lambda state: None,
+) -> Front:
+    """Search, or go on where an earlier run of the same search in `out` was left; its front.
+
+    `listener` is told every state.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _own(out)
+    problem, spec = search.problem, search.spec
+    with executor(workers, scheduler) as work:
+        areas = MappedAreas(search.technology, work, out / AREAS)
+        plan = Plan(spec.population, spec.seed, spec.bound, spec.mapped, spec.refit)
+        engine = Engine(problem, plan, areas, AreaEstimate(), work)
+        state = load_state(out, search.identity)
+        if state is None:
+            write_whole(out / SPEC, search.text.encode())
+            progress("first population", 0, None)
+            state = engine.start(seeds(search))
+            save_state(out, state, search.identity)
+        listener(state)
+        while state.generation < spec.generations:
+            progress(_told(state), state.generation, spec.generations)
+            state = engine.step(state)
+            save_state(out, state, search.identity)
+            listener(state)
+        progress(_told(state), state.generation, max(spec.generations, state.generation))
+        points = refined(problem, state.archive, areas, work, spec.refine, progress)
+    front = _front(search, state, points)
+    _write(search, out, front)
+    return front
+
+
+def seeds(search: Search) -> list[IntArray]:
+    """Genomes that the first population stands on."""
+    found: list[IntArray] = []
+    if "trees" in search.spec.start:
+        data = search.data
+        for leaves in grow_trees(data.x_train, data.y_train, seed=search.spec.seed):
+            genome = tree_genome(search.space, [Leaf(path, label) for path, label in leaves])
+            if genome is not None:
+                found.append(genome)
+    return found
+
+
+def _told(state: State) -> str:
+    share = state.history[-1] if state.history else 0.0
+    return f"{len(state.archive.errors)} points, hypervolume {share:.4f}"
+
+
+def _own(out: Path) -> None:
+    """Refuse a folder that holds what no search has written."""
+    names = {path.name for path in out.iterdir()}
+    if names and not names & {SPEC, FRONT, "state.json"}:
+        raise UsageError(
+            "the output folder holds files that no search has written",
+            where=str(out),
+            hint="name another folder with -o, or empty this one yourself",
+        )
+
+
+def _front(search: Search, state: State, points: Sequence[Point]) -> Front:
+    data = search.data
+    valid = Fitness(search.space, data.x_valid, data.y_valid)
+    genomes = np.array([p.genome for p in points], dtype=np.int32)
+    rights = valid(genomes.reshape(-1, search.space.genes)).tolist()
+    return Front(
+        name=search.spec.name or data.table.name,
+        space=search.space,
+        low=tuple(data.scaler.low.tolist()),
+        high=tuple(data.scaler.high.tolist()),
+        columns=data.table.columns,
+        classes=data.table.classes,
+        samples={"train": len(data.y_train), "valid": len(data.y_valid), "test": len(data.y_test)},
+        reference=search.spec.reference,
+        technology=search.spec.tech,
+        voltage=search.technology.voltage,
+        generations=state.generation,
+        seed=search.spec.seed,
+        hypervolume=state.history,
+        hashes={
+            "data": data.table.sha256,
+            "specification": hashlib.sha256(search.text.encode()).hexdigest(),
+        },
+        versions=_versions(),
+        points=tuple(replace(p, valid=right) for p, right in zip(points, rights, strict=True)),
+    )
+
+
+def _versions() -> dict[str, str]:
+    try:
+        mapper = abc.version()
+    except ToolError as error:
+        mapper = f"unknown: {error.message}"
+    packages = ("numpy", "deap", "scikit-learn")
+    return {"flow": __version__, "abc": mapper, **{name: version(name) for name in packages}}
+
+
+def _write(search: Search, out: Path, front: Front) -> None:
+    """The front, and the samples it stands on, so that a point is built from the folder alone."""
+    train, valid, test = search.data.rows
+    write_whole(out / TEST, _csv(search.data.table, test))
+    write_whole(out / FIT, _csv(search.data.table, np.concatenate([train, valid])))
+    write_whole(out / FRONT, print_front(front).encode())
+
+
+def _csv(table: Table, rows: IntArray) -> bytes:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*table.columns, "label"])
+    for sample, label in zip(table.x[rows].tolist(), table.y[rows].tolist(), strict=True):
+        writer.writerow([*sample, table.classes[label]])
+    return file.getvalue().encode()

@@ -1,0 +1,49 @@
+"""Decision trees of many sizes on integer levels, as paths: where a search may start from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import ceil
+from typing import Any
+
+from flow.train.dataset import ByteArray
+from flow.train.table import IntArray
+
+Path = tuple[tuple[int, int, bool], ...]
+"""Comparisons on the way to a leaf: feature, threshold, and whether level >= threshold."""
+LEAVES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128)
+"""Leaves of the trees that are grown."""
+CRITERIA = ("gini", "entropy")
+
+
+def grow_trees(
+    x: ByteArray, y: IntArray, leaves: Sequence[int] = LEAVES, seed: int = 0
+) -> Iterator[list[tuple[Path, int]]]:
+    """Trees of at most so many leaves each: for every leaf its path and its class index.
+
+    L. Breiman et al., "Classification and Regression Trees", 1984, as scikit-learn grows them.
+    """
+    from sklearn.tree import DecisionTreeClassifier
+
+    for count in leaves:
+        for criterion in CRITERIA:
+            model = DecisionTreeClassifier(
+                max_leaf_nodes=count, criterion=criterion, random_state=seed
+            )
+            model.fit(x, y)
+            yield _paths(model)
+
+
+def _paths(model: Any) -> list[tuple[Path, int]]:
+    tree, known = model.tree_, model.classes_
+    found: list[tuple[Path, int]] = []
+    waiting: list[tuple[int, Path]] = [(0, ())]
+    while waiting:
+        node, path = waiting.pop()
+        if tree.children_left[node] < 0:
+            found.append((path, int(known[tree.value[node][0].argmax()])))
+            continue
+        feature, threshold = int(tree.feature[node]), ceil(float(tree.threshold[node]))
+        waiting.append((int(tree.children_right[node]), (*path, (feature, threshold, True))))
+        waiting.append((int(tree.children_left[node]), (*path, (feature, threshold, False))))
+    return found
