@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def measured(one: Set) -> dict[str, Any]:
         "topology": [data.features, found.hidden, data.classes],
         "options": found.options,
         "accuracy": found.accuracy,
-        "samples": {"train": len(data.y_train), "valid": len(data.y_valid), "test": len(data.y_test)},
+        "samples": dict(zip(("train", "valid", "test"), map(len, data.rows), strict=True)),
         "area_cm2": areas[best][0],
         "power_mw": areas[best][1],
         "areas_of_fits_cm2": sorted(area for area, _ in areas),
@@ -51,14 +51,10 @@ def scripted(verilog: str, top: str, technology: str = "egfet") -> tuple[float, 
             f"synth -flatten -noabc -top {top}",
             f"abc -liberty cells.lib -script {SCRIPT}",
             "clean",
-            "stat -liberty cells.lib",
+            "tee -q -o stat.json stat -json -liberty cells.lib",
         ]
-        log = yosys(script, place, 1200).log
-    area = float((re.findall(r"Chip area for (?:top )?module.*?: ([0-9.]+)", log) or ["0"])[-1])
-    counts = {
-        name: int(count)
-        for count, name in re.findall(r"^\s+(\d+)\s+[0-9.e+]*\s+(\w+)\s*$", log, re.MULTILINE)
-        if name in cells.cells
-    }
-    power = sum(cells.cells[name].cell_leakage * count for name, count in counts.items())
-    return area / 1e8, power / 1e3
+        yosys(script, place, 1200)
+        found = json.loads((place / "stat.json").read_text())["design"]
+    counts = {name: n for name, n in found["num_cells_by_type"].items() if name in cells.cells}
+    power = sum(cells.cells[name].cell_leakage * n for name, n in counts.items())
+    return cells.area(counts) / 1e8, power / 1e3

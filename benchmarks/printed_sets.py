@@ -1,4 +1,4 @@
-"""The thirteen data sets of printed classifiers: what each needs to be read, trained and searched."""
+"""The thirteen data sets of printed classifiers: how each is read, trained and searched."""
 
 from __future__ import annotations
 

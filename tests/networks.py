@@ -15,6 +15,7 @@ from flow.ir.layers import (
     Concat,
     Conv,
     Dense,
+    Gates,
     Gather,
     Input,
     Layer,
@@ -79,7 +80,9 @@ def layers(draw: st.DrawFn, name: str, tensors: dict[str, TensorType]) -> Layer:
     if len(x.shape) in (2, 3):
         kinds.append(Conv)
     if (x.lo >= 0).all():
-        kinds += [MaskedDense]
+        kinds.append(MaskedDense)
+    if all(r.width <= 62 for r in x.ranges()):
+        kinds.append(Gates)
     if (x.scale == x.scale.ravel()[0]).all():
         kinds += [ArgMax, Tournament, *([Pool] if len(x.shape) in (2, 3) else [])]
     match draw(st.sampled_from(kinds)).kind:
@@ -137,6 +140,8 @@ def layers(draw: st.DrawFn, name: str, tensors: dict[str, TensorType]) -> Layer:
             return ArgMax(*head)
         case "masked_dense":
             return draw(masked_sums(head, x))
+        case "gates":
+            return draw(gates(head, x))
         case "tournament":
             return Tournament(*head, draw(rounds(x.shape[-1])))
         case _:
@@ -155,6 +160,20 @@ def masked_sums(draw: st.DrawFn, head, x: TensorType) -> MaskedDense:
         parts.append(array(drawn, shape).astype(np.int64))
     bias = array(draw(st.lists(SMALL, min_size=shape[1], max_size=shape[1])), shape[1:])
     return MaskedDense(*head, *parts, bias.astype(np.int64), fractions(Fraction(1, 4), ()))
+
+
+@st.composite
+def gates(draw: st.DrawFn, head, x: TensorType) -> Gates:
+    """A few gates over the bits of a tensor, and words of any of the signals."""
+    widths = tuple(r.width + draw(st.integers(0, 1)) for r in x.ranges())
+    last = 2 * sum(widths) + 1
+    pairs = []
+    for _ in range(draw(st.integers(0, 12))):
+        pairs.append((draw(st.integers(0, last)), draw(st.integers(0, last))))
+        last += 2
+    word = st.lists(st.integers(0, last), min_size=1, max_size=4).map(tuple)
+    words = draw(st.lists(word, min_size=1, max_size=3))
+    return Gates(*head, widths, tuple(pairs), tuple(words), fractions(Fraction(1, 4), ()))
 
 
 @st.composite

@@ -73,6 +73,8 @@ def _layer(layer, *sources):
         case ly.ArgMax():
             best = _last_axis(x, lambda row: row.index(max(row)))
             return best if isinstance(best, list) else [best]
+        case ly.Gates():
+            return _gates(layer, _flat(x) if isinstance(x, list) else [x])
         case ly.MaskedDense():
             return _last_axis(x, lambda row: _masked_dense(layer, row))
         case ly.Tournament():
@@ -97,6 +99,19 @@ def _masked_dense(layer, row):
         product = (abs(w) * (row[i] & mask)) & keep
         sums[j] += product if w > 0 else -product
     return sums
+
+
+def _gates(layer, flat):
+    signals = [False]
+    for v, width in zip(flat, layer.widths, strict=True):
+        signals += [bool(v >> i & 1) for i in range(width)]
+
+    def signal(literal):
+        return signals[literal // 2] != bool(literal % 2)
+
+    for a, b in layer.gates:
+        signals.append(signal(a) and signal(b))
+    return [sum(signal(v) << i for i, v in enumerate(word)) for word in layer.words]
 
 
 def _tournament(layer, row):

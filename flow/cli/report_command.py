@@ -1,4 +1,4 @@
-"""`flow report`: one build, or several side by side."""
+"""`flow report`: one build, several side by side, or the front of a search."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from flow.cli.options import FILE, JSON
 
 @click.command("report")
 @click.argument("folders", type=FILE, nargs=-1, required=True)
-@click.option("--html", type=FILE, help="Write a page with one plot and one table of them all.")
+@click.option("--html", type=FILE, help="Write a page: of several builds one plot and table.")
 @JSON
 def command(folders: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
-    """Show the report of one build folder, or of several side by side.
+    """Show the report of one build folder, of several side by side, or of a search folder.
 
-    With --json the report, or a list of those of several builds.
+    With --json the report, or a list of those of several builds, or the front of the search.
     """
+    from flow.search.front import FRONT
+
+    if len(folders) == 1 and (folders[0] / FRONT).is_file():
+        from flow.cli.searching import show_front
+
+        show_front(folders[0], html, as_json)
+        return
     from flow.cli.output import print_document
     from flow.cli.tables import show
     from flow.pipeline.reports import names, read_report

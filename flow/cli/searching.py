@@ -11,7 +11,7 @@ from flow.cli.output import print_document
 from flow.cli.progress import Bars
 from flow.errors import UsageError
 from flow.pipeline.searching import open_search, run_search
-from flow.search.front import FRONT, print_front, table
+from flow.search.front import FRONT, Front, print_front, read_front, table
 
 TITLES = ("point", "train", "valid", "cm2", "mW")
 
@@ -42,6 +42,25 @@ def search(
         front = run_search(
             found, output, workers=workers or 1, scheduler=scheduler, progress=bars.steps
         )
+    _print(front, as_json)
+    if not as_json:
+        click.echo(f"front: {output / FRONT}")
+
+
+def show_front(folder: Path, html: Path | None, as_json: bool) -> None:
+    """Print the front of a search folder; with `html`, write its page."""
+    from flow.pipeline.writing import write_text
+    from flow.report.front import front_to_html
+
+    front = read_front(folder)
+    if html is not None:
+        write_text(html, front_to_html(front, str(folder)))
+    _print(front, as_json)
+    if html is not None and not as_json:
+        click.echo(f"page: {html}")
+
+
+def _print(front: Front, as_json: bool) -> None:
     if as_json:
         print_document(print_front(front))
         return
@@ -49,4 +68,3 @@ def search(
     widths = [max(len(row[i]) for row in rows) for i in range(len(TITLES))]
     for row in rows:
         click.echo("  ".join(f"{cell:>{w}}" for cell, w in zip(row, widths, strict=True)))
-    click.echo(f"front: {output / FRONT}")

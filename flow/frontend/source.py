@@ -214,7 +214,8 @@ class SourceModel:
     """A model as its file has it, in topological order.
 
     `format` names the kind of file, `sha256` the content of all files read; `classes` are the
-    labels of the outputs where the file knows them.
+    labels of the outputs where the file knows them. Where quantisers have the bits of training,
+    `retraced` is the model with its constants as they are once those are traced.
     """
 
     name: str
@@ -224,6 +225,7 @@ class SourceModel:
     sha256: str
     classes: tuple[Any, ...] | None = None
     notes: tuple[str, ...] = field(default=())
+    retraced: SourceModel | None = None
 
     @property
     def quantised(self) -> bool:

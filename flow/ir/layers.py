@@ -1,9 +1,9 @@
 """The layers of a Network: one immutable class each, with its type and its integer meaning.
 
 Here are those of plain arithmetic; `spatial.py` has those of windows and places, `table_layers.py`
-those of functions given by their values, `approximate.py` those of masked bits. Every layer has a
-`name` (of the form `spec.NAME`), the names of its `sources`, and the `place` of the user's layer
-for messages. `evaluate` takes arrays of shape (samples, *shape).
+those of functions given by their values, `approximate.py` those of masked bits, `gate_layer.py`
+that of gates. Every layer has a `name` (of the form `spec.NAME`), the names of its `sources`, and
+the `place` of the user's layer for messages. `evaluate` takes arrays of shape (samples, *shape).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from flow.errors import IRError
 from flow.ir.approximate import MaskedDense, Tournament
+from flow.ir.gate_layer import Gates
 from flow.ir.layer import Layer
 from flow.ir.rounding import ROUNDINGS, Overflow, Rounding, round_ratio
 from flow.ir.spatial import Conv, Gather, Pool
@@ -23,9 +24,9 @@ from flow.ir.tensor import FractionArray, IntArray, TensorType, exact, fractions
 from flow.ir.windows import exact_product
 
 __all__ = [
-    "LAYER_TYPES", "Add", "Affine", "ArgMax", "AtLeast", "Concat", "Conv", "Dense", "Gather",
-    "Input", "Layer", "Lookup", "MaskedDense", "Multiply", "Pool", "Relu", "Requantize", "Reshape",
-    "TableSum", "Tournament",
+    "LAYER_TYPES", "Add", "Affine", "ArgMax", "AtLeast", "Concat", "Conv", "Dense", "Gates",
+    "Gather", "Input", "Layer", "Lookup", "MaskedDense", "Multiply", "Pool", "Relu", "Requantize",
+    "Reshape", "TableSum", "Tournament",
 ]  # fmt: skip
 
 
@@ -359,7 +360,7 @@ class AtLeast(Layer):
 
 LAYER_TYPES: tuple[type[Layer], ...] = (
     Input, Dense, Conv, Affine, Requantize, Relu, Lookup, TableSum, Pool, Add, Multiply, Concat,
-    Gather, Reshape, ArgMax, AtLeast, MaskedDense, Tournament,
+    Gather, Reshape, ArgMax, AtLeast, MaskedDense, Tournament, Gates,
 )  # fmt: skip
 """Every layer, in reading order. Tests hold each table of layers against this one."""
 

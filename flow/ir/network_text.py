@@ -29,6 +29,7 @@ from flow.ir.layers import (
     Concat,
     Conv,
     Dense,
+    Gates,
     Gather,
     Input,
     Layer,
@@ -222,6 +223,7 @@ CODECS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "tuple[int, ...]": (list, _read_table),
     "tuple[Table, ...]": (list, _read_tables),
     "tuple[tuple[Table | None, ...], ...]": (list, _read_grid),
+    "Table": (list, _read_table),
     "Padding": (list, _read_padding),
     "Rounds": (list, _read_rounds),
     "PoolKind": (_same, _one_of(get_args(PoolKind))),
@@ -311,6 +313,8 @@ def _result(layer: Layer, sources: list[tuple[int, ...]]) -> tuple[tuple[int, ..
             x = (*x[:-1], weights.shape[1])
         case TableSum(bias=bias):
             x = (*x[:-1], bias.size)
+        case Gates(words=words):
+            x = (len(words),)
         case Reshape(shape=shape):
             if not _fits(shape):
                 return (), MAX_ELEMENTS + 1

@@ -21,11 +21,11 @@ class CarryChains:
     name: ClassVar[str] = "carry-chains"
     exact: ClassVar[bool] = True
 
-    inputs: int = 2
-
     def run(self, circuit: Circuit) -> Circuit:
         """The circuit without Linear nodes."""
         widths = read_widths(circuit)
+        free = _free(circuit)
+        offsets: dict[Node, int] = {}
         intern = Builder()
         done: dict[Node, Node] = {}
         for node in circuit.walk():
@@ -33,11 +33,30 @@ class CarryChains:
             if isinstance(node, Linear):
                 row = linear_terms(moved) or moved
                 assert isinstance(row, Linear)
+                more = sum(
+                    c * offsets.get(x, 0)
+                    for x, c in zip(node.operands, node.coefficients, strict=True)
+                )
+                row = Linear(row.terms, row.coefficients, row.bias - more)
                 width = widths[node]
                 # A word that is cut anyway has no sign.
                 signed = node.range.signed and width == node.range.width
-                moved = chained(row, width, signed, intern, self.inputs)
+                moved, offsets[node] = chained(row, width, signed, node in free, intern)
+                if node in free:
+                    done[node] = moved
+                    continue
             elif node.operands and isinstance(node.operands[0], Linear):
                 moved = whole(moved)
             done[node] = intern(fitted(moved, node.range))
         return substitute(circuit, done)
+
+
+def _free(circuit: Circuit) -> set[Node]:
+    """The rows that are never negative and that only rows read."""
+    rows = {x for x in circuit.walk() if isinstance(x, Linear) and not x.range.signed}
+    for node in circuit.walk():
+        if not isinstance(node, Linear):
+            rows.difference_update(node.operands)
+    for port in circuit.outputs:
+        rows.difference_update(port.lanes)
+    return rows

@@ -1,4 +1,4 @@
-"""Masked sums and tournaments as scalar operations on just those bits that a mask keeps."""
+"""Masked sums, tournaments and gates as scalar operations on just those bits that are read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from flow.ir.approximate import MaskedDense, Rounds
 from flow.ir.builder import Builder
-from flow.ir.nodes import Bits, Compare, Concat, Const, Linear, Node, Select, Shr, Signed
+from flow.ir.gate_layer import Gates
+from flow.ir.interval import BIT
+from flow.ir.nodes import And, Bits, Compare, Concat, Const, Linear, Node, Select, Shr, Signed
 
 Field = tuple[int, int]
 """The lowest bit and the width of a run of ones in a mask."""
@@ -130,3 +132,26 @@ def _inside(mask: int, held: int) -> int:
             result |= (mask >> i & 1) << place
             place += 1
     return result | (-1 << place) if mask < 0 else result
+
+
+def gate_words(layer: Gates, row: Sequence[Node], intern: Builder) -> list[Node]:
+    """The outputs of a graph of gates, each gate a node of one bit."""
+    zero, one = intern(Const(0)), intern(Const(1))
+    signals: list[Node] = [zero]
+    for x, width in zip(row, layer.widths, strict=True):
+        whole = width == 1 and BIT.covers(x.range)
+        signals += [x if whole else intern(Bits(x, i, 1)) for i in range(width)]
+
+    def signal(literal: int) -> Node:
+        node = signals[literal >> 1]
+        if not literal & 1:
+            return node
+        return one if node is zero else intern(Compare(node, zero, "eq"))
+
+    for a, b in layer.gates:
+        signals.append(intern(And(signal(a), signal(b))))
+    words = []
+    for literals in layer.words:
+        bits = tuple(signal(v) for v in literals)
+        words.append(bits[0] if len(bits) == 1 else intern(Concat(bits, (1,) * len(bits))))
+    return words

@@ -18,7 +18,7 @@ from flow.ir.network import Network
 from flow.ir.nodes import Compare, Const, Linear, Lookup, Mul, Node, Relu, Select
 from flow.ir.tensor import TensorType, exact, fractions
 from flow.ir.windows import windows
-from flow.passes.lower_approximate import masked_sums, tournament_winner
+from flow.passes.lower_approximate import gate_words, masked_sums, tournament_winner
 from flow.passes.requantise import Scaling, requantise
 from flow.passes.widen import fitted
 
@@ -291,6 +291,11 @@ class _Lowering:
         winners = [tournament_winner(row, layer.rounds, self._intern) for row in rows]
         return _array(winners, self._type(layer.name).shape)
 
+    def gates(self, layer: layers.Gates, x: NodeArray) -> NodeArray:
+        """An `And` node for each gate, a comparison with zero where a signal is inverted."""
+        words = gate_words(layer, x.ravel().tolist(), self._intern)
+        return _array(words, self._type(layer.name).shape)
+
 
 _LOWER: dict[type[Layer], Callable[..., NodeArray]] = {
     layers.Input: _Lowering.input,
@@ -311,6 +316,7 @@ _LOWER: dict[type[Layer], Callable[..., NodeArray]] = {
     layers.AtLeast: _Lowering.at_least,
     layers.MaskedDense: _Lowering.masked_dense,
     layers.Tournament: _Lowering.tournament,
+    layers.Gates: _Lowering.gates,
 }
 
 LOWERED: frozenset[type[Layer]] = frozenset(_LOWER)
@@ -330,6 +336,7 @@ _ROLES: dict[type[Layer], str] = {
     layers.ArgMax: "index",
     layers.MaskedDense: "acc",
     layers.Tournament: "index",
+    layers.Gates: "word",
     layers.AtLeast: "bit",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flow.passes.base import Pass
+from flow.passes.carry_chains import CarryChains
 from flow.passes.compressor_trees import CompressorTrees
 from flow.passes.expand_linear import ExpandLinear
 from flow.passes.merge_sums import MergeSums
@@ -60,6 +61,15 @@ HEAPS: tuple[Pass, ...] = (
 )
 """Shared sums as full adders, one chain of carries for each: the smallest mapped circuit."""
 
+SEARCHED: tuple[Pass, ...] = tuple(
+    SolveLinear(method="bits", effort="high") if isinstance(step, SolveLinear) else step
+    for step in HEAPS
+)
+"""The same from a search for sums to share: a few percent less, for a minute."""
+
+CHAINS: tuple[Pass, ...] = (*HEAPS[:-1], CarryChains())
+"""Shared sums as words without sign on carry chains: the fewest look-up tables."""
+
 COMPRESSED: tuple[Pass, ...] = (*CANONICAL, Narrow(), CompressorTrees())
 """Linear rows as full adders, nothing shared."""
 
@@ -75,6 +85,8 @@ PIPELINES: Mapping[str, tuple[Pass, ...]] = {
     "plain": PLAIN,
     "bespoke": BESPOKE,
     "heaps": HEAPS,
+    "searched": SEARCHED,
+    "chains": CHAINS,
     "compressed": COMPRESSED,
     "shared-trees": SHARED_TREES,
     "trees": TREES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flow.passes.balance_adders import BalanceAdders
 from flow.passes.base import Pass
+from flow.passes.carry_chains import CarryChains
 from flow.passes.compressor_trees import CompressorTrees
 from flow.passes.expand_linear import ExpandLinear
 from flow.passes.merge_sums import MergeSums
@@ -21,6 +22,7 @@ PASSES: tuple[type[Pass], ...] = (
     ExpandLinear,
     MergeSums,
     CompressorTrees,
+    CarryChains,
     BalanceAdders,
     Pipeline,
 )

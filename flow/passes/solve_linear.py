@@ -12,13 +12,14 @@ from flow.ir.circuit import Circuit
 from flow.ir.interval import IntRange
 from flow.ir.nodes import Linear, Node
 from flow.passes.linear.csd import csd
-from flow.passes.linear.extract import JOINTS, extract
+from flow.passes.linear.extract import extract
 from flow.passes.linear.form import Form, add_all, finish, placed
 from flow.passes.linear.group import group_rows
 from flow.passes.linear.layered import rebuild_linear
 from flow.passes.linear.matrix import Row, transposed, unit
 from flow.passes.linear.program import Program, Ref
 from flow.passes.linear.solver import COEFFICIENT_BITS, Options, solve
+from flow.passes.linear.starts import JOINTS
 from flow.passes.linear.tiles import tiles, work
 
 SEARCH_DIGITS = 2000
@@ -26,6 +27,9 @@ SEARCH_DIGITS = 2000
 
 TRIES = ((1000, len(JOINTS)), (SEARCH_DIGITS, 3))
 """Attempts of the method `bits` for matrices of so many signed digits; one for larger ones."""
+
+MOVES, MOST_MOVES = 160_000, 400
+"""Moves of the search at high effort, times signed digits of the matrix; and how many at most."""
 
 METHODS = ("wmc", "mc", "wmc-dc", "mc-dc", "wmc-pdc", "mc-pdc", "dummy", "bits")
 """The choices of subexpression: those that the solver knows, and our own."""
@@ -39,7 +43,8 @@ class SolveLinear:
     by overlap), or `bits`: our own, which counts the full adders that are saved. `hard-dc` bounds
     the depth above the least possible (-1: no bound); `decompose-dc` bounds the depth of
     differences between rows (-1: no differences; -2: try all on small matrices, 0 on large ones).
-    With `effort=high`, `bits` tries as much on large matrices as on small ones.
+    With `effort=high`, `bits` tries as much on large matrices as on small ones, and searches on
+    from the best by chance.
     """
 
     name: ClassVar[str] = "solve-linear"
@@ -162,7 +167,9 @@ class _Solver:
                 # The search would choose 0 as well, in a quarter of the time that it takes.
                 options = replace(options, decompose_dc=0)
             if options.method == "bits":
-                self.known[key] = extract(dense, ranges, self._tries(work(dense)))
+                digits = work(dense)
+                moves = MOVES // max(digits, MOVES // MOST_MOVES) if self.effort == "high" else 0
+                self.known[key] = extract(dense, ranges, self._tries(digits), moves)
             else:
                 self.known[key] = solve(dense, ranges, options)
         return self.known[key].replay(values, intern)

@@ -30,7 +30,13 @@ def candidates(config: BuildConfig, recipe: Recipe) -> tuple[str, ...]:
         return (config.passes,)
     if config.objective != "area":
         return recipe.quick_passes
-    return recipe.passes[:1] if config.effort == "fast" else recipe.passes
+    match config.effort:
+        case "fast":
+            return recipe.passes[:1]
+        case "normal":
+            return recipe.passes
+        case "high":
+            return (*recipe.passes, *recipe.high_passes)
 
 
 def choose_passes(

@@ -91,8 +91,8 @@ _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (
         str,
         "a text",
-        ("target", "tech", "passes", "head", "simulator", "layer_bits", "weight_step", "range", "pick",
-         "objective", "effort"),
+        ("target", "tech", "passes", "head", "simulator", "layer_bits", "weight_step", "range",
+         "pick", "objective", "effort"),
     ),
     (bool, "true or false", ("handshake", "axis", "per_channel")),
 )  # fmt: skip

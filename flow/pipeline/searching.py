@@ -18,12 +18,13 @@ from flow.ir.tensor import IntArray
 from flow.pipeline.mapped_areas import MappedAreas
 from flow.progress import Progress, silent
 from flow.search.checkpoint import load_state, save_state, write_whole
-from flow.search.rough_estimate import AreaEstimate
 from flow.search.evolution import Engine, Plan, Problem, State
-from flow.search.executors import Executor, executor
+from flow.search.executors import executor
 from flow.search.fitness import Fitness
 from flow.search.front import FIT, FRONT, SPEC, TEST, Front, Point, print_front
-from flow.search.refine import refined
+from flow.search.nets import net_genome
+from flow.search.refine import points, polish
+from flow.search.rough_estimate import AreaEstimate
 from flow.search.space import Space
 from flow.search.spec import Spec, read_spec
 from flow.search.trees import Leaf, tree_genome
@@ -31,11 +32,14 @@ from flow.tech.registry import load
 from flow.tech.technology import Technology
 from flow.tools import abc
 from flow.train.dataset import Dataset, prepare
+from flow.train.gradient import GradientOptions, powers_of_two, train_many
 from flow.train.table import Table, load_table
 from flow.train.trees import grow_trees
 
 AREAS = "areas.txt"
 """Costs by the hash of their graph."""
+HIDDEN, NETWORKS, STEPS = (3, 8), 24, 300
+"""What is trained by gradients for a first population: sizes, networks of each, steps."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,8 @@ class Search:
 
     @property
     def identity(self) -> dict[str, str | int]:
-        """What two runs of one search have in common; they may end after other generations."""
-        spec = replace(self.spec, generations=0, refine=0, source="", name="")
+        """What two runs of one search have in common."""
+        spec = replace(self.spec, source="", name="")
         told = ";".join(f"{f.name}={getattr(spec, f.name)!r}" for f in fields(Spec))
         return {
             "specification": hashlib.sha256(told.encode()).hexdigest(),
@@ -132,22 +136,33 @@ def run_search(
             save_state(out, state, search.identity)
             listener(state)
         progress(_told(state), state.generation, max(spec.generations, state.generation))
-        points = refined(problem, state.archive, areas, work, spec.refine, progress)
-    front = _front(search, state, points)
+        while state.rounds < spec.refine:
+            progress(f"refining {_told(state)}", state.rounds, spec.refine)
+            after = polish(engine, state)
+            if after is state:
+                break
+            state = after
+            save_state(out, state, search.identity)
+        front = _front(search, state, points(state, engine))
     _write(search, out, front)
     return front
 
 
 def seeds(search: Search) -> list[IntArray]:
     """Genomes that the first population stands on."""
-    found: list[IntArray] = []
-    if "trees" in search.spec.start:
-        data = search.data
-        for leaves in grow_trees(data.x_train, data.y_train, seed=search.spec.seed):
-            genome = tree_genome(search.space, [Leaf(path, label) for path, label in leaves])
-            if genome is not None:
-                found.append(genome)
-    return found
+    found: list[IntArray | None] = []
+    space, data, spec = search.space, search.data, search.spec
+    if "trees" in spec.start:
+        for leaves in grow_trees(data.x_train, data.y_train, seed=spec.seed):
+            found.append(tree_genome(space, [Leaf(path, label) for path, label in leaves]))
+    if "gradient" in spec.start and spec.hidden:
+        levels = powers_of_two(spec.exponents)
+        bits = tuple(range(1, spec.hidden_bits + 1))
+        for hidden in dict.fromkeys(min(width, *spec.hidden) for width in HIDDEN):
+            options = GradientOptions(hidden, levels, NETWORKS, bits, steps=STEPS, seed=spec.seed)
+            for n in train_many(data, options):
+                found.append(net_genome(space, n.w1, n.b1, n.shifts, n.bits, n.w2, n.b2))
+    return [genome for genome in found if genome is not None]
 
 
 def _told(state: State) -> str:
@@ -166,10 +181,10 @@ def _own(out: Path) -> None:
         )
 
 
-def _front(search: Search, state: State, points: Sequence[Point]) -> Front:
+def _front(search: Search, state: State, found: Sequence[Point]) -> Front:
     data = search.data
     valid = Fitness(search.space, data.x_valid, data.y_valid)
-    genomes = np.array([p.genome for p in points], dtype=np.int32)
+    genomes = np.array([p.genome for p in found], dtype=np.int32)
     rights = valid(genomes.reshape(-1, search.space.genes)).tolist()
     return Front(
         name=search.spec.name or data.table.name,
@@ -190,7 +205,7 @@ def _front(search: Search, state: State, points: Sequence[Point]) -> Front:
             "specification": hashlib.sha256(search.text.encode()).hexdigest(),
         },
         versions=_versions(),
-        points=tuple(replace(p, valid=right) for p, right in zip(points, rights, strict=True)),
+        points=tuple(replace(p, valid=right) for p, right in zip(found, rights, strict=True)),
     )
 
 

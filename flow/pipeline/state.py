@@ -92,10 +92,10 @@ class Recipe:
 
     `fabric` is what it maps onto, `tech` names its technology. `passes` are pipeline texts as
     for `flow opt`, of which the one of least mapped size is taken (the first for large
-    circuits), and `quick_passes` those of another objective than the area; `defaults` are
-    values of BuildConfig that the target prefers; `interval` is its usual time between two
-    samples in ms; `printed_power` says that printed batteries and harvesters are its sources
-    of power.
+    circuits), `high_passes` more of them for high effort, and `quick_passes` those of another
+    objective than the area; `defaults` are values of BuildConfig that the target prefers;
+    `interval` is its usual time between two samples in ms; `printed_power` says that printed
+    batteries and harvesters are its sources of power.
     """
 
     name: str
@@ -105,6 +105,7 @@ class Recipe:
     passes: tuple[str, ...]
     interval: float
     quick_passes: tuple[str, ...]
+    high_passes: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     printed_power: bool = False
 

@@ -22,15 +22,16 @@ COMPARISON = "compare.html.j2"
 
 def to_html(record: Record) -> str:
     """The page; equal records give equal bytes."""
-    return _rendered(TEMPLATE, page(record))
+    return rendered(TEMPLATE, page(record))
 
 
 def compare_to_html(named: Sequence[Named]) -> str:
     """A page on several named builds: one plot, one table."""
-    return _rendered(COMPARISON, comparison(named))
+    return rendered(COMPARISON, comparison(named))
 
 
-def _rendered(template: str, values: dict[str, Any]) -> str:
+def rendered(template: str, values: dict[str, Any]) -> str:
+    """A template with `values` as its `page`; every text escaped, control characters spelt out."""
     import jinja2
 
     environment = jinja2.Environment(

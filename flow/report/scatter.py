@@ -46,7 +46,9 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scale:
+class Scale:
+    """The ends of an axis, whether it is logarithmic, and its ticks."""
+
     low: float
     high: float
     logarithmic: bool
@@ -62,7 +64,7 @@ class _Scale:
 
 def scatter(points: Sequence[Point], x: Axis, y: Axis) -> dict[str, Any]:
     """Positions in a view box of WIDTH by HEIGHT, as texts; at least one point."""
-    across, up = _scale([p[2] for p in points], x.most), _scale([p[3] for p in points], y.most)
+    across, up = scale_of([p[2] for p in points], x.most), scale_of([p[3] for p in points], y.most)
 
     def at(p: Point) -> tuple[float, float]:
         return (
@@ -113,7 +115,8 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis) -> dict[str, Any]:
     }
 
 
-def _scale(values: Sequence[float], most: float | None) -> _Scale:
+def scale_of(values: Sequence[float], most: float | None = None) -> Scale:
+    """A scale that holds all values; no tick of it stands beyond `most`."""
     low, high = min(values), max(values)
     if low > 0 and high / low > LOGARITHMIC:
         ticks = [m * 10.0**e for e in range(-30, 31) for m in (1, 2, 5)]
@@ -121,7 +124,7 @@ def _scale(values: Sequence[float], most: float | None) -> _Scale:
         end = min((t for t in ticks if t >= high), default=high)
         inside = [t for t in ticks if start <= t <= end]
         tens = [t for t in inside if f"{t:e}".startswith("1.0")]
-        return _Scale(start, end, True, tuple(inside if len(inside) < MOST_TICKS else tens))
+        return Scale(start, end, True, tuple(inside if len(inside) < MOST_TICKS else tens))
     spread = (high - low) or abs(high) or 1.0
     step = _nice(spread / 4)
     first, last = math.floor(low / step - 0.25), math.ceil(high / step + 0.25)
@@ -132,7 +135,7 @@ def _scale(values: Sequence[float], most: float | None) -> _Scale:
     ticks = [(first + k) * step for k in range(last - first + 1)]
     if most is not None and high <= most:
         ticks = [tick for tick in ticks if tick <= most * (1 + 1e-9)]
-    return _Scale(first * step, last * step, False, tuple(ticks))
+    return Scale(first * step, last * step, False, tuple(ticks))
 
 
 def _nice(step: float) -> float:

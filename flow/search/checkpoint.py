@@ -23,7 +23,10 @@ from flow.search.evolution import Archive, State
 
 STATE = "state.json"
 FORMAT = "flow-search-state 1"
-_ARRAYS = ("genomes", "errors", "areas", "mapped", "sample_genomes", "sample_areas", "coefficients")
+_ARRAYS = (
+    "genomes", "errors", "areas", "mapped", "sample_genomes", "sample_areas", "coefficients",
+    "explored", "seen",
+)  # fmt: skip
 _ARCHIVE = ("genomes", "errors", "areas", "leakage")
 
 
@@ -32,12 +35,13 @@ def save_state(folder: Path, state: State, identity: Mapping[str, Any]) -> None:
     arrays = {name: getattr(state, name) for name in _ARRAYS}
     arrays |= {f"archive_{name}": getattr(state.archive, name) for name in _ARCHIVE}
     data = npz_bytes(arrays)
-    name = f"state-{state.generation:06d}.npz"
+    name = f"state-{state.generation:06d}-{state.rounds:04d}.npz"
     write_whole(folder / name, data)
     facts = {
         "format": FORMAT,
         "identity": dict(identity),
         "generation": state.generation,
+        "rounds": state.rounds,
         "arrays": name,
         "sha256": hashlib.sha256(data).hexdigest(),
         "reference": list(state.reference),
@@ -68,6 +72,7 @@ def load_state(folder: Path, identity: Mapping[str, Any]) -> State | None:
             arrays = {name: held[name] for name in held.files}
         state = State(
             generation=int(facts["generation"]),
+            rounds=int(facts["rounds"]),
             archive=Archive(*(arrays[f"archive_{name}"] for name in _ARCHIVE)),
             reference=(int(facts["reference"][0]), int(facts["reference"][1])),
             history=tuple(float(share) for share in facts["history"]),

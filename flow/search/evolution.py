@@ -7,7 +7,7 @@ numbers decide throughout, so any number of workers gives the same states.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Protocol
 
@@ -113,6 +113,7 @@ class State:
     `areas` are mapped where `mapped` is true, else estimated. `sample_*` are the latest mapped
     candidates, `reference` the corner (errors, area) that hypervolumes are measured from, and
     `history` the hypervolume after each generation as a share of that corner's rectangle.
+    `rounds` of local search have followed; `explored` and `seen` are keys of what they looked at.
     """
 
     generation: int
@@ -126,6 +127,9 @@ class State:
     coefficients: NDArray[np.float64]
     reference: tuple[int, int]
     history: tuple[float, ...]
+    rounds: int = 0
+    explored: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    seen: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ def pick(front: Front, text: str) -> int:
             )
         return index
     what, sign, number, unit = wish.groups()
-    if (sign == "<=") == (what == "accuracy") or (unit or "%") == "%" and what == "area" and unit:
+    if (sign == "<=") == (what == "accuracy") or ((unit or "%") == "%" and what == "area" and unit):
         raise UsageError(
             f"--pick {text!r} bounds it at the wrong end",
             hint='write "loss<=1%", "accuracy>=0.9" or "area<=1cm2"',

@@ -46,8 +46,8 @@ class Spec:
     largest_shift: int = 8
     #: whether the decision may compare in any order and on some bits only
     tournament: bool = False
-    #: neurons of the hidden layers from decision trees, gradients, or chance alone
-    start: tuple[str, ...] = ("trees", "gradient")
+    #: where the first population comes from beside chance: decision trees, gradients, or both
+    start: tuple[str, ...] = ("trees",)
     #: candidates that live at the same time
     population: int = 1000
     #: how often they have children

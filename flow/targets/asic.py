@@ -16,5 +16,6 @@ ASIC = Recipe(
     passes=("heaps", "adders", "compressed"),
     interval=25e-6,
     quick_passes=("shared-trees", "trees", "heaps"),
+    high_passes=("searched", "shared-trees"),
     defaults={"input_bits": 8, "weight_bits": 8, "activation_bits": 8},
 )

@@ -16,6 +16,7 @@ PRINTED = Recipe(
     passes=("heaps", "adders", "compressed"),
     interval=200.0,
     quick_passes=("shared-trees", "trees", "heaps"),
+    high_passes=("searched", "shared-trees"),
     defaults={"input_bits": 4, "weight_bits": 8, "activation_bits": 0},
     printed_power=True,
 )

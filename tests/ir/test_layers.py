@@ -21,6 +21,7 @@ from flow.ir.layers import (
     Concat,
     Conv,
     Dense,
+    Gates,
     Gather,
     Input,
     Lookup,
@@ -92,7 +93,7 @@ ORACLES = {
     Concat: lambda layer, *xs: np.concatenate(xs, axis=layer.axis),
     Reshape: lambda layer, x: x.reshape(layer.shape),
     Multiply: lambda layer, *xs: np.multiply.reduce(xs),
-    **dict.fromkeys((Conv, Pool, Gather, TableSum, MaskedDense, Tournament), plain),
+    **dict.fromkeys((Conv, Pool, Gather, Gates, TableSum, MaskedDense, Tournament), plain),
     ArgMax: argmax,
     AtLeast: lambda layer, x: (x >= spread(layer.bound, x.shape)).astype(int).astype(object),
 }
@@ -196,6 +197,15 @@ def test_the_exact_rounds_are_the_argmax():
         (0, 1, -1), (2, 3, -1), (4, 5, -1), (7, 8, -1), (9, 6, -1), (10, 11, -1)
     )  # fmt: skip
     assert layer.evaluate(x).tolist() == ArgMax(*HEAD).evaluate(x).tolist()
+
+
+def test_gates_by_hand():
+    # Element 0 has bits 1 and 2 (signed), element 1 has bit 3; gate 4 is x0 < 0 and not x1.
+    layer = Gates(*HEAD, (2, 1), ((4, 7),), ((9, 0, 6), (8,), (1, 2)), ONE)
+    here = layer.infer_type(tensor_type((2,), np.array([-2, 0]), np.array([1, 1])))
+    assert (here.lo.tolist(), here.hi.tolist()) == ([0, 0, 1], [5, 1, 3])
+    x = np.array([[-2, 0], [-1, 1], [1, 0]])
+    assert layer.evaluate(x).tolist() == [[0, 1, 1], [5, 0, 3], [1, 0, 3]]
 
 
 def test_an_index_that_never_reaches_the_end_is_outside_the_interval():
@@ -375,6 +385,31 @@ def test_products_beyond_every_machine_word_are_exact():
             lambda: Tournament(*HEAD, ((0, 1, 1),)),
             (tensor_type((2,), 0, 1, array([Fraction(1), Fraction(2)], (2,))),),
             "y: the elements have different scales",
+        ),
+        (
+            lambda: Gates(*HEAD, (3, 3), (), ((2,),), ONE),
+            (X3,),
+            "y: the widths do not fit a tensor (3,)",
+        ),
+        (
+            lambda: Gates(*HEAD, (3, 2, 3), (), ((2,),), ONE),
+            (X3,),
+            "y: the widths do not fit a tensor (3,)",
+        ),
+        (
+            lambda: Gates(*HEAD, (3, 3, 3), ((2, 3), (22, 4)), ((2,),), ONE),
+            (X3,),
+            "y: gate 1 reads what does not come before it",
+        ),
+        (
+            lambda: Gates(*HEAD, (3, 3, 3), ((2, 3),), ((22,),), ONE),
+            (X3,),
+            "y: a word has a signal that is not there",
+        ),
+        (
+            lambda: Gates(*HEAD, (3, 3, 3), (), ((0,) * 63,), ONE),
+            (X3,),
+            "y: a word has more than 62 bits",
         ),
         (lambda: Reshape(*HEAD, (2, 2)), (X3,), "y: (3,) does not reshape to (2, 2)"),
         (

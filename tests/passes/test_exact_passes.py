@@ -22,6 +22,8 @@ ANY = (
     "expand-linear{split-signs=true}",
     "compressor-trees",
     "compressor-trees{final=add}",
+    "carry-chains",
+    "merge-sums,carry-chains",
     "merge-sums",
     "merge-sums,compressor-trees",
     "solve-linear,simplify,merge-sums,compressor-trees",
@@ -31,6 +33,7 @@ ANY = (
     "plain",
     "bespoke",
     "heaps",
+    "chains",
     "compressed",
 )
 COMBINATIONAL = ("pipeline{stages=1}", "pipeline{stages=3}", "pipeline{every=2}")

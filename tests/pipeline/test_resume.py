@@ -60,15 +60,15 @@ def test_a_whole_build_says_so(whole):
     assert (manifest["whole"], manifest["stages"]) == (True, NAMES)
 
 
-@pytest.mark.parametrize("first", ["import", "optimise", "synthesise", "report"])
+@pytest.mark.parametrize("first", ["import", "synthesise"])
 def test_going_on_from_a_stage_gives_the_same_bytes(whole, again, first):
     done = run(again, "out", "--from", first)
     assert (done.returncode, done.stderr) == (0, "")
     assert tree(again / "out") == tree(whole / "out")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("first", [n for n in NAMES if n not in ("import", "optimise", "report")])
+@pytest.mark.campaign
+@pytest.mark.parametrize("first", [n for n in NAMES if n not in ("import", "synthesise")])
 def test_going_on_from_any_stage_gives_the_same_bytes(whole, again, first):
     done = run(again, "out", "--from", first)
     assert (done.returncode, done.stderr) == (0, "")

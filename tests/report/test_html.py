@@ -14,7 +14,7 @@ from flow.report.page import LOOKS, MEANINGS, MOST_STEPS, page
 from flow.report.record import Accuracy, Check, PathStep, Status
 
 PAGES = {"demo": demo, "bare": bare, "hostile": hostile}
-VOID = {"meta", "link"}
+VOID = {"meta", "link", "input"}
 
 
 class Reader(HTMLParser):

@@ -69,7 +69,7 @@ class Chain:
             return source
         branch = self.branch.part(*path)
         grid = hgq_quantiser.read_grid(config, branch)
-        return self.apply(source, config, grid, hgq_quantiser.read_trace(config, branch, grid))
+        return self.apply(source, config, grid, _read_trace(config, branch, grid))
 
     def apply(self, source: str, config: Config, grid: Grid, trace: Trace | None = None) -> str:
         """A quantiser with a known grid, whose first axis is the batch."""
@@ -132,6 +132,23 @@ def read_ports(settings: Settings) -> Ports:
     if settings.flag("enable_oq", False):
         output = read(settings, "oq_conf")
     return Ports(inputs, output)
+
+
+def _read_trace(config: Config, branch: Branch, grid: Grid) -> Trace | None:
+    """How the integer bits of the quantiser of a tensor follow from samples, if they do.
+
+    Training leaves integer bits that have decayed by fractions; trace_minmax leaves whole ones.
+    """
+    if not config.traced or config.weight:
+        return None
+    if config.scaler is not None or config.affine is not None:
+        return None
+    stored = branch.arrays(hgq_quantiser.ORDERS[config.kind, True], ("i",))["i"]
+    shape = grid.k.shape[1:]
+    bits = (grid.f if config.kind == "kif" else grid.i + grid.f).reshape(shape)
+    fraction, width = (bits, None) if config.kind == "kif" else (None, bits)
+    key = "/".join((*branch.group, *branch.inner))
+    return Trace(key, fraction, width, config.limits, bool((stored != np.rint(stored)).any()))
 
 
 def read(settings: Settings, key: str) -> Config:

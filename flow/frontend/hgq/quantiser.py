@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from flow.errors import UsageError
 from flow.frontend.exact.rational import common_divisor, power_of_two, rational
+from flow.frontend.hgq.tracing import integer_bits
 from flow.frontend.hgq.weights import Branch, FloatArray32
 from flow.frontend.keras.steps import Obstacle
 from flow.frontend.source import FloatArray, Quantiser, Trace, Weights, step_array
@@ -90,6 +91,11 @@ class Config:
         free = self.weight and self.trainable and (self.kind == "kif" or self.rounding == "RND")
         return self.overflow == "WRAP" and not free
 
+    @property
+    def traced(self) -> bool:
+        """Whether trace_minmax sets its integer bits."""
+        return self.overflow == "WRAP" and self.trainable
+
 
 def read_config(value: Any, what: str) -> Config:
     """The settings in a serialised QuantizerConfig; Obstacle for those that cannot be built."""
@@ -144,24 +150,6 @@ def read_grid(config: Config, branch: Branch) -> Grid:
     return Grid(whole["k"], whole["i"], f)
 
 
-def read_trace(config: Config, branch: Branch, grid: Grid) -> Trace | None:
-    """How the integer bits of the quantiser of a tensor follow from samples, if they do.
-
-    Training leaves integer bits that have decayed by fractions; trace_minmax leaves whole ones.
-    """
-    if not (config.overflow == "WRAP" and config.trainable) or config.weight:
-        return None
-    if config.scaler is not None or config.affine is not None:
-        return None
-    order = ORDERS[config.kind, True]
-    stored = branch.arrays(order, ("i",))["i"]
-    shape = grid.k.shape[1:]
-    bits = (grid.f if config.kind == "kif" else grid.i + grid.f).reshape(shape)
-    fraction, width = (bits, None) if config.kind == "kif" else (None, bits)
-    key = "/".join((*branch.group, *branch.inner))
-    return Trace(key, fraction, width, config.limits, bool((stored != np.rint(stored)).any()))
-
-
 def quantise_weights(config: Config, branch: Branch, values: FloatArray32) -> Weights:
     """What the quantiser makes of constants, computed in float32 as HGQ 2 does."""
     if config.kind == "dummy":
@@ -171,7 +159,10 @@ def quantise_weights(config: Config, branch: Branch, values: FloatArray32) -> We
     if config.kind == "float":
         exact, step = _minifloat(branch, scaled)
     else:
-        exact, step = fixed_point(config, read_grid(config, branch), scaled)
+        grid = read_grid(config, branch)
+        if branch.retraced and config.traced and config.kind == "kbi":
+            grid = _retraced(config, grid, scaled)
+        exact, step = fixed_point(config, grid, scaled)
     factor, offset = Fraction(float(scaler)), Fraction(0)
     if config.affine is not None:
         slope, shift = (Fraction(float(np.float32(a))) for a in config.affine)
@@ -286,6 +277,15 @@ def _pair(value: Any, what: str) -> tuple[float, float] | None:
             return float(slope), float(shift)
         case _:
             raise Obstacle(f"{what} with affine={value!r}; use two numbers")
+
+
+def _retraced(config: Config, grid: Grid, values: FloatArray32) -> Grid:
+    """The grid of constants with the integer bits of the largest magnitude that shares them."""
+    width = grid.i + grid.f
+    shared = tuple(at for at, n in enumerate(width.shape) if n == 1)
+    largest = np.abs(values).max(axis=shared, keepdims=True)
+    i = np.clip(integer_bits(largest, None, width), *config.limits).astype(np.int64)
+    return Grid(grid.k, i, width - i)
 
 
 def _limits(constraint: Any) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from flow.frontend.float_model import evaluate_layer, round_float
 from flow.frontend.hgq.quantiser import Grid
+from flow.frontend.hgq.tracing import integer_bits, traces
 from flow.frontend.source import (
     FloatArray,
     Quantiser,
@@ -30,10 +31,6 @@ from flow.ir.tensor import IntArray, compact
 
 BATCH = 1024
 """Samples of a batch of trace_minmax."""
-EPSILON = np.float32(1e-7)
-NO_BITS = 32
-"""Integer bits of an element whose quantiser has no bits in total."""
-
 WAY_OUT = (
     "run hgq.utils.trace_minmax on representative data before the model is saved, or give such "
     "data with --calibrate or --data"
@@ -45,12 +42,12 @@ def retrace(
 ) -> tuple[SourceModel, tuple[str, ...]]:
     """The model with the integer bits that the samples need, and a note, where the file holds
     those of training; the model itself everywhere else, and where it cannot be done."""
-    traces = _traces(model)
-    stale = [t.key for t in traces.values() if t.stale]
+    known = {trace.key: trace for trace in traces(model)}
+    stale = [key for key, trace in known.items() if trace.stale]
     if not stale:
         return model, ()
     said = (
-        f"the file was saved before trace_minmax: {len(stale)} of its {len(traces)} quantisers "
+        f"the file was saved before trace_minmax: {len(stale)} of its {len(known)} quantisers "
         "that wrap have the integer bits of training"
     )
     if any(isinstance(layer, SourceTableSum) for layer in model.layers):
@@ -58,7 +55,8 @@ def retrace(
         return model, (f"{said}, and values beyond them wrap; its tables hang on them: {hint}",)
     if inputs is None:
         return model, (f"{said}, and values beyond them wrap; {WAY_OUT}",)
-    found = _reached(model, traces, inputs)
+    model = model.retraced or model
+    found = _reached(model, known, inputs)
     layers = tuple(
         replace(x, quantiser=_ranged(x.quantiser, found[x.quantiser.trace.key]))
         if isinstance(x, SourceQuantise) and x.quantiser.trace is not None
@@ -78,15 +76,10 @@ class _Reached:
     i: NDArray[np.float32]
 
 
-def _traces(model: SourceModel) -> dict[str, Trace]:
-    found = [x.quantiser.trace for x in model.layers if isinstance(x, SourceQuantise)]
-    return {t.key: t for t in found if t is not None}
-
-
 def _reached(
-    model: SourceModel, traces: Mapping[str, Trace], inputs: Mapping[str, Any]
+    model: SourceModel, known: Mapping[str, Trace], inputs: Mapping[str, Any]
 ) -> dict[str, Grid]:
-    met = {key: _nothing(trace) for key, trace in traces.items()}
+    met = {key: _nothing(trace) for key, trace in known.items()}
     readers = {s: i for i, x in enumerate(model.layers) for s in x.sources}
     samples = len(next(iter(inputs.values())))
     for start in range(0, samples, BATCH):
@@ -102,7 +95,7 @@ def _reached(
             for s in layer.sources:
                 if readers[s] == at:
                     values.pop(s, None)
-    return {key: _grid(traces[key], found) for key, found in met.items()}
+    return {key: _grid(known[key], found) for key, found in met.items()}
 
 
 def _nothing(trace: Trace) -> _Reached:
@@ -114,20 +107,15 @@ def _nothing(trace: Trace) -> _Reached:
 def _meet(trace: Trace, q: Quantiser, x: FloatArray, met: _Reached) -> FloatArray:
     """The rounded values of a batch, of which the quantiser takes note."""
     if trace.width is not None:
-        width = trace.width.astype(np.float32)
-        room = np.float32(1) - np.exp2(-width) + EPSILON
-        with np.errstate(divide="ignore", invalid="ignore"):
-            needed = np.ceil(np.log2((_largest(x, width.shape) + EPSILON) / room))
-        _raise_to(met, np.where(width > 0, needed, np.float32(NO_BITS)), trace)
-        fraction = (width - met.i).astype(np.float64)
-        rounded = _rounded(x, fraction, q)
+        width = trace.width
+        _raise_to(met, integer_bits(_largest(x, width.shape), None, width), trace)
+        rounded = _rounded(x, (width - met.i).astype(np.float64), q)
         met.k |= _below(rounded, width.shape) & (width > 0)
         return rounded
     assert trace.fraction is not None
-    fraction = trace.fraction.astype(np.float64)
-    rounded = _rounded(x, fraction, q)
-    unit = np.exp2(-fraction).astype(np.float32)
-    _raise_to(met, np.ceil(np.log2(_largest(rounded, fraction.shape) + unit)), trace)
+    fraction = trace.fraction
+    rounded = _rounded(x, fraction.astype(np.float64), q)
+    _raise_to(met, integer_bits(_largest(rounded, fraction.shape), fraction, None), trace)
     met.k |= _below(rounded, fraction.shape)
     return rounded
 
@@ -144,12 +132,13 @@ def _rounded(x: FloatArray, fraction: FloatArray, q: Quantiser) -> FloatArray:
 
 def _largest(x: FloatArray, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """The largest magnitude of each group of elements that share bits."""
-    return np.abs(x.astype(np.float32)).max(axis=_shared(shape), keepdims=True)[0]
+    most: NDArray[np.float32] = np.abs(x.astype(np.float32))
+    return np.asarray(most.max(axis=_shared(shape), keepdims=True)[0])
 
 
 def _below(x: FloatArray, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = (x < 0).any(axis=_shared(shape), keepdims=True)[0]
-    return found
+    found = np.asarray((x < 0).any(axis=_shared(shape), keepdims=True))
+    return np.asarray(found[0], dtype=bool)
 
 
 def _shared(shape: tuple[int, ...]) -> tuple[int, ...]:

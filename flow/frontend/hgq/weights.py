@@ -31,13 +31,15 @@ _COUNTED = re.compile(r"(?:quantizer|einsum_dense)(?:_(\d+))?")
 @dataclass(frozen=True, slots=True, eq=False)
 class Branch:
     """A layer or a part of it. `names` are the paths of its variables below `group`, or None where
-    they are numbered; `inner` is how many parts of those paths lead to this branch."""
+    they are numbered; `inner` is how many parts of those paths lead to this branch. `retraced`:
+    constants get the integer bits that trace_minmax gives them, not those of the file."""
 
     file: WeightFile
     place: str
     group: tuple[str, ...]
     names: tuple[str, ...] | None
     inner: tuple[str, ...] = ()
+    retraced: bool = False
 
     def part(self, *steps: str) -> Branch:
         """The branch behind the attributes `steps`; UsageError if there is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from flow.frontend.files import guards
 from flow.frontend.files.hdf5 import MAGIC, WeightFile
 from flow.frontend.hgq.classes import HGQ_MERGES, PROXIES, plain_kind
 from flow.frontend.hgq.proxy import settle_weights
+from flow.frontend.hgq.tracing import traces
 from flow.frontend.keras.bypass import without_bypass
 from flow.frontend.keras.calls import Call, Tensor, malformed
 from flow.frontend.keras.config import LayerConfig, ModelConfig, read_config
@@ -100,8 +101,17 @@ class Planned:
 
 
 def _convert(planned: Planned, file: WeightFile, kind: str, digest: str) -> SourceModel:
+    model = _converted(planned, file, kind, digest, False)
+    if not any(trace.stale for trace in traces(model)):
+        return model
+    return replace(model, retraced=_converted(planned, file, kind, digest, True))
+
+
+def _converted(
+    planned: Planned, file: WeightFile, kind: str, digest: str, retraced: bool
+) -> SourceModel:
     model, where = planned.flat, planned.where
-    weights = LayerWeights(file, planned.model)
+    weights = LayerWeights(file, planned.model, retraced)
     layers: list[SourceLayer] = []
     shapes: dict[Tensor, tuple[int, ...]] = {}
     results: dict[Tensor, str] = {}

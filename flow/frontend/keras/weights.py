@@ -34,10 +34,14 @@ WRAPPERS = frozenset({"TimeDistributed", "PruneLowMagnitude"})
 
 
 class LayerWeights:
-    """The weights of each layer, read when asked for; `model` with its inner models."""
+    """The weights of each layer, read when asked for; `model` with its inner models.
 
-    def __init__(self, file: WeightFile, model: ModelConfig) -> None:
+    `retraced`: constants of HGQ 2 are to have the integer bits that trace_minmax gives them.
+    """
+
+    def __init__(self, file: WeightFile, model: ModelConfig, retraced: bool = False) -> None:
         self._file = file
+        self._retraced = retraced
         self._root: tuple[str, ...] = ("model_weights",) if file.has(("model_weights",)) else ()
         self._folders: dict[Path, Path] | None = None
         if file.texts(self._root, "layer_names") is None:
@@ -86,7 +90,8 @@ class LayerWeights:
         """The variables of the layer and of the layers within it."""
         place = f"{self._file.where}, layer {layer.name!r}"
         if self._folders is not None:
-            return Branch(self._file, place, self._folders.get(layer.path, ()), None)
+            group = self._folders.get(layer.path, ())
+            return Branch(self._file, place, group, None, retraced=self._retraced)
         group = (*self._root, layer.path[0])
         stored = self._stored(group, layer)
         # The names start with those of the models and of the layer: `sequential/dense_1/kernel`.
@@ -97,7 +102,7 @@ class LayerWeights:
             head = tuple(parts[: parts.index(own) + 1]) if own in parts else ()
         start = "/".join(head) + "/" if head else ""
         below = tuple(p.removeprefix(start) for p in stored)
-        return Branch(self._file, place, (*group, *head), below)
+        return Branch(self._file, place, (*group, *head), below, retraced=self._retraced)
 
     def _read_numbered(
         self, layer: LayerConfig, names: Sequence[str]

@@ -1,4 +1,4 @@
-"""Approximations of gates: what they look at, and the way back from gates to a Circuit."""
+"""Approximations of gates: what they look at, and the way back from gates to a Network."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from flow.errors import IRError
+from flow.errors import UsageError
 from flow.ir.aig import Aig, AigBuilder, Words, pack
-from flow.ir.builder import Builder
-from flow.ir.circuit import Circuit, Port, lane_width
-from flow.ir.nodes import And, Bits, Compare, Concat, Const, Input, Node, Signed
+from flow.ir.circuit import Circuit, lane_width
+from flow.ir.gate_layer import bits_of_values, gates_layer
+from flow.ir.layers import ArgMax, AtLeast, Tournament
+from flow.ir.network import Network
 from flow.ir.tensor import IntArray
 
 
@@ -47,12 +48,16 @@ def gate_facts(circuit: Circuit, samples: Mapping[str, IntArray], scores: str = 
     `scores` names the output port whose bits count as scores. Where it is the only port, or none
     is named, the bits of the answers have the significance themselves and stay.
     """
-    columns = []
-    for port in circuit.inputs:
-        values = np.asarray(samples[port.name]).reshape(-1, len(port.lanes))
-        for lane, node in zip(values.T, port.lanes, strict=True):
-            columns += [(lane >> i) & 1 for i in range(lane_width(node))]
-    bits = np.stack(columns, axis=1).astype(np.uint8)
+    bits = np.concatenate(
+        [
+            bits_of_values(
+                np.asarray(samples[port.name]).reshape(-1, len(port.lanes)),
+                tuple(lane_width(lane) for lane in port.lanes),
+            )
+            for port in circuit.inputs
+        ],
+        axis=1,
+    )
     places = [
         i if port.name == scores else None
         for port in circuit.outputs
@@ -95,50 +100,33 @@ def remade(graph: Aig, instead: Mapping[int, int], kept: Sequence[int]) -> Aig:
     )
 
 
-def gates_circuit(graph: Aig, circuit: Circuit) -> Circuit:
-    """A circuit of single bits that computes a graph, with the input ports of another circuit.
+def with_scores(network: Network) -> Network:
+    """The network with what its decision reads as a last output, if a decision is its output."""
+    last = network.layer(network.outputs[-1])
+    if isinstance(last, ArgMax | Tournament | AtLeast):
+        return replace(network, outputs=(*network.outputs, *last.sources))
+    return network
 
-    The outputs are those ports of that circuit whose bits the graph has, in their order.
+
+def gate_network(network: Network, graph: Aig) -> Network:
+    """The network of one input and one output with a graph of gates for all its layers.
+
+    The graph has the bits of the output only, in the order of its lanes. Raises UsageError where
+    there are more ports.
     """
-    intern = Builder()
-    zero, one = intern(Const(0)), intern(Const(1))
-    signals: list[Node] = [zero]
-    for port in circuit.inputs:
-        for lane in port.lanes:
-            source = intern(lane)
-            assert isinstance(source, Input)
-            width = lane_width(lane)
-            whole = width == 1 and not lane.range.signed
-            signals += [source if whole else intern(Bits(source, i, 1)) for i in range(width)]
-    if len(signals) != graph.first_gate:
-        raise IRError(f"{len(signals) - 1} bits of ports meet {len(graph.inputs)} inputs")
-
-    def signal(literal: int) -> Node:
-        node = signals[literal >> 1]
-        if not literal & 1:
-            return node
-        return one if node is zero else intern(Compare(node, zero, "eq"))
-
-    for a, b in zip(graph.left, graph.right, strict=True):
-        signals.append(intern(And(signal(a), signal(b))))
-    bits = {name: signal(x) for name, x in zip(graph.outputs, graph.literals, strict=True)}
-    ports = []
-    for port in circuit.outputs:
-        names = [port.name] if port.width == 1 else [f"{port.name}[{i}]" for i in range(port.width)]
-        if names[0] not in bits:
-            continue
-        lanes, at = [], 0
-        for lane in port.lanes:
-            word = [bits[name] for name in names[at : at + lane_width(lane)]]
-            at += len(word)
-            lanes.append(_word(word, lane.range.signed, intern))
-        ports.append(Port(port.name, tuple(lanes)))
-    return replace(circuit, outputs=tuple(ports), origins={})
-
-
-def _word(bits: Sequence[Node], signed: bool, intern: Builder) -> Node:
-    word = bits[0] if len(bits) == 1 else intern(Concat(tuple(bits), (1,) * len(bits)))
-    return intern(Signed(word, len(bits))) if signed else word
+    if len(network.inputs) != 1 or len(network.outputs) != 1:
+        raise UsageError(
+            "gates can be approximated in a network of one input and one output only",
+            hint=f"{network.name} has {len(network.inputs)} and {len(network.outputs)}",
+        )
+    (source,), (name,) = network.inputs, network.outputs
+    widths = tuple(max(1, r.width) for r in source.tensor.ranges())
+    ranges = network.types[name].ranges()
+    if any(r.signed for r in ranges):
+        raise UsageError("gates can be approximated where no output is negative")
+    words = tuple(max(1, r.width) for r in ranges)
+    layer = gates_layer(name, source.name, network.layer(name).place, graph, widths, words)
+    return replace(network, layers=(source, layer))
 
 
 def reach(graph: Aig, places: Sequence[int | None]) -> NDArray[np.int64]:

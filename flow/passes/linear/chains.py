@@ -26,6 +26,7 @@ class Word:
     width: int
     most: int
     depth: int = 0
+    bare: bool = False
 
     @property
     def high(self) -> int:
@@ -33,14 +34,14 @@ class Word:
         return self.low + self.width
 
 
-def chained(row: Linear, width: int, signed: bool, intern: Builder, inputs: int = 2) -> Node:
-    """The value of a row modulo 2**width, one addition of so many words after another."""
+def chained(row: Linear, width: int, signed: bool, free: bool, intern: Builder) -> tuple[Node, int]:
+    """The value of a row modulo 2**width; of a `free` row plus the offset that comes with it."""
     words, constant = _words(row, width, intern)
-    while inputs == 3 and len(words) > 2:
-        words = _three(words, width, intern)
     while len(words) > 1:
         words, constant = _joined(words, constant, width, intern)
-    return _finished(words, constant, width, signed, intern)
+    if free:
+        return _finished(words, 0, width, False, intern), -constant
+    return _finished(words, constant % (1 << width), width, signed, intern), 0
 
 
 def _words(row: Linear, width: int, intern: Builder) -> tuple[list[Word], int]:
@@ -69,7 +70,7 @@ def _words(row: Linear, width: int, intern: Builder) -> tuple[list[Word], int]:
                 node = intern(Bits(x, 0, kept)) if x.range.signed or kept < own else x
                 cut = (1 << kept) - 1
                 words.append(Word(node, flip & cut, shift, kept, min(most, cut)))
-    return words, constant % (1 << width)
+    return words, constant
 
 
 def _joined(
@@ -88,39 +89,6 @@ def _joined(
     return [*rest, total], constant
 
 
-def _three(words: list[Word], width: int, intern: Builder) -> list[Word]:
-    """The words with three of them as one, added on one chain where they overlap."""
-    _, i, j = min(
-        (_cost(a, b, width), i, j) for i, a in enumerate(words) for j, b in enumerate(words[:i])
-    )
-    low, high = min(words[i].low, words[j].low), max(words[i].high, words[j].high)
-    depth = max(words[i].depth, words[j].depth)
-    guess = Word(words[i].node, 0, low, high - low + 1, (2 << high - low) - 1, depth)
-    _, k = min((_cost(guess, c, width), k) for k, c in enumerate(words) if k not in (i, j))
-    a, b, c = sorted((words[i], words[j], words[k]), key=lambda w: w.low)
-    rest = [w for n, w in enumerate(words) if n not in (i, j, k)]
-    gap = b.low - a.low
-    if a.width <= gap or max(a.high, b.high) <= c.low:
-        two, _ = _added(a, b, 0, width, intern)
-        return [*rest, two, c]
-    upper = Word(_bits(a.node, gap, a.width - gap, intern), a.flip >> gap, b.low,
-                 a.width - gap, a.most >> gap)  # fmt: skip
-    most = upper.most + b.most + (c.most << c.low - b.low)
-    kept = min(most.bit_length(), width - b.low)
-    third = _plain(c, intern)
-    if c.low > b.low:
-        third = intern(Shl(third, c.low - b.low))
-    total = _bits(
-        intern(Add(intern(Add(_plain(upper, intern), _plain(b, intern))), third)), 0, kept, intern
-    )
-    most = min(most, (1 << kept) - 1)
-    if not gap:
-        return [*rest, Word(total, 0, a.low, kept, most, depth + 1)]
-    node = intern(Concat((_bits(a.node, 0, gap, intern), total), (gap, kept)))
-    below = (1 << gap) - 1
-    return [*rest, Word(node, a.flip & below, a.low, gap + kept, most << gap | below, depth + 1)]
-
-
 def _cost(a: Word, b: Word, width: int) -> tuple[int, ...]:
     """What speaks against adding two words: depth, a bit more, the length of the chain."""
     low, high = (a, b) if a.low <= b.low else (b, a)
@@ -130,7 +98,7 @@ def _cost(a: Word, b: Word, width: int) -> tuple[int, ...]:
         return (max(a.depth, b.depth), 0, 0)
     return (
         max(a.depth, b.depth),
-        (a.low == b.low) + top - max(a.high, b.high) + bool(a.flip and b.flip),
+        top - max(a.high, b.high) + bool(a.flip and b.flip),
         top - high.low,
     )
 
@@ -146,16 +114,25 @@ def _added(a: Word, b: Word, constant: int, width: int, intern: Builder) -> tupl
         return Word(node, a.flip | b.flip << gap, a.low, gap + b.width,
                     a.most | b.most << gap, depth - 1), constant  # fmt: skip
     first = Word(_bits(a.node, gap, a.width - gap, intern), a.flip >> gap, b.low,
-                 a.width - gap, a.most >> gap)  # fmt: skip
+                 a.width - gap, a.most >> gap, 0, a.bare and not gap)  # fmt: skip
     if first.flip and not b.flip:
         first, b = b, first
-    most = first.most + b.most
+    carry = (first.bare and not first.flip) or (b.bare and not b.flip)
+    most = first.most + b.most + carry
     kept = min(most.bit_length(), width - b.low)
-    total: Node = intern(Add(_plain(first, intern), _plain(b, intern)))
-    total = _bits(total, 0, kept, intern)
+    left, right = _plain(first, intern), _plain(b, intern)
+    total: Node
+    if carry:
+        one = intern(Const(1))
+        constant -= 1 << b.low
+        left = intern(Concat((one, left), (1, first.width)))
+        right = intern(Concat((one, right), (1, b.width)))
+        total = intern(Bits(Add(left, right), 1, kept))
+    else:
+        total = _bits(intern(Add(left, right)), 0, kept, intern)
     most = min(most, (1 << kept) - 1)
     if not gap:
-        return Word(total, 0, a.low, kept, most, depth), constant
+        return Word(total, 0, a.low, kept, most, depth, True), constant
     node = intern(Concat((_bits(a.node, 0, gap, intern), total), (gap, kept)))
     low = (1 << gap) - 1
     return Word(node, a.flip & low, a.low, gap + kept, most << gap | low, depth), constant
@@ -181,6 +158,11 @@ def _finished(words: list[Word], constant: int, width: int, signed: bool, intern
         total = _plain(word, intern)
         if word.low:
             total = intern(Concat((zero, total), (word.low, word.width)))
-        if constant:
+        if constant and word.bare and not word.low:
+            one = intern(Const(1))
+            total = intern(Concat((one, total), (1, word.width)))
+            odd = Const((constant - 1) % (1 << width) << 1 | 1)
+            total = intern(Bits(Add(total, odd), 1, width))
+        elif constant:
             total = _bits(intern(Add(total, Const(constant))), 0, width, intern)
     return intern(Signed(total, width)) if signed else total

@@ -3,22 +3,23 @@
 The greedy extraction of pairs of signed digits (R. I. Hartley, "Subexpression Sharing in Filters
 Using Canonic Signed Digit Multipliers", IEEE Trans. Circuits and Systems II 43 (1996)) with the
 gain counted in bits: where sums are heaps of bits, a pair that is there already saves its bits
-less those of its sum. Before that, rows may be taken as differences of one another along a
-spanning tree, as in O. Gustafsson, "A Difference Based Adder Graph Heuristic", ISCAS 2007.
+less those of its sum.
 """
 
 from __future__ import annotations
 
 import heapq
+import random
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flow.ir.interval import IntRange
-from flow.passes.linear.csd import csd
+from flow.passes.linear.csd import minimal_forms
 from flow.passes.linear.matrix import Row
 from flow.passes.linear.program import Program, Ref
+from flow.passes.linear.starts import JOINTS, Start, moved, parents
 
 Term = tuple[int, int, int]
 """A value, its shift, and 1 where it is subtracted."""
@@ -26,61 +27,49 @@ Term = tuple[int, int, int]
 Pair = tuple[int, int, int, int]
 """Values a and b, the shift of b against a, and 1 where their signs differ."""
 
-JOINTS: tuple[int | None, ...] = (6, 4, 8, 2, None, 5, 7, 3)
-"""Digits that the use of another row counts for; None for no differences of rows."""
-
 HALF_ADDER = 0.45
 """Size of a half adder in full adders; what a shared sum costs above its overlap."""
 
 
-def extract(rows: Sequence[Row], ranges: Sequence[IntRange], tries: int) -> Program:
+def extract(rows: Sequence[Row], ranges: Sequence[IntRange], tries: int, moves: int = 0) -> Program:
     """The graph of a matrix given by rows with the fewest full adders among `tries` of JOINTS.
 
-    `ranges` holds the interval of each column.
+    `ranges` holds the interval of each column. A climb of so many `moves` goes on from the best.
     """
     dense = np.zeros((len(rows), len(ranges)), dtype=np.int64)
     for j, row in enumerate(rows):
         for i, c in row.items():
             dense[j, i] = c
-    found: _Digits | None = None
-    for joint in JOINTS[:tries]:
-        digits = _Digits(dense, ranges, _parents(dense, joint))
-        digits.reduce()
-        if found is None or digits.size() < found.size():
-            found = digits
-    assert found is not None
+    starts = [Start(parents(dense, joint)) for joint in JOINTS[:tries]]
+    found = min((_reduced(dense, ranges, start) for start in starts), key=_Digits.size)
+    if moves:
+        found = _climbed(dense, ranges, found, moves)
     program = found.program()
     program.check(rows)
     return program
 
 
-def _parents(matrix: NDArray[np.int64], joint: int | None) -> dict[int, tuple[int, int] | None]:
-    """For each row the row that it starts from, with a sign; parents come before children.
+def _reduced(matrix: NDArray[np.int64], ranges: Sequence[IntRange], start: Start) -> _Digits:
+    digits = _Digits(matrix, ranges, start)
+    digits.reduce()
+    return digits
 
-    A tree of least digits from an empty row on: R. C. Prim, Bell System Technical J. 36 (1957).
+
+def _climbed(
+    matrix: NDArray[np.int64], ranges: Sequence[IntRange], found: _Digits, moves: int
+) -> _Digits:
+    """What hill climbing over starts finds: another parent of a row, other forms of coefficients.
+
+    The same for the same matrix. One greedy choice tells little of the next, so a move that is no
+    worse is kept.
     """
-    count = len(matrix)
-    if joint is None:
-        return dict.fromkeys(range(count))
-    cost = _digit_counts(matrix).sum(axis=1)
-    start: list[tuple[int, int] | None] = [None] * count
-    tree: dict[int, tuple[int, int] | None] = {}
-    left = np.ones(count, dtype=bool)
-    for _ in range(count):
-        j = int(np.flatnonzero(left)[np.argmin(cost[left])])
-        left[j] = False
-        tree[j] = start[j]
-        for sign in (1, -1):
-            gap = _digit_counts(matrix - sign * matrix[j]).sum(axis=1) + joint
-            for k in np.flatnonzero(left & (gap < cost)):
-                cost[k], start[int(k)] = gap[k], (j, sign)
-    return tree
-
-
-def _digit_counts(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    size = np.abs(values)
-    counts: NDArray[np.int64] = np.bitwise_count(size ^ (3 * size)).astype(np.int64)
-    return counts
+    rng = random.Random(1)
+    for _ in range(moves):
+        start = moved(found.start, matrix, rng)
+        other = _reduced(matrix, ranges, start)
+        if other.size() <= found.size():
+            found = other
+    return found
 
 
 class _Digits:
@@ -90,8 +79,10 @@ class _Digits:
         self,
         matrix: NDArray[np.int64],
         ranges: Sequence[IntRange],
-        tree: dict[int, tuple[int, int] | None],
+        start: Start,
     ) -> None:
+        self.start = start
+        tree = start.tree
         self.inputs = len(ranges)
         self.spans = np.array([r.hi - r.lo for r in ranges], dtype=object)
         self.order = list(tree)
@@ -114,7 +105,8 @@ class _Digits:
             parent = tree[j]
             rest = matrix[j] if parent is None else matrix[j] - parent[1] * matrix[parent[0]]
             for i in np.flatnonzero(rest):
-                for shift, digit in csd(int(rest[i])):
+                forms = minimal_forms(int(rest[i]))
+                for shift, digit in forms[start.forms.get((j, int(i)), 0) % len(forms)]:
                     self._put(j, (int(i), shift, int(digit < 0)))
             if parent is not None:
                 self._put(j, (self.joined[parent[0]], 0, int(parent[1] < 0)))
@@ -140,13 +132,16 @@ class _Digits:
                 self._put(j, (value, s, minus))
 
     def size(self) -> float:
-        """Full adders of all sums, about."""
-        saved = sum(
-            self.widths[a] + self.widths[b] - self.widths[value]
-            for value, (a, b, _, _) in self.pairs.items()
-        )
-        bits = sum(self.widths[v] for row in self.rows for v, _, _ in row)
-        return saved + bits - sum(end for end, row in zip(self.ends, self.rows, strict=True) if row)
+        """Full adders of all sums, a half adder as its share of one; constants count nothing."""
+        sums = [
+            ([(0, self.widths[a]), (shift, self.widths[b])], self.widths[value])
+            for value, (a, b, shift, _) in self.pairs.items()
+        ]
+        sums += [
+            ([(s, self.widths[v]) for v, s, _ in row], end)
+            for end, row in zip(self.ends, self.rows, strict=True)
+        ]
+        return sum(_adders(terms, width) for terms, width in sums)
 
     def program(self) -> Program:
         """The additions in order."""
@@ -248,6 +243,21 @@ class _Digits:
             self.saved[pair] = first + second - width, HALF_ADDER * apart
         bits, tail = self.saved[pair]
         return (count - 1) * bits - tail
+
+
+def _adders(terms: Sequence[tuple[int, int]], width: int) -> float:
+    """Full adders of a heap of words (shift, bits), of which so many low bits are wanted."""
+    ends = [0] * (width + 1)
+    for shift, bits in terms:
+        ends[min(shift, width)] += 1
+        ends[min(shift + bits, width)] -= 1
+    size, height, carries = 0.0, 0, 0
+    for place in range(width):
+        height += ends[place]
+        spare = max(0, height + carries - 1)
+        size += spare // 2 + HALF_ADDER * (spare % 2)
+        carries = (spare + 1) // 2
+    return size
 
 
 def _pair(x: Term, y: Term) -> Pair:

@@ -1,0 +1,231 @@
+"""Printed classifiers: exact baselines, searched designs, and everything published beside them.
+
+    make bench-printed
+    python benchmarks/printed.py [--only NAME,...] [--seeds N] [--population N] [--generations N]
+                                 [--workers N] [--report]
+
+Every data set is split 70/30, stratified, with seed 42. The search sees training data; points are
+picked by their accuracy in training and validation and by nothing else; the accuracy told is that
+of the held-out 30 %, on which `flow build` has shown RTL, netlist and integer meaning equal.
+For each loss the smallest point is taken that loses no more against the exact baseline, in
+training and validation together and in validation alone; for each published design the smallest
+point that promises its accuracy and MARGIN more. What is done lies in benchmarks/cache/printed and
+is not done again; `--report` writes the tables of that and does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from common import HERE, ROOT, versions
+from printed_baseline import measured, scripted
+from printed_sets import SETS, Set
+from printed_tables import tables
+
+from flow.report.published import Published, published_for
+from flow.search.front import Front, read_front
+from flow.tech.registry import load
+
+CACHE = HERE / "cache" / "printed"
+KEPT = HERE / "results" / "printed"
+LOSSES = (0.01, 0.05)
+MARGIN = 0.01
+RIVALS = ("approximate MLP", "approximate tree")
+"""Kinds of published designs that get a pick of their own; the tables show all kinds."""
+
+
+def main() -> None:
+    """Everything that the arguments name and the cache lacks, then the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--only", default="", help="names of data sets, with commas")
+    parser.add_argument("--seeds", type=int, default=3, help="searches of each set")
+    parser.add_argument("--population", type=int, default=1000)
+    parser.add_argument("--generations", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--report", action="store_true", help="measure nothing that is not cached")
+    given = parser.parse_args()
+    names = [name for name in given.only.split(",") if name] or list(SETS)
+    if strange := [name for name in names if name not in SETS]:
+        parser.error(f"no data set {strange[0]!r}: there are {', '.join(SETS)}")
+    if not given.report:
+        for name in names:
+            if not SETS[name].path.is_file():
+                print(f"{name}: not measured, the data set is not here", file=sys.stderr)
+                continue
+            one_set(SETS[name], given)
+            write()
+    write()
+
+
+def one_set(one: Set, given: argparse.Namespace) -> None:
+    """Baseline, searches and builds of one data set; the result goes into the cache."""
+    place = CACHE / one.name
+    place.mkdir(parents=True, exist_ok=True)
+    base = cached(place / "baseline.json", lambda: measured(one))
+    folders = [searched(one, place, seed, given) for seed in range(1, given.seeds + 1)]
+    fronts = [read_front(folder) for folder in folders]
+    points = [(seed, index) for seed, f in enumerate(fronts) for index in range(len(f.points))]
+    wanted = list(wishes(one, base))
+    designs: dict[str, Any] = {}
+    for wish in wanted:
+        chosen = pick(fronts, points, wish["fit"], wish["valid"])
+        wish["design"] = None
+        if chosen is not None:
+            key = f"{folders[chosen[0]].name}-{chosen[1]}"
+            wish["design"] = key
+            designs.setdefault(key, (folders[chosen[0]], chosen[1]))
+    built = {key: build(one, place, key, *design) for key, design in designs.items()}
+    spread = {
+        f"{loss:g}": [
+            area_at(front, base["accuracy"]["fit"] - loss, base["accuracy"]["valid"] - loss)
+            for front in fronts
+        ]
+        for loss in LOSSES
+    }
+    result = {
+        "set": one.name,
+        "clock_ms": one.clock_ms,
+        "clip": one.clip,
+        "baseline": base,
+        "search": [json.loads((folder / "took.json").read_text()) for folder in folders],
+        "area_by_seed_cm2": spread,
+        "fronts": [
+            [[front.accuracy(p), p.area / 1e8, p.leakage / 1e6] for p in front.points]
+            for front in fronts
+        ],
+        "picks": wanted,
+        "designs": built,
+    }
+    (place / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def cached(file: Path, work: Any) -> Any:
+    """What a file holds, or else what the work gives, which goes into it."""
+    if not file.is_file():
+        file.write_text(json.dumps(work(), indent=1) + "\n")
+    return json.loads(file.read_text())
+
+
+def searched(one: Set, place: Path, seed: int, given: argparse.Namespace) -> Path:
+    """The folder of a search that has ended; a search that was stopped goes on."""
+    folder = place / f"search-{given.population}-{given.generations}-{seed}"
+    if (folder / "took.json").is_file():
+        return folder
+    spec = place / f"{folder.name}.toml"
+    spec.write_text(one.spec(given.population, given.generations, seed))
+    begin = time.perf_counter()
+    flow("search", spec, "--data", one.path, "--workers", given.workers, "-o", folder)
+    took = time.perf_counter() - begin
+    facts = {"seed": seed, "population": given.population, "generations": given.generations,
+             "workers": given.workers, "seconds": round(took, 1)}  # fmt: skip
+    (folder / "took.json").write_text(json.dumps(facts) + "\n")
+    return folder
+
+
+def wishes(one: Set, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The accuracies in training and validation that picks must promise."""
+    for loss in LOSSES:
+        yield {
+            "what": f"loss {loss:.0%}",
+            "loss": loss,
+            "fit": base["accuracy"]["fit"] - loss,
+            "valid": base["accuracy"]["valid"] - loss,
+        }
+    for rival in published_for(one.name):
+        if rival.kind in RIVALS and rival.accuracy is not None:
+            bound = rival.accuracy + MARGIN
+            yield {"what": named(rival), "rival": facts(rival), "fit": bound, "valid": bound}
+
+
+def pick(
+    fronts: list[Front], points: list[tuple[int, int]], fit: float, valid: float
+) -> tuple[int, int] | None:
+    """(front, point): the smallest that is as accurate in both parts, None where none is."""
+
+    def good(seed: int, index: int) -> bool:
+        front = fronts[seed]
+        point = front.points[index]
+        share = point.valid / front.samples["valid"]
+        return front.accuracy(point) >= fit - 1e-9 and share >= valid - 1e-9
+
+    found = [place for place in points if good(*place)]
+    return min(found, key=lambda p: (fronts[p[0]].points[p[1]].area, p), default=None)
+
+
+def area_at(front: Front, fit: float, valid: float) -> float | None:
+    """The area in cm2 of what `pick` takes from one front alone."""
+    points = [(0, index) for index in range(len(front.points))]
+    found = pick([front], points, fit, valid)
+    return None if found is None else front.points[found[1]].area / 1e8
+
+
+def build(one: Set, place: Path, key: str, folder: Path, index: int) -> dict[str, Any]:
+    """What `flow build` measures of a point, and its area by the script of all rivals."""
+    out = place / f"build-{key}"
+    if not (out / "report.json").is_file():
+        flow("build", folder, "--pick", index, "-o", out)
+    report = json.loads((out / "report.json").read_text())
+    KEPT.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(out / "manifest.json", KEPT / f"{one.name}-{key}.manifest.json")
+    verilog = "\n".join(path.read_text() for path in sorted((out / "rtl").glob("*.v")))
+    script = cached(place / f"script-{key}.json", lambda: scripted(verilog, top_of(report, out)))
+    low = load("egfet", 0.6)
+    cells = {cell["name"]: cell["count"] for cell in report["area"]["cells"]}
+    return {
+        "accuracy": report["accuracy"]["circuit"],
+        "samples": report["accuracy"]["samples"],
+        "area_cm2": report["area"]["um2"] / 1e8,
+        "script_area_cm2": script[0],
+        "script_power_mw": script[1],
+        "power_mw": report["power"]["leakage_mw"] + report["power"]["switching_mw"],
+        "power_06_mw": sum(low.cells[name].cell_leakage * n for name, n in cells.items()) / 1e3,
+        "delay": [report["timing"]["delay"], report["timing"]["unit"]],
+        "sensors": {name: report["sensors"][name] for name in ("area_um2", "power_mw")},
+        "checks": sorted({check["status"] for check in report["checks"]}),
+        "manifest": f"{one.name}-{key}.manifest.json",
+    }
+
+
+def top_of(report: dict[str, Any], out: Path) -> str:
+    """The name of the top module: that of the one synthesisable source list."""
+    return str(next(iter(sorted(path.stem for path in out.glob("*.core")))))
+
+
+def flow(*words: object) -> None:
+    """Run the command line; its progress goes through."""
+    subprocess.run([sys.executable, "-m", "flow", *map(str, words)], check=True, cwd=ROOT)
+
+
+def named(rival: Published) -> str:
+    """How a published design is called in the tables."""
+    how = "" if rival.how == "published" else f" ({rival.how})"
+    loss = f", {rival.note}" if "loss" in rival.note else ""
+    return f"{rival.paper} {rival.kind}{how}{loss}"
+
+
+def facts(rival: Published) -> dict[str, Any]:
+    """The figures of a published design for the record."""
+    names = ("paper", "kind", "accuracy", "at_least", "area_cm2", "power_mw", "how", "voltage")
+    return {name: getattr(rival, name) for name in names}
+
+
+def write() -> None:
+    """benchmarks/printed.md and results/printed.json of all that is in the cache."""
+    places = [CACHE / name / "result.json" for name in SETS]
+    results = [json.loads(place.read_text()) for place in places if place.is_file()]
+    found = {"versions": versions("flow", "numpy", "scikit-learn", "pyosys"), "sets": results}
+    (HERE / "results").mkdir(exist_ok=True)
+    (HERE / "results" / "printed.json").write_text(json.dumps(found, indent=1) + "\n")
+    (HERE / "printed.md").write_text(tables(results))
+
+
+if __name__ == "__main__":
+    main()
