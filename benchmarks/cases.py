@@ -18,7 +18,7 @@ from flow.tech.registry import load
 
 OSU = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
 SIZES = tuple((n, bits) for n in (16, 32, 64) for bits in (4, 6, 8))
-LARGEST_PLAIN = 32
+LARGEST_PLAIN = 16
 """Rows of the largest matrix whose `+` and `*` are mapped: always the largest of all designs."""
 WORKERS = 2
 

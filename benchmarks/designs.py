@@ -126,7 +126,9 @@ def rival(
     except ValueError as error:
         if model_file is None or model_file.suffix != ".keras":
             return f"not traced: {error}"
-        text = json.dumps({"keras": str(model_file)})
+        tensor = network.inputs[0].tensor
+        inputs = _kif(tensor.lo, tensor.hi, tensor)
+        text = json.dumps({"keras": str(model_file), "inputs": inputs})
     key = key_of("rival", tool, text, (HERE / "rivals.py").read_text())
 
     def work() -> dict[str, Any]:
@@ -141,7 +143,7 @@ def rival(
         except subprocess.TimeoutExpired:
             return {"failed": f"timed out after {timeout_s:.0f} s"}
         if done.returncode:
-            return {"failed": done.stderr.strip().splitlines()[-1][:160]}
+            return {"failed": " ".join(done.stderr.split("\n")[-3:]).strip()[-160:]}
         return {"seconds": json.loads((folder / "layout.json").read_text())["seconds"]}
 
     if not PYTHON.is_file():

@@ -239,7 +239,8 @@ def _alone(
 def _netlist(file: Path, library: Library) -> dict[str, Any]:
     """What the cells of a mapped BLIF file take."""
     lines = file.read_text().splitlines()
-    cells = dict(Counter(line.split()[1] for line in lines if line.startswith(".gate ")))
+    names = (line.split()[1] for line in lines if line.startswith(".gate "))
+    cells = dict(Counter(name for name in names if not name.startswith("_const")))
     return {"um2": library.technology.area(cells), "cells": cells}
 
 

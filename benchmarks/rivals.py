@@ -4,7 +4,7 @@
 
 The specification is JSON: {"inputs": [k, i, f], "layers": [...]} with a number for each element,
 and layers of {"weights", "bias"}, {"relu"} or {"quantize": [k, i, f, overflow, rounding]}; or
-{"keras": path}. Writes rtl.v, the modules without wrappers, and
+{"keras": path, "inputs": [k, i, f]}. Writes rtl.v, the modules without wrappers, and
 layout.json with the top, (sign, integer, fraction) of each port element and the seconds it took.
 Imports nothing of flow.
 """
@@ -47,33 +47,32 @@ def main() -> None:
 
 
 def _keras(path: str) -> Any:
-    import hgq  # noqa: F401  registers the layers
     import keras
+    from hgq.layers.table import QDenseT
 
+    # HGQ2 0.2 registers all its layers but this one.
+    keras.saving.register_keras_serializable("hgq2")(QDenseT)
     return keras.models.load_model(path, compile=False)
 
 
 def _traced(tool: str, text: dict[str, Any], loaded: Any) -> Any:
-    if loaded is not None:
-        if tool == "alkaid":
-            from alkaid.converter import trace_model
-            from alkaid.trace import trace
-
-            return trace(*trace_model(loaded))
-        from da4ml.converter import trace_model as da_trace_model
-        from da4ml.trace import comb_trace
-
-        return comb_trace(*da_trace_model(loaded))
     k, i, f = (np.array(x) for x in text["inputs"])
     if tool == "alkaid":
+        from alkaid.converter import trace_model
         from alkaid.trace import FVArray, trace
 
         inputs = FVArray.from_kif(k, i, f, solver_options={"method0": "mc"})
+        if loaded is not None:
+            return trace(*trace_model(loaded, inputs=inputs))
         return trace(inputs, layered(inputs, text["layers"]))
+    from da4ml.converter import trace_model as da_trace_model
     from da4ml.trace import FixedVariableArrayInput, HWConfig, comb_trace
 
-    inputs = FixedVariableArrayInput(len(k), hwconf=HWConfig(1, -1, -1))
-    return comb_trace(inputs, layered(inputs.quantize(k, i, f), text["layers"]))
+    whole = FixedVariableArrayInput(len(k), hwconf=HWConfig(1, -1, -1))
+    if loaded is not None:
+        _, outputs = da_trace_model(loaded, inputs=whole.quantize(k, i, f))
+        return comb_trace(whole, outputs)
+    return comb_trace(whole, layered(whole.quantize(k, i, f), text["layers"]))
 
 
 _ROUNDINGS = {"half_even": "RND_CONV", "floor": "TRN", "half_up": "RND"}

@@ -81,7 +81,7 @@ def layers(draw: st.DrawFn, name: str, tensors: dict[str, TensorType]) -> Layer:
         kinds.append(Conv)
     if (x.lo >= 0).all():
         kinds.append(MaskedDense)
-    if all(r.width <= 62 for r in x.ranges()):
+    if all(r.width < 62 for r in x.ranges()):
         kinds.append(Gates)
     if (x.scale == x.scale.ravel()[0]).all():
         kinds += [ArgMax, Tournament, *([Pool] if len(x.shape) in (2, 3) else [])]

@@ -49,7 +49,8 @@ class About:
     """What the project files say of a circuit.
 
     `facts` are lines for the README (accuracy, area). `liberty` and `abc_script` are paths in
-    the output folder, such as `synth/cells.lib`, and `time_unit` is that of the library;
+    the output folder, such as `synth/cells.lib`, `mapping` says what the script for Yosys gives
+    (lines for its head and for the README), and `time_unit` is that of the library;
     `synthesis` is a Yosys command for an FPGA. With neither, the script maps onto generic gates.
     """
 
@@ -59,6 +60,7 @@ class About:
     samples: int = 0
     liberty: str | None = None
     abc_script: str | None = None
+    mapping: tuple[str, ...] = ()
     time_unit: TimeUnit = "ns"
     synthesis: str | None = None
 
@@ -97,6 +99,7 @@ def project_files(emission: Emission, about: About) -> dict[PurePosixPath, str]:
             **common,
             liberty=about.liberty,
             abc_script=about.abc_script,
+            mapping=about.mapping,
             synthesis=about.synthesis,
         ),
         "synth/vivado.tcl": fill("project/vivado.tcl.j2", **common),
@@ -110,6 +113,7 @@ def project_files(emission: Emission, about: About) -> dict[PurePosixPath, str]:
             samples=about.samples,
             axis=None if emission.axis is None else _stream_text(emission.axis),
             mapped=about.liberty is not None,
+            mapping=about.mapping,
             period=f"{_number(about.period_ns * _PER_NS[about.time_unit])} {about.time_unit}",
         ),
     }

@@ -52,6 +52,9 @@ def model_options(command: F) -> F:
             click.option(
                 "--per-channel/--per-tensor", default=None, help="A step for each output, or one."
             ),
+            click.option(
+                "--per-input/--not-per-input", default=None, help="A step for each input too."
+            ),
             click.option("--weight-step", help="power_of_two, or best of any."),
             click.option("--range", help="Of activations: max, percentile or mse."),
             click.option("--percentile", type=float, help="For --range percentile.  [99.9]"),

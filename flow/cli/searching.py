@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from flow.cli.output import print_document
+from flow.cli.output import print_document, print_json
 from flow.cli.progress import Bars
 from flow.errors import UsageError
 from flow.pipeline.searching import open_search, run_search
@@ -45,6 +45,37 @@ def search(
     _print(front, as_json)
     if not as_json:
         click.echo(f"front: {output / FRONT}")
+
+
+def train_one(
+    way: str,
+    spec: Path,
+    output: Path | None,
+    data: Path | None,
+    seed: int | None,
+    loss: float | None,
+    as_json: bool,
+) -> None:
+    """Train one network in a way (baseline, clusters or qat), then print what it reached."""
+    from flow.pipeline import training
+
+    if output is None:
+        raise UsageError("no output folder is named", hint=f"flow train --{way} SPEC -o OUT")
+    found = open_search(spec, data, None, seed)
+    with Bars() as bars:
+        if way == "clusters":
+            share = 0.01 if loss is None else loss
+            done = training.write_retrained(found, output, share, bars.steps)
+        elif way == "qat":
+            done = training.write_qkeras(found, output, bars.steps)
+        else:
+            done = training.write_baseline(found, output, bars.steps)
+    if as_json:
+        print_json({"folder": str(done.folder), **dict(done.facts)})
+        return
+    for name, value in done.facts:
+        click.echo(f"{name:10}{value}")
+    click.echo(f"next: flow build --config {done.folder}/flow.toml -o DIR")
 
 
 def show_front(folder: Path, html: Path | None, as_json: bool) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from flow.cli.options import FILE, JSON, search_options
+from flow.cli.options import FILE, JSON, Loss, search_options
+from flow.errors import UsageError
 
 
 @click.command("train")
@@ -15,17 +16,43 @@ from flow.cli.options import FILE, JSON, search_options
 @click.option(
     "--genetic", is_flag=True, help="By evolution: weights and hardware together, no gradients."
 )
-@click.option("-o", "--output", type=FILE, help="The search folder; an unfinished one goes on.")
+@click.option("--baseline", is_flag=True, help="The exact perceptron: one layer, 8-bit weights.")
+@click.option("--clusters", is_flag=True, help="The exact one again, with cheap weights only.")
+@click.option("--qat", is_flag=True, help="By QKeras, if it is installed: powers of two.")
+@click.option("--loss", type=Loss(), help="Accuracy that --clusters may lose, e.g. 1%.  [1%]")
+@click.option("-o", "--output", type=FILE, help="The folder; an unfinished search goes on.")
 @JSON
-def command(spec: Path, output: Path | None, genetic: bool, as_json: bool, **options: Any) -> None:
-    """Train classifiers for the data of a specification; the result is a folder as of flow search.
+def command(
+    spec: Path,
+    output: Path | None,
+    genetic: bool,
+    baseline: bool,
+    clusters: bool,
+    qat: bool,
+    loss: float | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train classifiers for the data of a specification.
 
     With --genetic, evolution learns weights and hardware at once, from chance and decision trees.
     Without it, networks with powers of two as weights are trained by gradients, and nothing
-    evolves.
-    """
-    from flow.cli.searching import search
+    evolves. Both give a folder as of flow search.
 
+    --baseline, --clusters and --qat train one network, and give a folder with its model, its data
+    and a flow.toml: flow build --config OUTPUT/flow.toml -o DIR builds it.
+    """
+    from flow.cli.searching import search, train_one
+
+    ways = {"genetic": genetic, "baseline": baseline, "clusters": clusters, "qat": qat}
+    chosen = [name for name, given in ways.items() if given]
+    if len(chosen) > 1:
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} are two ways", hint="give one of them")
+    if loss is not None and not clusters:
+        raise UsageError("--loss is for --clusters", hint="name both, or neither")
+    if chosen and chosen[0] != "genetic":
+        train_one(chosen[0], spec, output, options["data"], options["seed"], loss, as_json)
+        return
     if genetic:
         search(spec, output, as_json=as_json, start=("trees",), **options)
         return

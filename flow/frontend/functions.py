@@ -12,6 +12,9 @@ from flow.frontend.source import FloatArray, Function
 FLAT: dict[Function, float] = {"sigmoid": 45.0, "tanh": 25.0, "erf": 7.0}
 """Beyond these arguments, on both sides, a float64 of the function no longer changes."""
 
+MOST_WRITTEN = 1000
+"""The largest denominator of a number that somebody writes."""
+
 
 def apply_function(function: Function, x: FloatArray, *parameters: float) -> FloatArray:
     """function(x, *parameters) in float64; softmax, log_softmax and argmax are over the last axis.
@@ -134,6 +137,21 @@ def _erf(x: FloatArray) -> FloatArray:
 def alpha(parameters: tuple[float, ...], default: float = 0.3) -> float:
     """The parameter alpha, or its default."""
     return parameters[0] if parameters else default
+
+
+def slope(parameters: tuple[float, ...]) -> Fraction:
+    """The slope of leaky_relu below 0 as its user wrote it."""
+    return written(alpha(parameters))
+
+
+def written(number: float) -> Fraction:
+    """The rational that a user wrote where a float32 stands: 1/5 for 0.2, else the float32."""
+    single = np.float32(number)
+    for denominator in range(1, MOST_WRITTEN + 1):
+        near = Fraction(round(float(single) * denominator), denominator)
+        if np.float32(float(near)) == single:
+            return near
+    return Fraction(float(single))
 
 
 def piecewise_linear(function: Function) -> bool:

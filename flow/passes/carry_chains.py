@@ -53,7 +53,7 @@ class CarryChains:
 
 def _free(circuit: Circuit) -> set[Node]:
     """The rows that are never negative and that only rows read."""
-    rows = {x for x in circuit.walk() if isinstance(x, Linear) and not x.range.signed}
+    rows: set[Node] = {x for x in circuit.walk() if isinstance(x, Linear) and not x.range.signed}
     for node in circuit.walk():
         if not isinstance(node, Linear):
             rows.difference_update(node.operands)

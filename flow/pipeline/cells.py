@@ -88,7 +88,8 @@ class Cells:
         write_file(out, "netlist/cells.v", cell_models(result.netlist, technology))
         write_file(out, f"netlist/{top}.json", netlist_json(result.netlist, technology))
         write_file(out, LIBERTY, liberty_text(technology))
-        write_file(out, ABC_SCRIPT, "".join(f"{command}\n" for command in result.script))
+        script = result.portable.script if result.portable else result.script
+        write_file(out, ABC_SCRIPT, "".join(f"{command}\n" for command in script))
         write_file(own, TECHNOLOGY, liberty_text(technology))
         lines = [f"{point_text(point, self.unit)}\n" for point in result.points]
         write_file(own, "points.txt", "".join([*lines, f"chosen: {result.variant}\n"]))

@@ -8,7 +8,8 @@ from typing import Any
 from flow.frontend.hgq.retrace import retrace
 from flow.frontend.quantisation.quantise import to_network
 from flow.frontend.unrolled import refuse_too_large
-from flow.ir.layers import Conv, Dense
+from flow.ir.layers import Conv, Dense, MaskedDense
+from flow.ir.network import Network
 from flow.passes.fold_layers import FoldLayers
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.importing import (
@@ -19,6 +20,7 @@ from flow.pipeline.importing import (
     read_source,
     searched,
 )
+from flow.pipeline.picking import import_point, is_front
 from flow.pipeline.studying import studied
 from flow.progress import Progress, silent
 from flow.report.quantisation import QuantisedLayer
@@ -34,8 +36,11 @@ class Examined:
 
 
 def examine(config: BuildConfig, progress: Progress = silent) -> Examined:
-    """What the model becomes. UnsupportedModel names every obstacle."""
+    """What the model becomes, or a point of a search. UnsupportedModel names every obstacle."""
     progress("reading the model")
+    if is_front(config.model):
+        found = import_point(config)
+        return Examined(_rows(FoldLayers().run(found.network)), (), list(found.notes))
     source = read_source(config)
     refuse_too_large(source)
     samples = read_samples(source, config.data)
@@ -46,10 +51,19 @@ def examine(config: BuildConfig, progress: Progress = silent) -> Examined:
     progress("quantising")
     quantised = to_network(source, options, inputs_of(calibration))
     network = FoldLayers().run(quantised.network)
+    progress("studying the layers")
+    said = tuple(dict.fromkeys((*source.notes, *traced, *notes, *quantised.notes)))
+    imported = Imported(
+        source, samples, network, said, quantised.options, calibration, quantised.values
+    )
+    return Examined(_rows(network), studied(imported), list(said))
+
+
+def _rows(network: Network) -> list[dict[str, Any]]:
     rows = []
     for layer in network.layers:
         tensor = network.types[layer.name]
-        weights = layer.weights if isinstance(layer, (Conv, Dense)) else None
+        weights = layer.weights if isinstance(layer, (Conv, Dense, MaskedDense)) else None
         rows.append(
             {
                 "layer": layer.name,
@@ -61,12 +75,7 @@ def examine(config: BuildConfig, progress: Progress = silent) -> Examined:
                 "bits": max(1, tensor.hull.width),
             }
         )
-    progress("studying the layers")
-    said = tuple(dict.fromkeys((*source.notes, *traced, *notes, *quantised.notes)))
-    imported = Imported(
-        source, samples, network, said, quantised.options, calibration, quantised.values
-    )
-    return Examined(rows, studied(imported), list(said))
+    return rows
 
 
 def _bits(weights: Any) -> int:

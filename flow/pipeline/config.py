@@ -50,6 +50,9 @@ class BuildConfig:
     layer_bits: str | None = None
     #: whether every output of a layer has its own step of weights, or one step serves them all
     per_channel: bool = False
+    #: whether every input of a layer has its own step of weights; by default where the samples
+    #: show that it saves most of the error
+    per_input: bool | None = None
     #: the step of weights: a power of two, or the best of any
     weight_step: WeightStep = "power_of_two"
     #: how data give the range of an activation; by default mse, and max for flow eval
@@ -94,7 +97,7 @@ _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
         ("target", "tech", "passes", "head", "simulator", "layer_bits", "weight_step", "range",
          "pick", "objective", "effort"),
     ),
-    (bool, "true or false", ("handshake", "axis", "per_channel")),
+    (bool, "true or false", ("handshake", "axis", "per_channel", "per_input")),
 )  # fmt: skip
 
 

@@ -16,7 +16,8 @@ from flow.ir.network import Network, evaluate_network
 from flow.ir.network_text import parse_network
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.folder import read_manifest
-from flow.pipeline.importing import import_model
+from flow.pipeline.importing import Imported, import_model
+from flow.pipeline.picking import import_point, is_front
 from flow.pipeline.reading import read_text
 from flow.progress import Progress, silent
 
@@ -35,12 +36,18 @@ class Question:
 
 
 def ask(config: BuildConfig, progress: Progress = silent) -> Question:
-    """The network of a model file, or that in a build folder, and the data."""
+    """The network of a model file, in a build folder or of a search, and the data."""
+    if is_front(config.model):
+        return _asked(import_point(config))
     if config.model is None or config.data is None:
         raise UsageError("eval needs a model and data", hint="flow eval MODEL --data X -o Y.npy")
     if config.model.is_dir():
         return _of_folder(config.model, config.data)
     imported = import_model(replace(config, head="logits"), faithful=True, progress=progress)
+    return _asked(imported)
+
+
+def _asked(imported: Imported) -> Question:
     assert imported.samples is not None
     network, arrays = imported.network, imported.samples.inputs.values()
     inputs = {x.name: np.asarray(a) for x, a in zip(network.inputs, arrays, strict=True)}

@@ -144,6 +144,7 @@ def quantise_options(config: BuildConfig, samples: Samples | None) -> QuantiseOp
         activation_bits=config.activation_bits or None,
         head=head,
         per_channel=config.per_channel,
+        per_input=config.per_input,
         weight_step=config.weight_step,
         activation_range=config.range or "mse",
         percentile=config.percentile,

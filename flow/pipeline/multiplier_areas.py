@@ -1,54 +1,38 @@
-"""The area of every bespoke multiplier x * w under a technology, measured in one ABC process."""
+"""The area of every bespoke multiplier of an input by a constant, mapped onto a technology."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from fractions import Fraction
 
-from flow.backends.aiger import write_aiger
-from flow.backends.bitblast import bitblast
-from flow.ir.circuit import Circuit, Port
-from flow.ir.interval import unsigned
-from flow.ir.nodes import Input, Linear
-from flow.passes.base import run_passes
-from flow.passes.pipelines import COMPRESSED
-from flow.pipeline.mapped_areas import cost_of, map_batch
+import numpy as np
+
+from flow.ir.layers import Dense, Input
+from flow.ir.network import Network
+from flow.ir.tensor import fractions, tensor_type
+from flow.pipeline.mapped_areas import MappedAreas
 from flow.tech.technology import Technology
-from flow.tech.write_liberty import liberty_text
-
-LARGEST = 128
-"""The largest magnitude of a weight of 8 bits. A sign costs nothing: products of either sign
-are summed apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuredAreas:
-    """Areas (um2) by input bits, then by magnitude of the weight, from 0 to LARGEST."""
+def multiplier_areas(
+    technology: Technology, input_bits: int = 4, weight_bits: int = 8
+) -> dict[int, float]:
+    """um2 of x * w by the magnitude w, of all weights of so many bits, sign included.
 
-    areas: Mapping[int, tuple[float, ...]]
-
-    def area(self, weight: int, input_bits: int) -> float:
-        """The cell area (um2) of x * weight; KeyError for input bits that were not measured."""
-        return self.areas[input_bits][abs(weight)]
-
-
-def multiplier_areas(technology: Technology, input_bits: tuple[int, ...] = (4,)) -> MeasuredAreas:
-    """Map every multiplier of a weight of 8 bits by unsigned inputs of each width.
-
-    Even weights and powers of two are wires behind an odd one, and are not mapped again.
+    A shift costs nothing, so only odd multipliers are mapped.
     """
-    odd = range(3, LARGEST, 2)
-    liberty = liberty_text(technology, combinational_only=True, helper_buffer=True)
-    table = {}
-    for bits in input_bits:
-        cells = map_batch([_graph(w, bits) for w in odd], liberty)
-        mapped = {w: float(cost_of(c, technology).area) for w, c in zip(odd, cells, strict=True)}
-        table[bits] = tuple(mapped.get(w // (w & -w) if w else 0, 0.0) for w in range(LARGEST + 1))
-    return MeasuredAreas(table)
+    odd = range(1, 1 << (weight_bits - 1), 2)
+    costs = MappedAreas(technology).networks([_times(w, input_bits) for w in odd])
+    known = {w: float(cost.area) for w, cost in zip(odd, costs, strict=True)}
+    areas = {0: 0.0}
+    for w in range(1, 1 << (weight_bits - 1)):
+        areas[w] = known[w // (w & -w)]
+    return areas
 
 
-def _graph(weight: int, bits: int) -> bytes:
-    x = Input("x", 0, 0, unsigned(bits).hi)
-    product = Linear((x,), (weight,), 0)
-    circuit = Circuit(f"times_{weight}", (Port("x", (x,)),), (Port("y", (product,)),))
-    return write_aiger(bitblast(run_passes(circuit, COMPRESSED)))
+def _times(w: int, bits: int) -> Network:
+    tensor = tensor_type((1,), 0, (1 << bits) - 1, Fraction(1))
+    entry = Input("x", (), "input", tensor, fractions(0, (1,)))
+    weights, bias = np.array([[w]], dtype=np.int64), np.zeros(1, dtype=np.int64)
+    return Network(
+        "times", (entry, Dense("y", ("x",), "y", weights, bias, fractions(1, (1,)))), ("y",)
+    )

@@ -61,20 +61,20 @@ def import_point(config: BuildConfig) -> Imported:
 
     data = config.data or config.model / TEST
     seen = front.samples["train"] + front.samples["valid"]
-    notes = (
+    notes = [
         f"point {picked.index} of {len(front.points)} of the front of {front.name}: "
         f"{point.train + point.valid} of {seen} training and validation samples right, "
         f"{point.area / 1e8:.4g} cm2 by the quick script of the search",
-    )
+    ]
     if config.data is None:
-        notes += ("the samples are those that were held out of the search",)
+        notes.append("the samples are those that were held out of the search")
     digest = hashlib.sha256((config.model / FRONT).read_bytes()).hexdigest()
     source = SourceModel(front.name, "flow search", (), (), digest, classes)
     return Imported(
         source,
         samples(data),
         network,
-        notes,
+        tuple(notes),
         QuantiseOptions(),
         samples(config.calibrate or config.model / FIT),
         {},

@@ -24,8 +24,9 @@ from flow.mapping.adder_boxes import Cut, cut_out, put_in, with_boxes
 from flow.pipeline.adder_forms import adder_forms
 from flow.pipeline.points import Objective, Point, cost
 from flow.pipeline.variants import EFFORTS, EVERY, LARGEST_WHOLE, Effort, Variant
+from flow.pipeline.variants import without_buffers as unbuffered
 from flow.progress import Progress, counted, silent
-from flow.tech.technology import Technology
+from flow.tech.technology import Cell, Technology
 from flow.tech.write_liberty import liberty_text
 from flow.tools.abc import abc
 
@@ -34,12 +35,21 @@ USER = "user"
 
 
 @dataclass(frozen=True, slots=True)
+class Portable:
+    """The best script that leaves all to ABC, adders too, and what came of it."""
+
+    point: Point
+    script: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Synthesis:
     """A mapped circuit and how it came about.
 
     `steps` are the AIGER files in order, from our own graph (`graph`) to the graph of the mapped
     cells; `graph` is the first of them with the circuit's nodes as owners. `points` has the cell
-    area (um2, without flip-flops) and delay of each variant tried; `script` is the winner's.
+    area (um2, without flip-flops) and delay of each variant tried; `script` is the winner's, and
+    `portable` the best for others to run; None where none was tried.
     """
 
     netlist: Netlist
@@ -49,6 +59,7 @@ class Synthesis:
     variant: str
     script: tuple[str, ...]
     log: str
+    portable: Portable | None = None
     held: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -110,6 +121,8 @@ def synthesise(
         if not done:
             raise failed[0]
         best = min(done, key=lambda t: cost(t.point, objective))
+        alone = [t for t in done if t.job.cut is None and t.job.graph is graph]
+        first = min(alone, key=lambda t: cost(t.point, objective), default=None)
         steps = _keep(best, folder)
     top = emission.top if emission is not None else identifier(circuit.name)
     core = replace(best.core, name=top)
@@ -121,6 +134,7 @@ def synthesise(
         best.job.name,
         best.job.variant.commands,
         best.log,
+        Portable(first.point, first.job.variant.commands) if first else None,
         held,
         tuple(f"a script failed: {error.message}" for error in failed),
     )
@@ -176,6 +190,8 @@ _KINDS = {(2, 3): "adders", (3,): "full-adders", (2,): "half-adders"}
 
 def _jobs(graph: Aig, technology: Technology, liberty: str, effort: Effort) -> list[_Job]:
     """Each script on the whole graph and on each core that is left of it."""
+    if not has_buffer(technology):
+        effort = replace(effort, variants=tuple(map(unbuffered, effort.variants)))
     cuts: list[tuple[str, Cut]] = []
     inverter = inverter_area(technology)
     if graph.adders and inverter is not None:
@@ -199,17 +215,23 @@ def _jobs(graph: Aig, technology: Technology, liberty: str, effort: Effort) -> l
 
 def inverter_area(technology: Technology) -> float | None:
     """The area of the smallest inverter, um2; None where there is none."""
-    return min(
-        (
-            cell.area
-            for cell in technology.cells.values()
-            if cell.kind == "combinational"
-            and not cell.dont_use
-            and len(cell.inputs) == len(cell.outputs) == 1
-            and cell.truth_table(cell.outputs[0]) == 0b01
-        ),
-        default=None,
-    )
+    return min((cell.area for cell in _of_one_input(technology, 0b01)), default=None)
+
+
+def has_buffer(technology: Technology) -> bool:
+    """Whether a cell hands its input on."""
+    return bool(_of_one_input(technology, 0b10))
+
+
+def _of_one_input(technology: Technology, table: int) -> list[Cell]:
+    return [
+        cell
+        for cell in technology.cells.values()
+        if cell.kind == "combinational"
+        and not cell.dont_use
+        and len(cell.inputs) == len(cell.outputs) == 1
+        and cell.truth_table(cell.outputs[0]) == table
+    ]
 
 
 def _user(script: Sequence[str]) -> Variant:

@@ -43,7 +43,8 @@ SWEEPER = _variant("sweeper", _MAP, "dontcare: mfs3 -a -e -C 1000", largest=400)
 DEEP = _variant("deep", "deepsyn: &get -n; &deepsyn -I 2 -J 5; &put; strash", _CHOICES,
                 "dontcare: mfs3 -a -e -M 300 -C 100", largest=400)  # fmt: skip
 
-_SIZES = "map -B 0.9; topo; buffer -c; upsize; dnsize"
+_BUFFERS = "; buffer -c; upsize; dnsize"
+_SIZES = f"map -B 0.9; topo{_BUFFERS}"
 SPEED = _variant("speed", f"map: strash; dch -f; {_SIZES}", largest=60_000)
 SHALLOW = _variant("shallow", "shallow: strash; dch -f; if -g -K 6; strash",
                    f"map: dch -f; {_SIZES}", largest=20_000)  # fmt: skip
@@ -67,6 +68,12 @@ class Effort:
     kinds: tuple[tuple[int, ...], ...]
     quick: bool = False
     timed: int = 5_000
+
+
+def without_buffers(variant: Variant) -> Variant:
+    """The script for a library that has no buffer, in which ABC cannot size cells."""
+    steps = tuple((step, command.replace(_BUFFERS, "")) for step, command in variant.steps)
+    return replace(variant, steps=steps)
 
 
 AREA: Mapping[str, Effort] = {

@@ -305,7 +305,8 @@ def _rank(state: State, violation: IntArray) -> Ranked:
 
 def count_correct(problem: Problem, genomes: IntArray) -> NDArray[np.int64]:
     """How many samples of the problem each genome classifies right: the work of one task."""
-    return _prepared(problem)(genomes)
+    found: NDArray[np.int64] = _prepared(problem)(genomes)
+    return found
 
 
 @cache

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 ATTEMPTS = 5
 """How often in a row workers may die before a task is given up."""
-CONNECT_S = 10.0
+CONNECT_S = 30.0
 """Seconds to wait for a scheduler, and for its first worker."""
 
 
@@ -152,13 +152,14 @@ class Cluster:
 @contextmanager
 def _dask(address: str) -> Iterator[Cluster]:
     try:
-        from distributed import Client
+        import distributed
     except ImportError:
         raise ToolNotFound(
             "--scheduler needs Dask, which is not installed", hint="pip install 'flow[dask]'"
         ) from None
     try:
-        client = Client(address, timeout=CONNECT_S, set_as_default=False)
+        kind: Any = distributed.Client
+        client: Any = kind(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise ToolFailed(
             f"no Dask scheduler answers at {address}",

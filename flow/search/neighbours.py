@@ -54,7 +54,8 @@ def _dead(genome: IntArray, fields: dict[str, Field]) -> IntArray:
     alive = fields.get("alive")
     if alive is None:
         return np.zeros(fields["bias"].size, dtype=bool)
-    return genome[alive.start : alive.stop] == 0
+    dead: IntArray = genome[alive.start : alive.stop] == 0
+    return dead
 
 
 def _connections(genome: IntArray, fields: dict[str, Field], dead: IntArray) -> Iterator[Change]:

@@ -36,13 +36,16 @@ def net_genome(
     first.masks[0, :hidden] = np.where(w1.T != 0, full, 0)
     first.powers[0, :hidden] = _powers(w1.T)
     first.bias[0, :hidden] = b1
-    assert first.shifts is not None and first.bits is not None and first.alive is not None
+    assert first.shifts is not None
+    assert first.bits is not None
+    assert first.alive is not None
     first.shifts[0, :hidden] = shifts
     first.bits[...] = bits
     first.alive[0, :hidden] = 1
     shown = (1 << bits) - 1
     for g in between:
-        assert g.bits is not None and g.alive is not None
+        assert g.bits is not None
+        assert g.alive is not None
         g.masks[0, np.arange(hidden), np.arange(hidden)] = shown
         g.bits[...] = bits
         g.alive[0, :hidden] = 1

@@ -300,7 +300,9 @@ def _layer(
     dense = MaskedDense(name, (source,), _PLACE, weights, masks, keep, bias, unit)
     if last:
         return [dense]
-    assert g.shifts is not None and g.bits is not None and g.alive is not None
+    assert g.shifts is not None
+    assert g.bits is not None
+    assert g.alive is not None
     shifts, bits = g.shifts[0][neurons].tolist(), g.bits[0][neurons].tolist()
     alive = g.alive[0][neurons].tolist()
     down = np.array([Fraction(1, 1 << int(s)) for s in shifts], dtype=object)

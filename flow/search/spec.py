@@ -26,7 +26,7 @@ class Spec:
     drop: tuple[str, ...] = ()
     #: what to do with rows that have an empty cell
     missing: Literal["refuse", "drop"] = "refuse"
-    #: accuracy that a loss counts from, such as that of the exact network; by default the best found
+    #: accuracy that a loss counts from, as of the exact network; by default that of the best point
     reference: float | None = None
     #: share of the samples at each end of a feature that saturate its converter
     clip: float = 0.0

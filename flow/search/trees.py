@@ -41,9 +41,11 @@ def tree_genome(space: Space, leaves: Sequence[Leaf]) -> IntArray | None:
         return None
     genome = np.zeros((1, space.genes), np.int32)
     first, second, votes = space.layers(genome)
-    assert first.bits is not None and first.alive is not None
-    assert second.bits is not None and second.alive is not None
-    first.bits[...], second.bits[...] = 1, 1
+    for g in (first, second):
+        assert g.bits is not None
+        g.bits[...] = 1
+    assert first.alive is not None
+    assert second.alive is not None
     place = {test: row for row, test in enumerate(tests)}
     for (feature, threshold), row in place.items():
         first.alive[0, row] = 1

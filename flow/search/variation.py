@@ -107,7 +107,8 @@ def _connection(
     there = genomes[rows, f.start : f.stop] != 0
     among = rng.random(len(rows)) < living
     key = np.where(there | ~among[:, None], key + 1, key)
-    return f.start + np.argmax(key, axis=1)
+    places: IntArray = f.start + np.argmax(key, axis=1)
+    return places
 
 
 def _masks(genomes: IntArray, rows: IntArray, f: Field, rng: np.random.Generator) -> None:

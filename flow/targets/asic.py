@@ -13,9 +13,9 @@ ASIC = Recipe(
     summary="Standard cells of silicon, smallest area; pipelined on request.",
     fabric=Cells(timer=best_timer, tools=("sta",)),
     tech="generic_cmos",
-    passes=("heaps", "adders", "compressed"),
+    passes=("heaps", "shared-trees", "adders", "compressed"),
     interval=25e-6,
     quick_passes=("shared-trees", "trees", "heaps"),
-    high_passes=("searched", "shared-trees"),
+    high_passes=("searched",),
     defaults={"input_bits": 8, "weight_bits": 8, "activation_bits": 8},
 )

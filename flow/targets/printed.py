@@ -13,10 +13,10 @@ PRINTED = Recipe(
     summary="Bespoke combinational classifiers in printed electronics, smallest area.",
     fabric=Cells(),
     tech="egfet",
-    passes=("heaps", "adders", "compressed"),
+    passes=("heaps", "shared-trees", "adders", "compressed"),
     interval=200.0,
     quick_passes=("shared-trees", "trees", "heaps"),
-    high_passes=("searched", "shared-trees"),
+    high_passes=("searched",),
     defaults={"input_bits": 4, "weight_bits": 8, "activation_bits": 0},
     printed_power=True,
 )

@@ -51,12 +51,13 @@ def skops_bytes(perceptron: Perceptron, data: Dataset) -> bytes:
     return found
 
 
-def levels_csv(data: Dataset, levels: ByteArray, y: IntArray) -> bytes:
-    """The levels as a table with the label, as in the source, last."""
+def levels_csv(data: Dataset, levels: ByteArray, y: IntArray, scale: int = 1) -> bytes:
+    """The levels, divided by `scale`, as a table with the label, as in the source, last."""
     file = io.StringIO(newline="")
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow([*data.table.columns, "label"])
-    for sample, label in zip(levels.tolist(), y.tolist(), strict=True):
+    values = levels if scale == 1 else levels / scale
+    for sample, label in zip(values.tolist(), y.tolist(), strict=True):
         rows.writerow([*sample, data.table.classes[label]])
     return file.getvalue().encode()
 

@@ -20,7 +20,7 @@ from flow.frontend.exact.moves import gathered, joined, pooled, reshaped
 from flow.frontend.exact.pending import Call, Clip, Scale, met, moved
 from flow.frontend.exact.ports import Port
 from flow.frontend.exact.rational import arranged, full, rational, round_offsets
-from flow.frontend.exact.tables import looked_up, tabled
+from flow.frontend.exact.tables import looked_up, rounds_apart, tabled
 from flow.frontend.exact.workbench import ZERO, Value, Workbench, positive
 from flow.frontend.functions import clip_ends
 from flow.frontend.obstacle import Obstacle
@@ -248,7 +248,7 @@ def quantised(bench: Workbench, layer: SourceQuantise) -> Value:
     """What a quantiser makes of its source: nothing, a requantisation, or tables."""
     source, q = layer.sources[0], layer.quantiser
     value = bench.values[source]
-    if tabled(value):
+    if tabled(value) or rounds_apart(bench, value, q):
         return looked_up(bench, layer, value)
     clip = value.steps[-1] if value.steps else None
     if isinstance(clip, Clip) and q.overflow == "saturate":

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from flow.frontend.exact.rational import arranged
-from flow.frontend.functions import apply_function
+from flow.frontend.functions import alpha, apply_function
 from flow.frontend.source import FloatArray, Function
 from flow.ir.tensor import FractionArray
 
@@ -111,7 +111,10 @@ def rising(step: Step) -> bool:
 
 
 def real(steps: tuple[tuple[Step, tuple[Fraction | None, ...]], ...], x: FloatArray) -> FloatArray:
-    """What the steps make of x in float64; each comes with its numbers for these elements."""
+    """What the steps make of x in float64; each comes with its numbers for these elements.
+
+    A slope below 0 multiplies in float32, as the frameworks do, so that ties fall as theirs.
+    """
     for step, numbers in steps:
         first, second = (*(None if v is None else float(v) for v in numbers), None, None)[:2]
         match step:
@@ -121,6 +124,9 @@ def real(steps: tuple[tuple[Step, tuple[Fraction | None, ...]], ...], x: FloatAr
                 assert first is not None
                 assert second is not None
                 x = x * first + second
+            case Call(function="leaky_relu", parameters=parameters):
+                below = np.float32(alpha(parameters)) * x.astype(np.float32)
+                x = np.where(x >= 0, x, below.astype(np.float64))
             case Call(function=function, parameters=parameters):
                 x = apply_function(function, x, *parameters)
     return x

@@ -12,12 +12,12 @@ from flow.frontend.exact.pending import Call, Step, arrays, real
 from flow.frontend.exact.rational import full, rational, spread
 from flow.frontend.exact.workbench import ZERO, Value, Workbench
 from flow.frontend.float_model import round_float
-from flow.frontend.functions import FLAT
+from flow.frontend.functions import FLAT, slope
 from flow.frontend.obstacle import Obstacle
 from flow.frontend.source import Quantiser, SourceQuantise
 from flow.ir.interval import IntRange
 from flow.ir.layers import Lookup, Requantize
-from flow.ir.rounding import round_fraction
+from flow.ir.rounding import round_fraction, round_ratio
 from flow.ir.tensor import IntArray, compact, exact, narrow
 
 MAX_TABLE = 1 << 16
@@ -26,6 +26,10 @@ MAX_ENTRIES = 1 << 21
 MAX_SCAN = 1 << 22
 TRIMMED = 1 << 12
 """Entries from which on the constant ends of a table are cut off by a clip before it."""
+
+MOST_BITS = 16
+MANTISSA = 24
+"""Bits of a float32."""
 
 _FIXED = 5
 """Numbers of an element beside those of its steps: m, b, step, lo, hi."""
@@ -156,6 +160,49 @@ def _within(
 
 def _functions(value: Value) -> str:
     return "/".join(s.function for s in value.steps if isinstance(s, Call))
+
+
+def rounds_apart(bench: Workbench, value: Value, q: Quantiser) -> bool:
+    """Whether a slope below 0 such as 0.3 brings the quantiser to another integer in float32, as
+    the framework computes it, than exactly; only seen where a table could hold the difference."""
+    match value.steps:
+        case (Call(function="leaky_relu", parameters=parameters),) if not bench.round_bias:
+            below = slope(parameters)
+        case _:
+            return False
+    here = bench.types[value.layer]
+    wide = here.hull.width
+    if wide > MOST_BITS or (wide + below.numerator.bit_length() <= MANTISSA and _dyadic(below)):
+        return False
+    shape = bench.shape(value)
+    kinds, choice = _kinds(value, q, shape)
+    spots, lows, highs = spread(choice, shape).ravel(), here.lo.ravel(), here.hi.ravel()
+    for k, kind in enumerate(kinds):
+        mine = spots == k
+        reach = IntRange(int(lows[mine].min()), int(highs[mine].max()))
+        n = np.arange(reach.lo, reach.hi + 1).astype(object)
+        base, entries = tabulate(kind, reach, q)
+        single = np.array(entries)[np.clip(n - base, 0, len(entries) - 1).astype(np.int64)]
+        if (single != _bent(kind, n, below, q)).any():
+            return True
+    return False
+
+
+def _bent(kind: Kind, n: IntArray, below: Fraction, q: Quantiser) -> IntArray:
+    """quantiser(x) of x = n * m + b, times `below` where that is negative; exactly."""
+    m, b = kind.m / kind.step, kind.b / kind.step
+    unit = m.denominator * b.denominator
+    x = n * int(m * unit) + int(b * unit)
+    y = np.where(x < 0, x * below.numerator, x * below.denominator)
+    whole = round_ratio(y, unit * below.denominator, q.rounding)
+    if q.overflow == "wrap":
+        whole = (whole - kind.lo) % (kind.hi - kind.lo + 1) + kind.lo
+    clipped: IntArray = np.minimum(np.maximum(whole, kind.lo), kind.hi)
+    return clipped
+
+
+def _dyadic(number: Fraction) -> bool:
+    return number.denominator & (number.denominator - 1) == 0
 
 
 def tabled(value: Value) -> bool:

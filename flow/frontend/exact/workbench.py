@@ -18,7 +18,7 @@ from flow.frontend.exact.rational import (
     rational,
     spread,
 )
-from flow.frontend.functions import alpha
+from flow.frontend.functions import alpha, slope
 from flow.frontend.obstacle import Obstacle
 from flow.frontend.source import SourceInput, SourceLayer, SourceModel
 from flow.ir.layers import Add, Affine, Layer, Multiply, Relu, Requantize
@@ -97,7 +97,7 @@ class Workbench:
                 return replace(value, m=arranged(value.m * m), b=arranged(value.b * m + b))
             case Call(function="leaky_relu", parameters=parameters):
                 # max(x, 0) + a min(x, 0) = a x + (1 - a) max(x, 0)
-                below = Fraction(alpha(parameters))
+                below = Fraction(alpha(parameters)) if self.round_bias else slope(parameters)
                 return self._bent(name, value, below, 1 - below)
             case Call(function="abs"):
                 return self._bent(name, value, Fraction(-1), Fraction(2))

@@ -17,11 +17,8 @@ import numpy as np
 from flow.frontend.exact.grids import (
     activation_quantiser,
     input_quantiser,
-    short,
     unit_quantiser,
-    weight_step,
 )
-from flow.frontend.exact.rational import rational
 from flow.frontend.exact.tensor_facts import (
     biased,
     narrow,
@@ -31,7 +28,7 @@ from flow.frontend.exact.tensor_facts import (
     unsigned,
 )
 from flow.frontend.float_model import evaluate_layer, evaluate_source
-from flow.frontend.functions import alpha, piecewise_linear
+from flow.frontend.functions import piecewise_linear
 from flow.frontend.quantisation.correct_bias import with_corrected_biases
 from flow.frontend.quantisation.fold import fold, leading_affines
 from flow.frontend.quantisation.options import QuantiseOptions
@@ -44,6 +41,7 @@ from flow.frontend.quantisation.rewire import (
     readers,
     swapped,
 )
+from flow.frontend.quantisation.weights import quantise_weights
 from flow.frontend.shapes import source_shapes
 from flow.frontend.source import (
     HEADS,
@@ -55,7 +53,6 @@ from flow.frontend.source import (
     SourceDense,
     SourceGather,
     SourceInput,
-    SourceLayer,
     SourceModel,
     SourceMultiply,
     SourcePool,
@@ -93,7 +90,8 @@ def calibrate(
     own = {x.name for x in model.layers}
     plain, data = with_coded_inputs(model, options, calibration)
     coding = {x.name for x in leading_affines(plain)}
-    layers = [x if x.name in coding else _quantise_weights(x, options) for x in plain.layers]
+    seen = evaluate_source(plain, data)
+    layers = [x if x.name in coding else quantise_weights(x, options, seen) for x in plain.layers]
     model = replace(plain, layers=tuple(layers))
     model = _quantise_activations(model, options, evaluate_source(model, data))
     return with_corrected_biases(model, plain, before_quantisers(plain, data, own))
@@ -278,28 +276,3 @@ def _requantise(
         model = swapped(model, {shifted.name: replace(shifted, bias=Weights(moved))})
     name = fresh(model, f"{source}_q")
     return inserted(model, source, SourceQuantise(name, (), layer.place, q))
-
-
-# ---------------------------------------------------------------------- weights
-
-
-def _quantise_weights(layer: SourceLayer, options: QuantiseOptions) -> SourceLayer:
-    bits, rule = options.weight_bits_of(layer.name), options.weight_step
-    match layer:
-        case SourceAffine():
-            # Every element has its own constant, so each may have its own step.
-            shortened = np.vectorize(lambda v: float(short(v, bits - 1)), otypes=[np.float64])
-            return replace(layer, multiplier=shortened(layer.multiplier))
-        case SourceActivation(function="leaky_relu", parameters=parameters):
-            return replace(layer, parameters=(float(short(alpha(parameters), bits)),))
-        case SourceDense() | SourceConv() if layer.kernel.step is None:
-            values = layer.kernel.values
-            if not options.per_channel:
-                step, rounded = weight_step(values, bits, rule)
-                return replace(layer, kernel=Weights(rounded, step_array(step)))
-            columns = [weight_step(values[..., j], bits, rule) for j in range(values.shape[-1])]
-            steps = rational([step for step, _ in columns])
-            rounded = np.stack([c for _, c in columns], axis=-1)
-            return replace(layer, kernel=Weights(rounded, steps))
-        case _:
-            return layer

@@ -23,12 +23,14 @@ class GateFacts:
     """Training data as packed words for the inputs of a graph, of `count` samples.
 
     `places[k]` is the significance of output k where it is a bit of a score, or None where it is
-    an answer. Scores are outputs for this only: an approximation drops them.
+    an answer. Scores are outputs for this only: an approximation drops them. `labels` are the
+    right answers, where there is one answer.
     """
 
     words: Words
     count: int
     places: tuple[int | None, ...]
+    labels: IntArray | None = None
 
 
 class GateApproximation(Protocol):
@@ -42,11 +44,15 @@ class GateApproximation(Protocol):
         ...
 
 
-def gate_facts(circuit: Circuit, samples: Mapping[str, IntArray], scores: str = "") -> GateFacts:
+def gate_facts(
+    circuit: Circuit,
+    samples: Mapping[str, IntArray],
+    scores: str = "",
+    labels: IntArray | None = None,
+) -> GateFacts:
     """The facts of a circuit's graph for samples of its input ports (samples, lanes).
 
-    `scores` names the output port whose bits count as scores. Where it is the only port, or none
-    is named, the bits of the answers have the significance themselves and stay.
+    `scores` names the output port whose bits count as scores, if one does.
     """
     bits = np.concatenate(
         [
@@ -64,7 +70,7 @@ def gate_facts(circuit: Circuit, samples: Mapping[str, IntArray], scores: str = 
         for lane in port.lanes
         for i in range(lane_width(lane))
     ]
-    return GateFacts(pack(bits), len(bits), tuple(places))
+    return GateFacts(pack(bits), len(bits), tuple(places), labels)
 
 
 def simulated(graph: Aig, facts: GateFacts) -> Words:

@@ -2,9 +2,9 @@
 
 A chain takes a look-up table for each place where both words have a bit, none where one has
 nothing: a word without sign needs no table for its extension. Bits of negative weight are
-inverted and all corrections gathered in one constant, which fills places where a word has no
-bit: C. R. Baugh and B. A. Wooley, IEEE Trans. Computers C-22 (1973). An inversion costs nothing
-in the table of an addition.
+inverted and all corrections gathered in one constant, which is added last: C. R. Baugh and
+B. A. Wooley, IEEE Trans. Computers C-22 (1973). An inversion costs nothing in the table of an
+addition. (Bits of the constant where a word has none make the sums longer: 7 % more tables.)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flow.ir.builder import Builder
-from flow.ir.nodes import Add, Bits, Concat, Const, Linear, Node, Shl, Signed, Xor
+from flow.ir.nodes import Add, Bits, Concat, Const, Linear, Node, Signed, Xor
 from flow.passes.linear.csd import csd
 
 
@@ -34,14 +34,21 @@ class Word:
         return self.low + self.width
 
 
+BLOCK = 4
+"""Places of a chain that are built together: CARRY4 of Xilinx."""
+
+TOGETHER = 24
+"""Words among which the two that are cheapest to add are looked for."""
+
+
 def chained(row: Linear, width: int, signed: bool, free: bool, intern: Builder) -> tuple[Node, int]:
     """The value of a row modulo 2**width; of a `free` row plus the offset that comes with it."""
     words, constant = _words(row, width, intern)
-    while len(words) > 1:
-        words, constant = _joined(words, constant, width, intern)
+    adder = _Adder(width, intern)
+    total = adder.sum(words)
     if free:
-        return _finished(words, 0, width, False, intern), -constant
-    return _finished(words, constant % (1 << width), width, signed, intern), 0
+        return adder.number(total, 0, False), adder.carried - constant
+    return adder.number(total, (constant - adder.carried) % (1 << width), signed), 0
 
 
 def _words(row: Linear, width: int, intern: Builder) -> tuple[list[Word], int]:
@@ -73,96 +80,128 @@ def _words(row: Linear, width: int, intern: Builder) -> tuple[list[Word], int]:
     return words, constant
 
 
-def _joined(
-    words: list[Word], constant: int, width: int, intern: Builder
-) -> tuple[list[Word], int]:
-    """The words with the two that are cheapest to join as one; the constant that is left."""
-    best = min(
-        (_cost(a, b, width), i, j) for i, a in enumerate(words) for j, b in enumerate(words[:i])
-    )
-    _, i, j = best
-    a, b = words[j], words[i]
-    if b.low < a.low:
-        a, b = b, a
-    rest = [w for k, w in enumerate(words) if k not in (i, j)]
-    total, constant = _added(a, b, constant, width, intern)
-    return [*rest, total], constant
-
-
 def _cost(a: Word, b: Word, width: int) -> tuple[int, ...]:
-    """What speaks against adding two words: depth, a bit more, the length of the chain."""
+    """What speaks against adding two words: the length of the chain, a bit more, depth."""
     low, high = (a, b) if a.low <= b.low else (b, a)
+    depth = max(a.depth, b.depth)
+    if low.high <= high.low:
+        return (0, depth)
     most = (low.most >> high.low - low.low) + high.most
     top = min(width, high.low + most.bit_length())
-    if low.high <= high.low:
-        return (max(a.depth, b.depth), 0, 0)
-    return (
-        max(a.depth, b.depth),
-        top - max(a.high, b.high) + bool(a.flip and b.flip),
-        top - high.low,
-    )
+    blocks = -(-(top - high.low) // BLOCK)
+    more = top - max(a.high, b.high)
+    return (BLOCK * (blocks + more) + bool(a.flip and b.flip), depth)
 
 
-def _added(a: Word, b: Word, constant: int, width: int, intern: Builder) -> tuple[Word, int]:
-    """a + b, where a begins no higher than b."""
-    gap = b.low - a.low
-    depth = max(a.depth, b.depth) + 1
-    if a.width <= gap:
-        zero = (intern(Const(0)),) if gap > a.width else ()
-        sizes = (a.width, *((gap - a.width,) if zero else ()), b.width)
-        node = intern(Concat((a.node, *zero, b.node), sizes))
-        return Word(node, a.flip | b.flip << gap, a.low, gap + b.width,
-                    a.most | b.most << gap, depth - 1), constant  # fmt: skip
-    first = Word(_bits(a.node, gap, a.width - gap, intern), a.flip >> gap, b.low,
-                 a.width - gap, a.most >> gap, 0, a.bare and not gap)  # fmt: skip
-    if first.flip and not b.flip:
-        first, b = b, first
-    carry = (first.bare and not first.flip) or (b.bare and not b.flip)
-    most = first.most + b.most + carry
-    kept = min(most.bit_length(), width - b.low)
-    left, right = _plain(first, intern), _plain(b, intern)
-    total: Node
-    if carry:
-        one = intern(Const(1))
-        constant -= 1 << b.low
-        left = intern(Concat((one, left), (1, first.width)))
-        right = intern(Concat((one, right), (1, b.width)))
-        total = intern(Bits(Add(left, right), 1, kept))
-    else:
-        total = _bits(intern(Add(left, right)), 0, kept, intern)
-    most = min(most, (1 << kept) - 1)
-    if not gap:
-        return Word(total, 0, a.low, kept, most, depth, True), constant
-    node = intern(Concat((_bits(a.node, 0, gap, intern), total), (gap, kept)))
-    low = (1 << gap) - 1
-    return Word(node, a.flip & low, a.low, gap + kept, most << gap | low, depth), constant
+@dataclass(slots=True)
+class _Adder:
+    """Adds words modulo 2**width; `carried` are the carries that came in besides."""
 
+    width: int
+    intern: Builder
+    carried: int = 0
 
-def _bits(x: Node, low: int, width: int, intern: Builder) -> Node:
-    if low == 0 and x.range.width <= width:
-        return x
-    return intern(Bits(x, low, width))
+    def sum(self, words: list[Word]) -> Word | None:
+        """All words, so many neighbours at a time; None where there are none."""
+        left = words
+        while len(left) > 1:
+            left = sorted(left, key=lambda w: (w.low, w.high))
+            left = [self._few(left[i : i + TOGETHER]) for i in range(0, len(left), TOGETHER)]
+        return left[0] if left else None
 
+    def _few(self, words: list[Word]) -> Word:
+        """Some words as one: always the two that are cheapest to add."""
+        left = words
+        while len(left) > 1:
+            _, i, j = min(
+                (_cost(a, b, self.width), i, j)
+                for i, a in enumerate(left)
+                for j, b in enumerate(left[:i])
+            )
+            total = self._add(left[j], left[i])
+            left = [*(w for k, w in enumerate(left) if k not in (i, j)), total]
+        return left[0]
 
-def _plain(word: Word, intern: Builder) -> Node:
-    """The bits of a word with its inversions."""
-    return intern(Xor(word.node, Const(word.flip))) if word.flip else word.node
+    def _add(self, a: Word, b: Word) -> Word:
+        if b.low < a.low:
+            a, b = b, a
+        gap = b.low - a.low
+        if a.width <= gap:
+            return self._beside(a, b)
+        first = Word(self._bits(a.node, gap, a.width - gap), a.flip >> gap, b.low,
+                     a.width - gap, a.most >> gap, 0, a.bare and not gap)  # fmt: skip
+        if first.flip and not b.flip:
+            first, b = b, first
+        return self._below(a, gap, self._chain(first, b), max(a.depth, b.depth) + 1)
 
+    def _beside(self, a: Word, b: Word) -> Word:
+        """a and b, where b begins above a."""
+        gap = b.low - a.low
+        parts, sizes = [a.node, b.node], [a.width, b.width]
+        if gap > a.width:
+            parts.insert(1, self.intern(Const(0)))
+            sizes.insert(1, gap - a.width)
+        node = self.intern(Concat(tuple(parts), tuple(sizes)))
+        return Word(
+            node,
+            a.flip | b.flip << gap,
+            a.low,
+            gap + b.width,
+            a.most | b.most << gap,
+            max(a.depth, b.depth),
+        )
 
-def _finished(words: list[Word], constant: int, width: int, signed: bool, intern: Builder) -> Node:
-    """The last word plus the constant, as a number of `width` bits."""
-    total: Node = intern(Const(constant))
-    if words:
-        word = words[0]
-        zero = intern(Const(0))
-        total = _plain(word, intern)
-        if word.low:
-            total = intern(Concat((zero, total), (word.low, word.width)))
-        if constant and word.bare and not word.low:
-            one = intern(Const(1))
-            total = intern(Concat((one, total), (1, word.width)))
-            odd = Const((constant - 1) % (1 << width) << 1 | 1)
-            total = intern(Bits(Add(total, odd), 1, width))
-        elif constant:
-            total = _bits(intern(Add(total, Const(constant))), 0, width, intern)
-    return intern(Signed(total, width)) if signed else total
+    def _chain(self, a: Word, b: Word) -> Word:
+        """a + b, which begin at one place; a sum that Yosys would join with its operand carries in.
+
+        Of additions that only another one reads, its `alumacc` makes compressors of three
+        operands, two tables for each bit.
+        """
+        carry = (a.bare and not a.flip) or (b.bare and not b.flip)
+        most = a.most + b.most + carry
+        kept = min(most.bit_length(), self.width - a.low)
+        left, right = self._plain(a), self._plain(b)
+        if carry:
+            self.carried += 1 << a.low
+            total: Node = self._carried(left, right, a.width, b.width, kept)
+        else:
+            total = self._bits(self.intern(Add(left, right)), 0, kept)
+        return Word(total, 0, a.low, kept, min(most, (1 << kept) - 1), 0, not carry)
+
+    def _carried(self, a: Node, b: Node, width: int, other: int, kept: int) -> Node:
+        """a + b + 1, the carry made by a place below."""
+        one = self.intern(Const(1))
+        left = self.intern(Concat((one, a), (1, width)))
+        right = self.intern(Concat((one, b), (1, other)))
+        return self.intern(Bits(Add(left, right), 1, kept))
+
+    def _below(self, a: Word, gap: int, total: Word, depth: int) -> Word:
+        """A sum with the `gap` lowest bits of a below it."""
+        if not gap:
+            return Word(total.node, 0, a.low, total.width, total.most, depth, total.bare)
+        node = self.intern(Concat((self._bits(a.node, 0, gap), total.node), (gap, total.width)))
+        low = (1 << gap) - 1
+        return Word(node, a.flip & low, a.low, gap + total.width, total.most << gap | low, depth)
+
+    def _bits(self, x: Node, low: int, width: int) -> Node:
+        if low == 0 and x.range.width <= width:
+            return x
+        return self.intern(Bits(x, low, width))
+
+    def _plain(self, word: Word) -> Node:
+        """The bits of a word with its inversions."""
+        return self.intern(Xor(word.node, Const(word.flip))) if word.flip else word.node
+
+    def number(self, word: Word | None, missing: int, signed: bool) -> Node:
+        """A word plus what is missing, as a number of `width` bits."""
+        total: Node = self.intern(Const(missing))
+        if word is not None:
+            total = self._plain(word)
+            if word.low:
+                total = self.intern(Concat((Const(0), total), (word.low, word.width)))
+            if missing and word.bare and not word.low:
+                less = self.intern(Const((missing - 1) % (1 << self.width)))
+                total = self._carried(total, less, word.width, self.width, self.width)
+            elif missing:
+                total = self._bits(self.intern(Add(total, Const(missing))), 0, self.width)
+        return self.intern(Signed(total, self.width)) if signed else total

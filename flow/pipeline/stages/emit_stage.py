@@ -19,6 +19,7 @@ from flow.passes.lower_layers import port_names
 from flow.pipeline.folder import write_file
 from flow.pipeline.provenance import command_line
 from flow.pipeline.state import State, have
+from flow.pipeline.synthesis import Synthesis
 from flow.tech.part import Part
 from flow.tech.technology import Technology
 from flow.tech.write_liberty import time_unit
@@ -76,8 +77,28 @@ def about(state: State, facts: tuple[str, ...]) -> About:
         samples=len(next(iter(state.inputs.values()))),
         liberty=LIBERTY if cells else None,
         abc_script=ABC_SCRIPT if cells else None,
+        mapping=mapping_text(state.synthesis) if state.synthesis is not None else (),
         time_unit=time_unit(technology) if isinstance(technology, Technology) else "ns",
         synthesis=technology.synthesis if isinstance(technology, Part) else None,
+    )
+
+
+def mapping_text(made: Synthesis) -> tuple[str, ...]:
+    """How far synth/yosys.ys is from the netlist of the build, in lines."""
+    own = next(point.size for point in made.points if point.script == made.variant)
+    lines = (
+        "The netlist of this build, netlist/, is flow's own mapping: adders that are cut out of",
+        "the graph become cells, ABC maps the rest, and the best of several scripts is kept.",
+        f"It has {own:.0f} um2 of cells without flip-flops. synth/yosys.ys is a start for a flow",
+        "of your own: Yosys reads the Verilog, and ABC maps all of it, adders too.",
+    )
+    if (alone := made.portable) is None:
+        return (*lines, "How much larger its result is was not tried on so large a circuit.")
+    return (
+        *lines,
+        f"On flow's graph its script, synth/abc.script, gives {alone.point.size:.0f} um2, "
+        f"{100 * (alone.point.size / own - 1):+.1f} %;",
+        "what Yosys reads is another graph of the same function: expect 5 % to either side.",
     )
 
 

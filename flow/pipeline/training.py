@@ -1,0 +1,108 @@
+"""Trained perceptrons as folders that `flow build` starts from: exact, retrained, or by QKeras."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flow.errors import UsageError
+from flow.pipeline.multiplier_areas import multiplier_areas
+from flow.pipeline.searching import Search
+from flow.progress import Progress, silent
+from flow.train.baseline import Baseline, train_baseline
+from flow.train.clusters import retrain
+from flow.train.export import CONFIG, FIT, TEST, build_files, levels_csv
+from flow.train.gradient import GradientOptions, powers_of_two
+from flow.train.qkeras_train import train_qkeras
+
+NETWORKS, STEPS, RATE = 24, 800, 0.02
+"""Of a retraining with clusters."""
+_QKERAS_CONFIG = """\
+# Trained with QKeras: weights are powers of two. Inputs are level / {levels}.
+model = "model.h5"
+data = "{test}"
+calibrate = "{fit}"
+head = "decision"
+input_bits = {bits}
+"""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The folder of a training, and what it reached: (name, value) in reading order."""
+
+    folder: Path
+    facts: tuple[tuple[str, str], ...]
+
+
+def write_baseline(search: Search, out: Path, progress: Progress = silent) -> Trained:
+    """The exact bespoke baseline of a specification, as a folder for `flow build --config`."""
+    found = _exact(search, progress)
+    _write(out, build_files(found.perceptron, search.data))
+    hidden = f"{search.data.features}-{found.hidden}-{search.data.classes}"
+    return Trained(out, (("topology", hidden), *_shares(found.accuracy)))
+
+
+def write_retrained(search: Search, out: Path, loss: float, progress: Progress = silent) -> Trained:
+    """A perceptron of the cheapest weights that loses at most `loss` of the exact baseline's
+    accuracy on training and validation data, as a folder for `flow build --config`."""
+    exact = _exact(search, progress)
+    progress("areas of multipliers")
+    areas = multiplier_areas(search.technology, search.spec.input_bits)
+    progress("retraining")
+    options = GradientOptions(
+        exact.hidden, powers_of_two(0), NETWORKS, steps=STEPS, rate=RATE, seed=search.spec.seed
+    )
+    found = retrain(search.data, areas, exact.accuracy["fit"] - loss, options)
+    _write(out, build_files(found.perceptron, search.data))
+    data = search.data
+    parts = {
+        "train": found.perceptron.accuracy(data.x_train, data.y_train),
+        "valid": found.perceptron.accuracy(data.x_valid, data.y_valid),
+        "test": found.perceptron.accuracy(data.x_test, data.y_test),
+    }
+    return Trained(out, (("clusters", str(found.clusters)), *_shares(parts)))
+
+
+def write_qkeras(search: Search, out: Path, progress: Progress = silent) -> Trained:
+    """A network trained with QKeras, as a folder for `flow build --config`."""
+    progress("training with QKeras")
+    data = search.data
+    model, accuracy = train_qkeras(data, search.spec.hidden[0], search.spec.seed)
+    levels = 2**data.scaler.bits
+    config = _QKERAS_CONFIG.format(levels=levels, bits=data.scaler.bits, test=TEST, fit=FIT)
+    files = {
+        "model.h5": model,
+        FIT: levels_csv(data, data.x_fit, data.y_fit, levels),
+        TEST: levels_csv(data, data.x_test, data.y_test, levels),
+        CONFIG: config.encode(),
+    }
+    _write(out, files)
+    return Trained(out, (("valid", f"{accuracy:.4f}"),))
+
+
+def _exact(search: Search, progress: Progress) -> Baseline:
+    progress("training the exact baseline")
+    hidden = search.spec.hidden[0] if len(search.spec.hidden) == 1 else None
+    return train_baseline(search.data, hidden, search.spec.seed)
+
+
+def _shares(accuracy: Mapping[str, float]) -> tuple[tuple[str, str], ...]:
+    names = ("train", "valid", "test")
+    return tuple((name, f"{accuracy[name]:.4f}") for name in names)
+
+
+def _write(out: Path, files: Mapping[str, bytes]) -> None:
+    """The files of a training, over those of an earlier one; nothing else may lie there."""
+    if out.is_dir():
+        strange = sorted(path.name for path in out.iterdir() if path.name not in files)
+        if strange:
+            raise UsageError(
+                f"the output folder holds {strange[0]!r}, which no training has written",
+                where=str(out),
+                hint="name another folder with -o",
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (out / name).write_bytes(content)
