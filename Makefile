@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CONSTRAINT := $(if $(CI),--constraint .ci/lock.txt)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev tools demo check test campaign golden bench bench-build bench-calibration bench-setup bench-models docs docs-models wheel lock clean
+.PHONY: help setup setup-dev tools demo check test campaign golden bench bench-build bench-calibration bench-printed bench-setup bench-models docs docs-models wheel lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,13 +55,16 @@ campaign: $(VENV)/.dev tools ## long random campaigns of the bit-exact ladder
 golden: $(VENV)/.dev ## rewrite the golden files; read the difference before you commit it
 	$(BIN)/pytest --update-golden tests
 
-bench: bench-build bench-calibration bench-models ## every benchmark
+bench: bench-build bench-calibration bench-printed bench-models ## every benchmark
 
 bench-build: $(VENV)/.dev ## time, speed and proofs of `flow build` against alkaid
 	$(BIN)/python benchmarks/build.py
 
 bench-calibration: $(VENV)/.dev ## area of exact printed perceptrons against plain Verilog
 	$(BIN)/python benchmarks/calibration.py
+
+bench-printed: $(VENV)/.dev ## printed classifiers against everything published; hours, goes on where it stopped
+	$(BIN)/python benchmarks/printed.py
 
 bench-setup: benchmarks/.venv/.done ## the rivals' own environment, for bench-models
 

@@ -88,9 +88,12 @@ def merged(name: str, rows: Sequence[Row]) -> list[Row]:
     return [*kept, *new.values()]
 
 
-def write(name: str, title: str, rows: Sequence[Row], remarks: Sequence[str] = ()) -> None:
+def write(
+    name: str, title: str, rows: Sequence[Row], remarks: Sequence[str] = (), summary: str = ""
+) -> None:
     """Print the table; write benchmarks/NAME.md and benchmarks/results/NAME.json."""
-    text = f"# {title}\n\n{_table(rows)}\n" + "".join(f"\n{remark}\n" for remark in remarks)
+    top = f"{summary}\n" if summary else ""
+    text = f"# {title}\n\n{top}{_table(rows)}\n" + "".join(f"\n{remark}\n" for remark in remarks)
     print(text)
     (HERE / f"{name}.md").write_text(text)
     results = HERE / "results"

@@ -35,7 +35,7 @@ PREPARE = "strash;ifraig;scorr;dc2;dc2;strash;dch -f"
 MAPPERS = {"map": "map -B 0.9;topo", "amap": "amap -m"}
 SCRIPTS = ("abc map", "abc amap", "adders amap", "extract amap")
 """What becomes adder cells (nothing, $add and $sub, what extract_fa finds), and ABC's mapper."""
-LARGEST_EXTRACT = 25_000
+LARGEST_EXTRACT = 22_000
 """Gates above which extract_fa is not tried: it takes longer than all else together."""
 Sizes = dict[tuple[str, str], dict[str, Any]]
 _MODELS = """module FULL_ADD(input A, B, CI, output CO, S);
@@ -129,7 +129,7 @@ def prepared(design: Design, timeout_s: float) -> Path | str:
         f"synth -noabc -run coarse: -top {design.top}", "aigmap",
         "write_aiger -symbols gates.aig", "design -reset", "read_rtlil coarse.il",
         "techmap -map adder_maps.v", "opt", "techmap -map fa_map.v", "opt", "alumacc", "opt",
-        "techmap -map fa_map.v", "techmap", "opt -full", "delete t:$scopeinfo",
+        "memory -nomap", "memory_map", "techmap -map fa_map.v", "techmap", "opt -full", "delete t:$scopeinfo",
         "write_rtlil adders.il", *_SIMULATED, "write_aiger -symbols adders.aig",
     ]  # fmt: skip
     return _step(design, folder, ("gates", "adders"), script, timeout_s)

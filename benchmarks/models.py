@@ -24,7 +24,7 @@ from designs import SEED
 from mapped import MAPPERS, PREPARE
 from sizes import areas, look_up_tables
 from speed import effort_curves, evaluators, goldens, times
-from summary import summary
+from summary import means, ordered, summary
 
 PARTS: dict[str, Callable[[Options], Iterable[list[Row]]]] = {
     "area": areas,
@@ -67,6 +67,9 @@ def main() -> None:
             for row in rows:
                 row.versions, row.seed = found, SEED
             every = merged("models", rows)
+            found_means = {row.what: row for row in means(every)}
+            every = [row for row in every if row.what not in found_means]
+            every = ordered([*every, *found_means.values()])
             write("models", "Models against other compilers", every, REMARKS, summary(every))
             print(f"... {name}", file=sys.stderr, flush=True)
 

@@ -27,6 +27,7 @@ from typing import Any
 
 from common import HERE, ROOT, versions
 from printed_baseline import measured, scripted
+from printed_plots import plot
 from printed_sets import SETS, Set
 from printed_tables import tables
 
@@ -218,13 +219,14 @@ def facts(rival: Published) -> dict[str, Any]:
 
 
 def write() -> None:
-    """benchmarks/printed.md and results/printed.json of all that is in the cache."""
+    """benchmarks/printed.md, results/printed.json and the plots of all that is in the cache."""
     places = [CACHE / name / "result.json" for name in SETS]
     results = [json.loads(place.read_text()) for place in places if place.is_file()]
     found = {"versions": versions("flow", "numpy", "scikit-learn", "pyosys"), "sets": results}
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / "printed.json").write_text(json.dumps(found, indent=1) + "\n")
     (HERE / "printed.md").write_text(tables(results))
+    plot(results, ROOT / "docs" / "printed_fronts.svg")
 
 
 if __name__ == "__main__":

@@ -29,9 +29,11 @@ def measured(one: Set) -> dict[str, Any]:
         "samples": dict(zip(("train", "valid", "test"), map(len, data.rows), strict=True)),
         "area_cm2": areas[best][0],
         "power_mw": areas[best][1],
-        "areas_of_fits_cm2": sorted(area for area, _ in areas),
-        "accuracies_of_fits": [fit.accuracy(data.x_test, data.y_test) for fit in found.candidates],
-    }  # fmt: skip
+        "fits": [
+            [fit.accuracy(data.x_test, data.y_test), area]
+            for fit, (area, _) in zip(found.candidates, areas, strict=True)
+        ],
+    }
 
 
 def plain_area(perceptron: Perceptron) -> tuple[float, float]:

@@ -12,6 +12,7 @@ Imports nothing of flow.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ def main() -> None:
     used = "".join(text for stem, text in texts.items() if stem != "lookup_table")
     if "lookup_table #" not in used:
         texts.pop("lookup_table", None)
-    (folder / "rtl.v").write_text("".join(texts.values()))
+    (folder / "rtl.v").write_text(_with_tables("".join(texts.values()), sources))
     kinds = {"inputs": logic.inp_kifs, "outputs": logic.out_kifs}
     layout: dict[str, Any] = {
         name: np.array(rows).T.astype(int).tolist() for name, rows in kinds.items()
@@ -73,6 +74,26 @@ def _traced(tool: str, text: dict[str, Any], loaded: Any) -> Any:
         _, outputs = da_trace_model(loaded, inputs=whole.quantize(k, i, f))
         return comb_trace(whole, outputs)
     return comb_trace(whole, layered(whole.quantize(k, i, f), text["layers"]))
+
+
+def _with_tables(text: str, sources: Path) -> str:
+    """The Verilog with the tables that it reads from files as modules with a case each."""
+    texts = [text]
+    for number, name in enumerate(dict.fromkeys(re.findall(r'"(table_[^"]*\.mem)"', text))):
+        pattern = rf'lookup_table #\((\d+), (\d+), "{re.escape(name)}"\)'
+        found = re.search(pattern, text)
+        assert found is not None
+        wide, narrow = map(int, found.groups())
+        words = next(sources.rglob(name)).read_text().split()
+        cases = "".join(f"{wide}'d{i}: y = {narrow}'h{word};\n" for i, word in enumerate(words))
+        texts.append(
+            f"module table_{number} (input [{wide - 1}:0] x, output reg [{narrow - 1}:0] y);\n"
+            f"always @(*) case (x)\n{cases}default: y = {narrow}'bx;\nendcase\nendmodule\n"
+        )
+        texts[0] = re.sub(pattern, f"table_{number}", texts[0])
+    if len(texts) > 1:
+        texts[0] = re.sub(r"module lookup_table\b.*?endmodule", "", texts[0], flags=re.S)
+    return "".join(texts)
 
 
 _ROUNDINGS = {"half_even": "RND_CONV", "floor": "TRN", "half_up": "RND"}

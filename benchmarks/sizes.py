@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import mapped
-import numpy as np
 from cases import Case, Options, designs_of, libraries, run_all
 from common import ROOT, Row
 from designs import LUT_RIVALS, RIVALS, circuit_of
@@ -30,13 +29,10 @@ SOURCES = tuple(
                  "mapping/adder_boxes.py", "mapping/adder_forms.py", "mapping/adder_polarity.py")
 )  # fmt: skip
 """What our own synthesis depends on, as it was when this process started."""
-Ratios = dict[tuple[str, str], dict[str, float]]
-"""Ours over the better rival's, by (library, script), then by case."""
 
 
 def areas(options: Options) -> Iterator[list[Row]]:
-    """Mapped area of each case by every script, and geometric means of what is there."""
-    ratios: Ratios = {}
+    """Mapped area of each case by every script."""
     for case in options.cases():
         if case.network is None:
             yield [Row(f"area, {case.name}", None, "um2", note=case.missing)]
@@ -52,11 +48,9 @@ def areas(options: Options) -> Iterator[list[Row]]:
         table = {d.maker: sizes for d, sizes in zip(everyone, found, strict=False)}
         rows: list[Row] = []
         for library, made in zip(libraries(), own, strict=True):
-            rows += [
-                _script_row(case, library, script, table, failed, ratios) for script in SCRIPTS
-            ]
+            rows += [_script_row(case, library, script, table, failed) for script in SCRIPTS]
             rows += _best_rows(case, library, table, made)
-        yield rows + _means(ratios)
+        yield rows
 
 
 def _smallest(
@@ -73,9 +67,8 @@ def _smallest(
 
 
 def _script_row(
-    case: Case, library: Library, script: str, table: Mapping[str, Sizes], failed: list[str],
-    ratios: Ratios,
-) -> Row:  # fmt: skip
+    case: Case, library: Library, script: str, table: Mapping[str, Sizes], failed: list[str]
+) -> Row:
     mine = f"flow {PASSES}"
     own = _smallest(table, library, [mine], [script])
     against = _smallest(table, library, RIVALS, [script])
@@ -85,7 +78,6 @@ def _script_row(
     note = "; ".join([*failed, *dict.fromkeys(why), *([f"plain {plain[0]:.4g}"] if plain else [])])
     met = None
     if own and against:
-        ratios.setdefault((library.name, script), {})[case.name] = own[0] / against[0]
         met = own[0] <= 0.97 * against[0] and (plain is None or own[0] <= 0.97 * plain[0])
     return Row(f"area, {case.name}, {library.name}, {script}", own[0] if own else None, "um2",
                against[1] if against else ", ".join(RIVALS), against[0] if against else None,
@@ -113,19 +105,6 @@ def _best_rows(
                 "at most 0.82",
                 value <= 0.82 * against[0] if value is not None and against else None,
                 note=min(sizes)[2] if sizes else "nothing of ours was mapped")
-        )  # fmt: skip
-    return rows
-
-
-def _means(ratios: Ratios) -> list[Row]:
-    rows = []
-    for (library, script), found in ratios.items():
-        mean = float(np.exp(np.mean(np.log(list(found.values())))))
-        worst = max(found, key=lambda name: found[name])
-        note = f"{len(found)} designs, worst {found[worst]:.3f}: {worst}"
-        rows.append(
-            Row(f"area, geometric mean of the ratios, {library}, {script}", mean, "",
-                "the better rival", 1.0, "at most 0.92", mean <= 0.92, note=note)
         )  # fmt: skip
     return rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -11,8 +12,10 @@ from flow.ir.network import Network
 from flow.ir.rounding import round_fraction
 from flow.ir.tensor import exact, fractions, narrow
 
-Fold = Callable[[Network, Layer, Layer], Layer | None]
-"""From a source that nobody else reads and its reader: one layer for both, or None."""
+Shape = tuple[int, ...]
+Fold = Callable[[Shape, Layer, Layer], Layer | None]
+"""From the shape of a source, the source that nobody else reads, and its reader: one layer for
+both, or None."""
 
 
 @dataclass(frozen=True)
@@ -24,30 +27,31 @@ class FoldLayers:
     exact: ClassVar[bool] = True
 
     def run(self, network: Network) -> Network:
-        """The network with every such pair merged."""
-        while (smaller := _fold_one(network)) is not None:
-            network = smaller
-        return network
+        """The network with every such pair merged, in one walk: a merged layer is tried again."""
+        reads = Counter(s for layer in network.layers for s in layer.sources)
+        kept: dict[str, Layer] = {}
+        for layer in network.layers:
+            while len(layer.sources) == 1:
+                (name,) = layer.sources
+                if name in network.outputs or reads[name] != 1:
+                    break
+                merged = _merged(network.types[name].shape, kept[name], layer)
+                if merged is None:
+                    break
+                del kept[name]
+                layer = merged
+            kept[layer.name] = layer
+        if len(kept) == len(network.layers):
+            return network
+        return Network(network.name, tuple(kept.values()), network.outputs, network.head)
 
 
-def _fold_one(network: Network) -> Network | None:
-    for reader in network.layers:
-        if len(reader.sources) != 1:
-            continue
-        (name,) = reader.sources
-        if name in network.outputs or len(network.readers(name)) != 1:
-            continue
-        source = network.layer(name)
-        for fold in (weights_affine, affine_affine, affine_requantize, relu_requantize):
-            merged = fold(network, source, reader)
-            if merged is not None:
-                kept = [layer for layer in network.layers if layer is not source]
-                new = [merged if layer is reader else layer for layer in kept]
-                return Network(network.name, tuple(new), network.outputs, network.head)
-    return None
+def _merged(shape: Shape, source: Layer, reader: Layer) -> Layer | None:
+    folds: tuple[Fold, ...] = (weights_affine, affine_affine, affine_requantize, relu_requantize)
+    return next((m for fold in folds if (m := fold(shape, source, reader)) is not None), None)
 
 
-def weights_affine(network: Network, source: Layer, reader: Layer) -> Layer | None:
+def weights_affine(shape: Shape, source: Layer, reader: Layer) -> Layer | None:
     """m * (W x + b) + c = (m W) x + (m b + c), with one m and c for each neuron or filter"""
     if not isinstance(source, (Conv, Dense)) or not isinstance(reader, Affine):
         return None
@@ -64,27 +68,25 @@ def weights_affine(network: Network, source: Layer, reader: Layer) -> Layer | No
     )
 
 
-def affine_affine(network: Network, source: Layer, reader: Layer) -> Layer | None:
+def affine_affine(shape: Shape, source: Layer, reader: Layer) -> Layer | None:
     """m * (k x + d) + c = (m k) x + (m d + c)"""
     if not isinstance(source, Affine) or not isinstance(reader, Affine):
         return None
-    shape = network.types[source.name].shape
     k, d = exact(source.multiplier, shape), exact(source.offset, shape)
     m, c = exact(reader.multiplier, shape), exact(reader.offset, shape)
     return replace(reader, sources=source.sources, multiplier=m * k, offset=m * d + c)
 
 
-def affine_requantize(network: Network, source: Layer, reader: Layer) -> Layer | None:
+def affine_requantize(shape: Shape, source: Layer, reader: Layer) -> Layer | None:
     """round(m * (k x + d) + c) = round((m k) x + (m d + c))"""
     if not isinstance(source, Affine) or not isinstance(reader, Requantize):
         return None
-    shape = network.types[source.name].shape
     k, d = exact(source.multiplier, shape), exact(source.offset, shape)
     m, c = fractions(reader.multiplier, shape), fractions(reader.offset, shape)
     return replace(reader, sources=source.sources, multiplier=m * k, offset=m * d + c)
 
 
-def relu_requantize(network: Network, source: Layer, reader: Layer) -> Layer | None:
+def relu_requantize(shape: Shape, source: Layer, reader: Layer) -> Layer | None:
     """saturate(round(m * max(x, 0) + c), 0, hi) = saturate(round(m x + c), 0, hi)
 
     where m >= 0 and round(c) <= 0: below zero both give 0.
@@ -93,7 +95,7 @@ def relu_requantize(network: Network, source: Layer, reader: Layer) -> Layer | N
         return None
     if reader.overflow != "saturate" or (reader.lo != 0).any() or (reader.multiplier < 0).any():
         return None
-    offsets = fractions(reader.offset, network.types[source.name].shape).ravel().tolist()
+    offsets = fractions(reader.offset, shape).ravel().tolist()
     if any(round_fraction(c, reader.rounding) > 0 for c in offsets):
         return None
     return replace(reader, sources=source.sources)

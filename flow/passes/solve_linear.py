@@ -28,8 +28,8 @@ SEARCH_DIGITS = 2000
 TRIES = ((1000, len(JOINTS)), (SEARCH_DIGITS, 3))
 """Attempts of the method `bits` for matrices of so many signed digits; one for larger ones."""
 
-MOVES, MOST_MOVES = 160_000, 400
-"""Moves of the search at high effort, times signed digits of the matrix; and how many at most."""
+MOVES = 160_000
+"""Moves of the search at high effort, times signed digits of the matrix; at most one a digit."""
 
 METHODS = ("wmc", "mc", "wmc-dc", "mc-dc", "wmc-pdc", "mc-pdc", "dummy", "bits")
 """The choices of subexpression: those that the solver knows, and our own."""
@@ -168,7 +168,7 @@ class _Solver:
                 options = replace(options, decompose_dc=0)
             if options.method == "bits":
                 digits = work(dense)
-                moves = MOVES // max(digits, MOVES // MOST_MOVES) if self.effort == "high" else 0
+                moves = min(digits, MOVES // digits) if self.effort == "high" else 0
                 self.known[key] = extract(dense, ranges, self._tries(digits), moves)
             else:
                 self.known[key] = solve(dense, ranges, options)

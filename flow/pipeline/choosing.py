@@ -11,7 +11,9 @@ from dataclasses import astuple
 
 from flow.backends.bitblast import bitblast
 from flow.ir.circuit import Circuit
+from flow.ir.nodes import Linear
 from flow.passes.base import run_passes
+from flow.passes.linear.csd import digit_count
 from flow.passes.pipeline_text import parse_pipeline
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.points import Point, cost
@@ -19,6 +21,11 @@ from flow.pipeline.state import Recipe, Trial
 from flow.progress import Progress, counted, silent
 from flow.tech.part import Part
 from flow.tech.technology import Technology
+
+GATES = 9
+"""Gates of a full adder, which takes one bit away."""
+SHARED = 3
+"""Sharing sums makes them smaller by less than this factor: below 2 was seen."""
 
 
 def candidates(config: BuildConfig, recipe: Recipe) -> tuple[str, ...]:
@@ -48,7 +55,7 @@ def choose_passes(
 ) -> tuple[str, tuple[Trial, ...]]:
     """The pipeline text that the objective calls best, the first of equals; what was tried."""
     texts = candidates(config, recipe)
-    if len(texts) == 1:
+    if len(texts) == 1 or least_gates(circuit) > recipe.fabric.largest:
         return texts[0], ()
     trials: list[Trial] = []
     for text in counted(texts, "pipelines tried", progress):
@@ -59,6 +66,17 @@ def choose_passes(
         trials.append(Trial(text, points))
     best = min(trials, key=lambda t: min(cost(p, config.objective) for p in t.points))
     return best.passes, tuple(trials)
+
+
+def least_gates(circuit: Circuit) -> int:
+    """Fewer gates than the sums of a circuit take whatever is shared, from its digits alone."""
+    bits = sum(
+        digit_count(c) * x.range.width
+        for node in circuit.walk()
+        if isinstance(node, Linear)
+        for x, c in zip(node.terms, node.coefficients, strict=True)
+    )
+    return GATES * bits // SHARED
 
 
 def trials_text(chosen: str, trials: tuple[Trial, ...]) -> str:

@@ -18,13 +18,13 @@ from flow.ir.tensor import IntArray
 from flow.pipeline.mapped_areas import MappedAreas
 from flow.progress import Progress, silent
 from flow.search.checkpoint import load_state, save_state, write_whole
+from flow.search.estimate import AreaEstimate
 from flow.search.evolution import Engine, Plan, Problem, State
 from flow.search.executors import executor
 from flow.search.fitness import Fitness
 from flow.search.front import FIT, FRONT, SPEC, TEST, Front, Point, print_front
 from flow.search.nets import net_genome
 from flow.search.refine import points, polish
-from flow.search.rough_estimate import AreaEstimate
 from flow.search.space import Space
 from flow.search.spec import Spec, read_spec
 from flow.search.trees import Leaf, tree_genome
@@ -122,7 +122,7 @@ def run_search(
     with executor(workers, scheduler) as work:
         areas = MappedAreas(search.technology, work, out / AREAS)
         plan = Plan(spec.population, spec.seed, spec.bound, spec.mapped, spec.refit)
-        engine = Engine(problem, plan, areas, AreaEstimate(), work)
+        engine = Engine(problem, plan, areas, AreaEstimate(search.technology), work)
         state = load_state(out, search.identity)
         if state is None:
             write_whole(out / SPEC, search.text.encode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flow.analysis.sensor_bits import bits_read
+from flow.analysis.sensor_bits import bits_read, levels_told_apart
 from flow.backends.emission import VerilogPort
 from flow.pipeline.state import State, have
 from flow.report.record import SensorRow, Sensors
@@ -29,14 +29,16 @@ def sensors(state: State, circuit_mw: float) -> Sensors | None:
     if any(lane.range.lo < 0 or not 0 < lane.width <= MOST_BITS for lane in lanes):
         return None
     gate_mw = technology.cell(parts.cell).cell_leakage * 1e-3
-    masks = bits_read(have(state.synthesis).netlist)
+    netlist = have(state.synthesis).netlist
+    masks, buses = bits_read(netlist), {bus.name: bus.bits for bus in netlist.inputs}
     names = state.samples.columns if state.samples is not None else ()
-    rows = [
-        _row(name, converter(lane.width, masks[port.name] >> lane.offset), parts, gate_mw,
-             (masks[port.name] >> lane.offset) & ((1 << lane.width) - 1))
-        for port in ports
-        for name, lane in zip(_names(port, names, len(lanes)), port.lanes, strict=True)
-    ]  # fmt: skip
+    rows = []
+    for port in ports:
+        for name, lane in zip(_names(port, names, len(lanes)), port.lanes, strict=True):
+            mask = (masks[port.name] >> lane.offset) & ((1 << lane.width) - 1)
+            bits = buses[port.name][lane.offset : lane.offset + lane.width]
+            levels = levels_told_apart(netlist, technology, bits) if mask else None
+            rows.append(_row(name, converter(lane.width, mask, levels), parts, gate_mw, mask))
     whole = [conventional(lane.width) for lane in lanes]
     power = sum(row.power_mw for row in rows)
     able = drivable_by(circuit_mw + power)

@@ -209,7 +209,7 @@ def _jobs(graph: Aig, technology: Technology, liberty: str, effort: Effort) -> l
         _Job(f"{kind}-{v.name}", v, graph, cut)
         for kind, cut in cuts
         for v in effort.variants
-        if cut.core.size <= v.largest
+        if cut.core.size <= v.largest and not v.whole
     ]
 
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 class Variant:
     """A script: named steps, each one or more ABC commands; those from `map` on have cells.
 
-    It runs on graphs of at most `largest` gates.
+    It runs on graphs of at most `largest` gates, and with `whole` on no graph without its adders.
     """
 
     name: str
     steps: tuple[tuple[str, str], ...]
     largest: int = 1_000_000
+    whole: bool = False
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -23,9 +24,9 @@ class Variant:
         return tuple(command for _, command in self.steps)
 
 
-def _variant(name: str, *commands: str, largest: int = 1_000_000) -> Variant:
+def _variant(name: str, *commands: str, largest: int = 1_000_000, whole: bool = False) -> Variant:
     steps = [("sweep", "strash; ifraig; scorr"), *(c.split(":", 1) for c in commands)]
-    return Variant(name, tuple((step, command.strip()) for step, command in steps), largest)
+    return Variant(name, tuple((step, command.strip()) for step, command in steps), largest, whole)
 
 
 _MAP, _CHOICES = "map: amap -m", "map: strash; dch -f; amap -m"
@@ -40,9 +41,10 @@ CARES = _variant(
     "cares", _RESUB, _CHOICES, "dontcare: mfs3 -a -e -M 300 -C 100", largest=600
 )  # fmt: skip
 SWEEPER = _variant("sweeper", _MAP, "dontcare: mfs3 -a -e -C 1000", largest=400)
-DEEP = _variant("deep", "deepsyn: &get -n; &deepsyn -I 2 -J 5; &put; strash", _CHOICES,
-                "dontcare: mfs3 -a -e -M 300 -C 100", largest=400)  # fmt: skip
-
+DEEP = _variant("deep", "deepsyn: &get -n; &deepsyn -I 1 -J 1; &put; strash", _CHOICES,
+                largest=2_000, whole=True)  # fmt: skip
+DEEPER = _variant("deeper", "deepsyn: &get -n; &deepsyn -I 2 -J 5; &put; strash", _CHOICES,
+                  "dontcare: mfs3 -a -e -M 300 -C 100", largest=3_000, whole=True)  # fmt: skip
 _BUFFERS = "; buffer -c; upsize; dnsize"
 _SIZES = f"map -B 0.9; topo{_BUFFERS}"
 SPEED = _variant("speed", f"map: strash; dch -f; {_SIZES}", largest=60_000)
@@ -79,14 +81,14 @@ def without_buffers(variant: Variant) -> Variant:
 AREA: Mapping[str, Effort] = {
     "fast": Effort((PLAIN, CHOICES), 20, 200_000, ((2, 3),)),
     "normal": Effort(
-        (PLAIN, CHOICES, REWRITE, TWICE, RESUB, CARES), 100, 2_000_000, ((2, 3), (3,))
+        (PLAIN, CHOICES, REWRITE, TWICE, RESUB, CARES, DEEP), 100, 2_000_000, ((2, 3), (3,))
     ),
     "high": Effort(
         (
             PLAIN, replace(CHOICES, largest=200_000), replace(REWRITE, largest=200_000),
             replace(TWICE, largest=20_000), replace(RESUB, largest=60_000),
             replace(CARES, largest=2_000), replace(SWEEPER, largest=1_000),
-            replace(DEEP, largest=2_000),
+            replace(DEEP, largest=6_000), DEEPER,
         ),
         400, 10_000_000, ((2, 3), (3,)),
     ),

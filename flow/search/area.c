@@ -18,7 +18,7 @@ typedef struct {
     gate *gates;
     pattern *patterns;
     int32_t *by_gate, *by_pattern;
-    int32_t count, room, slots, inputs, failed;
+    int32_t count, room, slots, inputs, failed, merging;
 } graph;
 
 static uint64_t mixed(uint64_t z)
@@ -45,8 +45,8 @@ static void insert(graph *g, int32_t node)
 {
     const pattern *p = g->patterns + node;
     uint64_t slot = pattern_key(p, -(p->bit[0] & 1)) & (g->slots - 1);
-    while (g->by_pattern[slot] >= 0) slot = (slot + 1) & (g->slots - 1);
-    g->by_pattern[slot] = node;
+    while (g->merging && g->by_pattern[slot] >= 0) slot = (slot + 1) & (g->slots - 1);
+    if (g->merging) g->by_pattern[slot] = node;
     if (node <= g->inputs) return;
     slot = mixed((uint64_t)g->gates[node].left << 32 | (uint32_t)g->gates[node].right);
     slot &= g->slots - 1;
@@ -86,14 +86,19 @@ static int32_t both(graph *g, int32_t left, int32_t right)
     for (int32_t node; (node = g->by_gate[slot]) >= 0; slot = (slot + 1) & (g->slots - 1))
         if (g->gates[node].left == left && g->gates[node].right == right)
             return 2 * node;
-    pattern made;
+    pattern made = {{0}};
+    uint64_t key = (uint64_t)g->count << 32, turn = 0;
     const pattern *a = g->patterns + (left >> 1), *b = g->patterns + (right >> 1);
     uint64_t flip = -(uint64_t)(left & 1), other = -(uint64_t)(right & 1);
-    for (int w = 0; w < WORDS; w++) made.bit[w] = (a->bit[w] ^ flip) & (b->bit[w] ^ other);
-    /* A gate whose first sample is 1 stands in the tables by its inverse. */
-    uint64_t turn = -(made.bit[0] & 1);
-    uint64_t key = pattern_key(&made, turn);
-    for (slot = key & (g->slots - 1); g->by_pattern[slot] >= 0; slot = (slot + 1) & (g->slots - 1)) {
+    for (int w = 0; w < WORDS && g->merging; w++)
+        made.bit[w] = (a->bit[w] ^ flip) & (b->bit[w] ^ other);
+    if (g->merging) {
+        /* A gate whose first sample is 1 stands in the tables by its inverse. */
+        turn = -(made.bit[0] & 1);
+        key = pattern_key(&made, turn);
+    }
+    for (slot = key & (g->slots - 1); g->merging && g->by_pattern[slot] >= 0;
+         slot = (slot + 1) & (g->slots - 1)) {
         const pattern *old = g->patterns + g->by_pattern[slot];
         int same = 1;
         uint64_t turned = -(old->bit[0] & 1);
@@ -109,8 +114,9 @@ static int32_t both(graph *g, int32_t left, int32_t right)
     g->gates[node].left = left;
     g->gates[node].right = right;
     g->patterns[node] = made;
-    for (slot = key & (g->slots - 1); g->by_pattern[slot] >= 0;) slot = (slot + 1) & (g->slots - 1);
-    g->by_pattern[slot] = node;
+    for (slot = key & (g->slots - 1); g->merging && g->by_pattern[slot] >= 0;)
+        slot = (slot + 1) & (g->slots - 1);
+    if (g->merging) g->by_pattern[slot] = node;
     slot = mixed((uint64_t)left << 32 | (uint32_t)right) & (g->slots - 1);
     while (g->by_gate[slot] >= 0) slot = (slot + 1) & (g->slots - 1);
     g->by_gate[slot] = node;
@@ -431,11 +437,14 @@ static int make(graph *g, int32_t inputs)
     return !g->gates || !g->patterns || !g->by_gate || !g->by_pattern;
 }
 
-/* found[genome][2]: area of the cover in the unit of `cells` (the areas of an inverter, NAND, NOR,
-   AND and OR), and its number of gates. The plan ends with the bits of a hidden value. Returns 0,
-   or 1 where memory ran out. */
-int flow_area(const int32_t *genomes, int64_t population, int64_t genes, const int32_t *plan,
-              const int64_t *cells, int64_t *found)
+/* What the building of a candidate needs: bits of all neurons, heap, scores, the decision. */
+typedef struct {
+    heap h;
+    int32_t *shown, *indices, *order, outputs[16];
+    number *scores;
+} bench;
+
+static int set_up(bench *b, const int32_t *plan)
 {
     int64_t values = (int64_t)plan[1] * plan[2], tall = 0;
     int hidden = plan[HEAD + LAYER * plan[0]], classes = plan[3];
@@ -445,22 +454,41 @@ int flow_area(const int32_t *genomes, int64_t population, int64_t genes, const i
         values += (int64_t)layer[1] * hidden;
         if (column > tall) tall = column;
     }
-    graph g[2] = {{0}, {0}};
-    int failed = make(g, plan[1] * plan[2]) | make(g + 1, plan[1] * plan[2]);
-    heap h = {.room = (int32_t)(3 * tall + 8)};
-    h.bits = malloc((int64_t)COLUMNS * h.room * sizeof *h.bits);
-    int32_t *shown = malloc(values * sizeof *shown);
-    number *scores = calloc(2 * classes, sizeof *scores);
-    int32_t *indices = malloc(2 * classes * 16 * sizeof *indices);
-    int32_t *order = malloc(classes * sizeof *order), outputs[16];
-    int32_t *refs = NULL;
+    memset(b, 0, sizeof *b);
+    b->h.room = (int32_t)(3 * tall + 8);
+    b->h.bits = malloc((int64_t)COLUMNS * b->h.room * sizeof *b->h.bits);
+    b->shown = malloc(values * sizeof *b->shown);
+    b->scores = calloc(2 * classes, sizeof *b->scores);
+    b->indices = malloc(2 * classes * 16 * sizeof *b->indices);
+    b->order = malloc(classes * sizeof *b->order);
+    return !b->h.bits || !b->shown || !b->scores || !b->indices || !b->order;
+}
+
+static void clean_up(bench *b, graph *graphs, int count)
+{
+    free(b->h.bits); free(b->shown); free(b->scores); free(b->indices); free(b->order);
+    for (int i = 0; i < count; i++) {
+        free(graphs[i].gates); free(graphs[i].patterns);
+        free(graphs[i].by_gate); free(graphs[i].by_pattern);
+    }
+}
+
+/* found[genome][2]: area of the cover in the unit of `cells` (the areas of an inverter, NAND, NOR,
+   AND and OR), and its number of gates. The plan ends with the bits of a hidden value. Returns 0,
+   or 1 where memory ran out. */
+int flow_area(const int32_t *genomes, int64_t population, int64_t genes, const int32_t *plan,
+              const int64_t *cells, int64_t *found)
+{
+    graph g[2] = {{.merging = 1}, {.merging = 1}};
+    bench b;
+    int32_t *refs = NULL, room = 0;
     int64_t *flow = NULL;
     uint8_t *needed = NULL;
     pattern *care = NULL;
-    int32_t room = 0;
-    failed |= !h.bits || !shown || !scores || !indices || !order;
+    int failed = make(g, plan[1] * plan[2]) | make(g + 1, plan[1] * plan[2]) | set_up(&b, plan);
     for (int64_t p = 0; p < population && !failed; p++) {
-        int count = build(g, &h, genomes + p * genes, plan, shown, scores, indices, order, outputs);
+        int count = build(g, &b.h, genomes + p * genes, plan, b.shown, b.scores, b.indices, b.order,
+                          b.outputs);
         failed = g->failed;
         if (!failed && room < g->room) {
             room = g->room;
@@ -472,17 +500,33 @@ int flow_area(const int32_t *genomes, int64_t population, int64_t genes, const i
             failed = !refs || !flow || !needed || !care;
         }
         for (int turn = 0; turn < PRUNED && !failed; turn++) {
-            prune(g + turn % 2, g + (turn + 1) % 2, outputs, count, care, refs);
+            prune(g + turn % 2, g + (turn + 1) % 2, b.outputs, count, care, refs);
             failed = g[(turn + 1) % 2].failed;
         }
         if (!failed)
-            found[2 * p] = cover(g + PRUNED % 2, outputs, count, cells, refs, flow, needed,
+            found[2 * p] = cover(g + PRUNED % 2, b.outputs, count, cells, refs, flow, needed,
                                  found + 2 * p + 1);
     }
-    for (int i = 0; i < 2; i++) {
-        free(g[i].gates); free(g[i].patterns); free(g[i].by_gate); free(g[i].by_pattern);
-    }
-    free(h.bits); free(shown); free(scores); free(indices); free(order);
+    clean_up(&b, g, 2);
     free(refs); free(flow); free(needed); free(care);
     return failed;
+}
+
+/* The exact graph of one genome, no gate merged by samples: gates[k][2] are the literals of node
+   inputs + 1 + k, outputs the bits of the class, at most 16, whose number is outputs[16]. Returns
+   the number of gates, or where that is above `room`, nothing but it; -1 where memory ran out. */
+int64_t flow_graph(const int32_t *genome, const int32_t *plan, int32_t *gates, int64_t room,
+                   int32_t *outputs)
+{
+    graph g = {.merging = 0};
+    bench b;
+    int64_t size = -1;
+    if (!(make(&g, plan[1] * plan[2]) | set_up(&b, plan))) {
+        outputs[16] = build(&g, &b.h, genome, plan, b.shown, b.scores, b.indices, b.order, outputs);
+        size = g.failed ? -1 : g.count - g.inputs - 1;
+        if (0 < size && size <= room)
+            memcpy(gates, g.gates + g.inputs + 1, size * sizeof *g.gates);
+    }
+    clean_up(&b, &g, 1);
+    return size;
 }

@@ -152,7 +152,7 @@ class Engine:
         empty = np.zeros((0, space.genes), np.int32)
         errors = self.errors(genomes)
         coefficients = np.zeros(0)
-        areas = self.estimator.areas(space, genomes, coefficients)
+        areas = self.estimates(genomes, coefficients)
         state = State(
             0, genomes, errors, areas, np.zeros(len(genomes), bool),
             Archive(empty, none, none, none), empty, none, coefficients, (1, 1), (),
@@ -179,7 +179,7 @@ class Engine:
         born = children(space, state.genomes[rows[::2]], state.genomes[rows[1::2]], rng)
         born = self._new(state, born, rng)
         errors = self.errors(born)
-        areas = self.estimator.areas(space, born, state.coefficients)
+        areas = self.estimates(born, state.coefficients)
         grown = replace(
             state,
             generation=state.generation + 1,
@@ -202,6 +202,15 @@ class Engine:
         ]
         counts = self.executor.map(count_correct, parts)
         return len(self.problem.y) - np.concatenate([np.zeros(0, np.int64), *counts])
+
+    def estimates(self, genomes: IntArray, coefficients: NDArray[np.float64]) -> IntArray:
+        """The estimated areas of genomes (P, genes) in um2."""
+        parts = [
+            (self.estimator, self.problem.space, genomes[k : k + PART], coefficients)
+            for k in range(0, len(genomes), PART)
+        ]
+        areas = self.executor.map(_estimated, parts)
+        return np.concatenate([np.zeros(0, np.int64), *areas])
 
     def _stream(self, generation: int) -> np.random.Generator:
         """Chance has a stream of its own in each generation: a search can go on anywhere."""
@@ -271,7 +280,7 @@ class Engine:
         """The state with an estimate from all mapped candidates that are remembered."""
         space = self.problem.space
         coefficients = self.estimator.fit(space, state.sample_genomes, state.sample_areas)
-        fresh = self.estimator.areas(space, state.genomes, coefficients)
+        fresh = self.estimates(state.genomes, coefficients)
         areas = np.where(state.mapped, state.areas, fresh)
         return replace(state, areas=areas, coefficients=coefficients)
 
@@ -307,6 +316,12 @@ def count_correct(problem: Problem, genomes: IntArray) -> NDArray[np.int64]:
     """How many samples of the problem each genome classifies right: the work of one task."""
     found: NDArray[np.int64] = _prepared(problem)(genomes)
     return found
+
+
+def _estimated(
+    estimator: Estimator, space: Space, genomes: IntArray, coefficients: NDArray[np.float64]
+) -> IntArray:
+    return estimator.areas(space, genomes, coefficients)
 
 
 @cache

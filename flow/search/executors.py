@@ -144,6 +144,10 @@ class Cluster:
                     pass
                 except (FutureCancelledError, OSError, TimeoutError) as error:
                     raise _lost() from error
+                except RuntimeError as error:
+                    if "deserialization" not in str(error):
+                        raise
+                    raise _foreign() from error
             if len(results) == len(items):
                 return [results[place] for place in range(len(items))]
         raise _given_up("workers of the cluster", "see the logs of its workers")
@@ -183,6 +187,13 @@ def _lost() -> ToolFailed:
     return ToolFailed(
         "the Dask cluster was lost",
         hint="start it again and repeat the command: it goes on from its last generation",
+    )
+
+
+def _foreign() -> ToolFailed:
+    return ToolFailed(
+        "the workers of the cluster cannot load what they are to run",
+        hint="install the same Python, flow and libraries on every one of them",
     )
 
 

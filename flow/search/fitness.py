@@ -108,7 +108,7 @@ class Fitness:
 def _one_thread_each() -> AbstractContextManager[Any]:
     """Keeps the matrix library from starting threads of its own, where that can be told to it."""
     try:
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
     except ImportError:
         return nullcontext()
     limits: AbstractContextManager[Any] = threadpool_limits(1)

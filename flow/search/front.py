@@ -140,7 +140,8 @@ def pick(front: Front, text: str) -> int:
     if not front.points:
         raise UsageError("the front has no points")
     wish = re.fullmatch(
-        r"\s*(loss|area|accuracy)\s*(<=|>=)\s*([\d.eE+-]+)\s*(%|cm2|mm2|um2)?\s*", text
+        r"\s*(loss|area|accuracy)\s*(<=|>=)\s*(-?\d+\.?\d*(?:[eE][+-]?\d+)?)\s*(%|cm2|mm2|um2)?\s*",
+        text,
     )
     if wish is None:
         if not text.strip().isdigit():
@@ -154,15 +155,17 @@ def pick(front: Front, text: str) -> int:
             )
         return index
     what, sign, number, unit = wish.groups()
-    if (sign == "<=") == (what == "accuracy") or ((unit or "%") == "%" and what == "area" and unit):
+    if (sign == ">=") != (what == "accuracy"):
         raise UsageError(
             f"--pick {text!r} bounds it at the wrong end",
             hint='write "loss<=1%", "accuracy>=0.9" or "area<=1cm2"',
         )
-    try:
-        value = float(number)
-    except ValueError:
-        raise UsageError(f"--pick {text!r}: {number!r} is no number") from None
+    if unit is not None and (unit == "%") == (what == "area"):
+        raise UsageError(
+            f"--pick {text!r} has a unit that does not fit",
+            hint="an area is in cm2, mm2 or um2, a share may be in %",
+        )
+    value = float(number)
     if what == "area":
         limit = value * {"cm2": 1e8, "mm2": 1e6, "um2": 1.0}[unit or "um2"]
         allowed = [i for i, p in enumerate(front.points) if p.area <= limit]

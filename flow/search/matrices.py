@@ -126,7 +126,7 @@ class _Chunk:
     @property
     def size(self) -> int:
         """The number of samples."""
-        return self.inputs.shape[1]
+        return int(self.inputs.shape[1])
 
 
 def _layer(neurons: Neurons, sources: IntArray, chunk: _Chunk | None) -> NDArray[Any]:

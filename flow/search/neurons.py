@@ -115,9 +115,11 @@ def _neurons(genes: LayerGenes, ids: IntArray, reads: IntArray, source_bits: int
     rest = np.stack([live, peaks, bias.ravel(), shifts.ravel(), tops.ravel()], axis=1)
     first, inverse = unique_rows(rest, code)
     first, inverse = _sorted(first, inverse, np.lexsort((peaks[first], live[first])))
+    live, peaks, bias, shifts, tops = rest[first].T
     return Neurons(
-        inverse.reshape(population, out), code[first], *rest[first].T, window, source_bits
-    )
+        inverse.reshape(population, out), code[first], live, peaks, bias, shifts, tops, window,
+        source_bits,
+    )  # fmt: skip
 
 
 def _split(code: IntArray) -> tuple[IntArray, IntArray]:

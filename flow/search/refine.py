@@ -75,9 +75,9 @@ def _promise(
 ) -> NDArray[np.float64]:
     """By which share each candidate would be below the front, if the estimate of its difference
     to its origin is right; not positive where it promises nothing."""
-    space, archive = engine.problem.space, state.archive
-    guess = engine.estimator.areas(space, genomes, state.coefficients)
-    start = engine.estimator.areas(space, archive.genomes, state.coefficients)[origins]
+    archive = state.archive
+    guess = engine.estimates(genomes, state.coefficients)
+    start = engine.estimates(archive.genomes, state.coefficients)[origins]
     true = archive.areas[origins]
     # The share that a change saves is better known than the area itself.
     likely = true * np.minimum(2.0, (guess + 1.0) / (start + 1.0))
@@ -99,7 +99,7 @@ def _keys(genomes: IntArray) -> NDArray[np.uint64]:
 def points(state: State, engine: Engine) -> list[Point]:
     """The archive as points of a front, by area; no sample of validation is counted yet."""
     archive, count = state.archive, len(engine.problem.y)
-    guesses = engine.estimator.areas(engine.problem.space, archive.genomes, state.coefficients)
+    guesses = engine.estimates(archive.genomes, state.coefficients)
     rows = zip(
         archive.genomes.tolist(), archive.errors.tolist(), archive.areas.tolist(),
         guesses.tolist(), archive.leakage.tolist(), strict=True,

@@ -1,14 +1,15 @@
 """The flash converter in front of a printed classifier's input, with only what its bits need.
 
 A comparator at each threshold t tells whether the input is at least t; the encoder ORs the
-levels in which a bit is 1. A comparator whose crossing changes no bit that the classifier reads
-is left out, and so are the gates of bits that are not read. The cost model is that of
-F. Afentaki et al., IEEE Embedded Systems Letters 2024.
+levels in which a bit is 1. A comparator whose crossing changes no bit that the classifier reads,
+or no answer of it, is left out, and so are the gates of bits that are not read. The cost model is
+that of F. Afentaki et al., IEEE Embedded Systems Letters 2024.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -59,10 +60,16 @@ def flash_parts() -> FlashParts:
     )  # fmt: skip
 
 
-def converter(bits: int, read: int) -> Converter:
-    """What an input of `bits` bits needs where only the bits of the mask `read` are read."""
+def converter(bits: int, read: int, levels: Sequence[int] | None = None) -> Converter:
+    """What an input of `bits` bits needs where only the bits of the mask `read` are read.
+
+    `levels` are the thresholds whose crossing can change an answer, where they are known. Between
+    two of them every level gets the code of the lower one.
+    """
     mask = read & ((1 << bits) - 1)
     thresholds = tuple(t for t in range(1, 1 << bits) if (t & mask) != ((t - 1) & mask))
+    if levels is not None:
+        thresholds = tuple(t for t in thresholds if t in levels)
     return Converter(bits, thresholds, _gates(bits, mask, thresholds))
 
 

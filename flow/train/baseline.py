@@ -26,6 +26,8 @@ MOST_HIDDEN = 5
 CLOSE = 0.01
 """Fewer neurons are taken where they lose at most this much accuracy in validation."""
 TRIALS, REFITS = 12, 4
+MOST_SHIFT = 30
+"""Weights that all lie below about 2**-MOST_SHIFT are those of a training that failed: zeros."""
 _OPTIONS = {
     "solver": ["lbfgs", "lbfgs", "adam"],
     "alpha": [1e-4, 1e-3, 1e-2, 1e-1, 1.0],
@@ -118,7 +120,8 @@ def train_baseline(
 
 def choose_hidden(data: Dataset, seed: int = 0, trials: int = TRIALS) -> int:
     """The fewest hidden neurons that are close to the best of up to MOST_HIDDEN in validation."""
-    scores = [_search(data, n, seed, trials)[0] for n in range(1, MOST_HIDDEN + 1)]
+    few = max(1, trials // 3)
+    scores = [_search(data, n, seed, few)[0] for n in range(1, MOST_HIDDEN + 1)]
     return 1 + next(i for i, score in enumerate(scores) if score >= max(scores) - CLOSE)
 
 
@@ -195,7 +198,7 @@ def _rounded(w: NDArray[np.float64], bits: int) -> tuple[IntArray, int]:
     """Integers of at most 2**(bits-1) - 1 in magnitude and k, so that w is about integers / 2**k"""
     top = 2 ** (bits - 1) - 1
     peak = float(np.abs(w).max())
-    k = 0 if peak == 0 else int(np.floor(np.log2(top / peak)))
+    k = 0 if peak == 0 else min(MOST_SHIFT, int(np.floor(np.log2(top / peak))))
     if np.rint(peak * 2.0 ** (k + 1)) <= top:
         k += 1
     return np.rint(w * 2.0**k).astype(np.int64), k

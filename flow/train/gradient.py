@@ -145,16 +145,12 @@ class _Batch:
 
     def take(self, place: int, net: IntegerNet) -> None:
         """One network begins with these weights."""
-        values = (
-            net.w1 / self.top,
-            net.b1 / (self.top * self.scale),
-            net.w2 / self.top,
-            net.b2 / self.top / 2.0 ** self.bits[place],
-        )
-        for parameter, value in zip(self.parameters, values, strict=True):
-            parameter[place] = value.reshape(parameter.shape[1:])
+        w1, b1, w2, b2 = self.parameters
         self.bits[place] = net.bits
+        w1[place], w2[place] = net.w1 / self.top, net.w2 / self.top
+        b1[place] = net.b1 / (self.top * self.scale)
         self._fit_windows()
+        b2[place] = net.b2 / (self.top * self._shown()[place])
 
     def step(self, rows: Any, rate: float, number: int) -> None:
         """One step of Adam on some samples."""
@@ -191,15 +187,19 @@ class _Batch:
 
     def _integers(self) -> list[IntArray]:
         w1, b1, w2, b2 = self.parameters
-        unit = self._unit()[:, :, :1]
-        shown = np.where(self._whole(), self.scale * self.top * unit, 2.0 ** self._wide())
         values = (
             self._nearest(w1) * self.top,
             b1 * self.top * self.scale,
             self._nearest(w2) * self.top,
-            b2 * self.top * shown,
+            b2 * self.top * self._shown(),
         )
         return [np.rint(v).astype(np.int64) for v in values]
+
+    def _shown(self) -> NDArray[Any]:
+        """The integer that stands for the hidden value 1, of each network (n, 1, 1)."""
+        unit = self._unit()[:, :, :1]
+        whole = self.scale * self.top * unit
+        return np.asarray(np.where(self._whole(), whole, 2.0 ** self._wide()))
 
     def _whole(self) -> NDArray[np.bool_]:
         """Which networks have no window (n, 1, 1)."""

@@ -16,7 +16,7 @@ from typing import Any
 from flow.errors import UsageError
 from flow.train.dataset import Dataset
 
-WEIGHT_BITS, HIDDEN_BITS = 8, 8
+WEIGHT_BITS, HIDDEN_BITS = 7, 8
 EPOCHS, BATCH, PATIENCE = 200, 16, 20
 
 

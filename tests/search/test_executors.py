@@ -1,7 +1,6 @@
 """Work ends the same wherever it runs, also where a worker dies on the way."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -9,28 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from search_tasks import die, die_once, refuse, square
 
 from flow.errors import FlowError, ToolFailed, UsageError
 from flow.search.executors import Cluster, Processes, Serial, executor
 
 DASK = Path(sys.executable).parent / "dask"
-
-
-def square(number):
-    return number * number
-
-
-def die_once(number, marker):
-    """The square; but the first worker that comes here is killed like one out of memory."""
-    try:
-        Path(marker).touch(exist_ok=False)
-    except FileExistsError:
-        return number * number
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def refuse(number):
-    raise UsageError(f"{number} is refused", where="here", hint="give another one")
 
 
 def test_tasks_run_here_in_order():
@@ -52,7 +35,7 @@ def test_a_killed_process_is_replaced_and_its_task_done_again(tmp_path):
 def test_workers_that_always_die_are_given_up():
     with executor(workers=2) as work:
         with pytest.raises(ToolFailed) as caught:
-            work.map(os.abort, [()])
+            work.map(die, [(1,)])
         assert caught.value.message == "worker processes died 5 times in a row"
         assert work.map(square, [(3,)]) == [9]
 
@@ -86,8 +69,9 @@ def test_a_killed_worker_of_a_dask_cluster_changes_nothing(tmp_path):
 
 
 def _start(running, *arguments):
-    # Workers load this file as a module, as they load flow.
-    path = os.pathsep.join([str(Path(__file__).resolve().parents[2]), str(Path(__file__).parent)])
+    # Workers load the tasks of this test as they load flow.
+    tests = Path(__file__).resolve().parents[1]
+    path = os.pathsep.join([str(tests.parent), str(tests)])
     process = subprocess.Popen(
         [DASK, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": path},

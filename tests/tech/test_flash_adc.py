@@ -28,6 +28,13 @@ def test_only_thresholds_that_change_a_read_bit_keep_their_comparators(read, thr
     assert (found.thresholds, found.gates) == (thresholds, gates)
 
 
+def test_a_threshold_that_changes_no_answer_needs_no_comparator():
+    found = converter(4, 0b1111, levels=(11,))
+    assert (found.thresholds, found.gates) == ((11,), 0)
+    two = converter(4, 0b1111, levels=(3, 7))
+    assert (two.thresholds, two.gates) == ((3, 7), 2)
+
+
 def test_bits_above_the_converter_do_not_count():
     assert converter(2, 0b11100) == converter(2, 0)
 

@@ -69,10 +69,8 @@ def _kernel(
         return together
     scaled = _on_steps(layer.kernel.values / factors, bits, options)
     assert scaled.step is not None
-    steps = np.asarray(np.broadcast_to(scaled.step, factors.shape[:-1] + scaled.step.shape[-1:]))
-    apart = replace(
-        layer, kernel=Weights(scaled.values * factors, np.asarray(steps * rational(factors)))
-    )
+    steps = np.asarray(scaled.step * rational(factors), dtype=object)
+    apart = replace(layer, kernel=Weights(scaled.values * factors, steps))
     if options.per_input:
         return apart
     if bits > WIDEST or factors.max() < UNEVEN * factors.min():

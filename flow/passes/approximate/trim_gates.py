@@ -1,31 +1,30 @@
-"""The approximation `trim-gates`: signals give way to near ones while enough answers stay right.
+"""The approximation `trim-gates`: signals give way to others while enough answers stay right.
 
 S. Venkataramani, K. Roy and A. Raghunathan, "Substitute-and-Simplify: A Unified Design Paradigm
 for Approximate and Quality Configurable Circuits", DATE 2013; here quality is the number of
-training samples that are classified right.
+training samples that are classified right, and every earlier signal is tried for every gate.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from heapq import heapify, heappop, heappush
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flow.errors import UsageError
-from flow.ir.aig import FALSE, Aig, Words
+from flow.ir.aig import FALSE, Aig, Words, pack
 from flow.passes.approximate.gates import GateFacts, answers, remade, simulated
 
-NEAREST = 6
-"""Earlier signals, or their opposites, that a gate may give way to, beside its own operands."""
-
-COMPARED = 4000
-"""Signals up to which all pairs are compared; larger graphs try operands and constants."""
-
 RATES = (Fraction(0), *(Fraction(2) ** k for k in range(-4, 8)))
-"""Samples that may be lost for each gate saved, one round after the other."""
+"""Samples that may be lost for each gate saved, one after the other."""
+
+INSIDE = 8
+"""Substitutes out of the logic that would fall away which are tried for a gate."""
 
 
 @dataclass(frozen=True)
@@ -43,57 +42,66 @@ class TrimGates:
 
     def run_with(self, graph: Aig, facts: GateFacts) -> Aig:
         """The graph with fewer gates. UsageError without labels."""
-        if facts.labels is None:
-            raise UsageError("trim-gates: the training data have no labels")
-        if self.lost < 0:
-            raise UsageError(f"trim-gates: lost is {self.lost}, a negative number")
-        kept = [place for place in facts.places if place is None]
         graph = answers(graph, facts)
-        facts = GateFacts(facts.words, facts.count, tuple(kept), facts.labels)
-        floor = _Trimming(graph, facts).correct - self.lost
-        for rate in RATES:
-            while True:
-                trimming = _Trimming(graph, facts)
-                if not trimming.round(rate, floor):
-                    break
-                graph = trimming.graph()
+        for found in trimmings(graph, facts, self.lost):
+            graph = found
         return graph
 
 
+def trimmings(graph: Aig, facts: GateFacts, lost: int) -> Iterator[Aig]:
+    """Ever smaller graphs without the scores, down to `lost` right answers fewer."""
+    if facts.labels is None:
+        raise UsageError("trim-gates: the training data have no labels")
+    if lost < 0:
+        raise UsageError(f"trim-gates: lost is {lost}, a negative number")
+    graph = answers(graph, facts)
+    facts = replace(facts, places=(None,) * len(graph.outputs))
+    trimming = _Trimming(graph, facts)
+    floor = trimming.correct - lost
+    for rate in RATES:
+        while trimming.round(rate, floor):
+            graph = trimming.graph()
+            yield graph
+            trimming = _Trimming(graph, facts)
+
+
 class _Trimming:
-    """A graph whose signals are integers with a bit for each sample, while it is changed."""
+    """A graph with its values on the training data, while gates give way to other signals.
+
+    A substitute has a smaller number than its gate, so the order of the gates stays one.
+    """
 
     def __init__(self, graph: Aig, facts: GateFacts) -> None:
-        assert facts.labels is not None
         self._start, self._first = graph, graph.first_gate
-        self._full = (1 << facts.count) - 1
-        words = simulated(graph, facts)
-        self._near = _nearest(words, facts.count, graph.first_gate)
-        self._value = [int.from_bytes(row.astype("<u8").tobytes(), "little") for row in words]
+        self._values = simulated(graph, facts)
+        total = len(self._values)
+        self._full = pack(np.ones((facts.count, 1), dtype=np.uint8))[0]
         none = [FALSE] * self._first
         self._left, self._right = [*none, *graph.left], [*none, *graph.right]
         self._outputs = list(graph.literals)
-        self._readers: list[list[int]] = [[] for _ in self._value]
-        self._count = [0] * len(self._value)
-        for v in range(self._first, len(self._value)):
+        self._readers: list[list[int]] = [[] for _ in range(total)]
+        self._count = [0] * total
+        self._alive = np.ones(total, dtype=np.bool_)
+        for v in range(self._first, total):
             for x in (self._left[v] >> 1, self._right[v] >> 1):
                 self._readers[x].append(v)
                 self._count[x] += 1
         for x in self._outputs:
             self._count[x >> 1] += 1
-        bits = (facts.labels.astype(np.int64)[:, None] >> np.arange(len(self._outputs))) & 1
-        packed = np.packbits(bits.astype(np.uint8), axis=0, bitorder="little").T
-        self._wanted = [int.from_bytes(row.tobytes(), "little") for row in packed]
+        assert facts.labels is not None
+        bits = np.asarray(facts.labels)[:, None] >> np.arange(len(self._outputs)) & 1
+        self._wanted = pack(bits.astype(np.uint8))
         self._instead: dict[int, int] = {}
-        self.correct = self._right_answers({})
+        self._right_now = self._answers({})
+        self.correct = _size(self._right_now)
 
     def round(self, rate: Fraction, floor: int) -> bool:
-        """Visit every gate once, those that save most first; whether anything was replaced."""
-        gates = [v for v in range(self._first, len(self._value)) if self._count[v]]
-        saves = {v: self._saved(v, FALSE) for v in gates}
+        """Visit every gate once, those that save most first; whether one was replaced."""
+        gates = range(self._first, len(self._values))
+        saves = {v: len(self._fall(v, FALSE)) for v in gates if self._count[v]}
         changed = False
-        for v in sorted(gates, key=lambda v: (-saves[v], v)):
-            if self._count[v] and v not in self._instead:
+        for v in sorted(saves, key=lambda v: (-saves[v], v)):
+            if self._count[v]:
                 changed = self._visit(v, rate, floor) or changed
         return changed
 
@@ -102,81 +110,85 @@ class _Trimming:
         return remade(self._start, self._instead, range(len(self._outputs)))
 
     def _visit(self, v: int, rate: Fraction, floor: int) -> bool:
-        best: tuple[tuple[Fraction, int, int], int, dict[int, int], int] | None = None
-        for literal in self._candidates(v):
-            value = self._read(literal, {})
-            saved = self._saved(v, literal)
-            if saved < 1:
-                continue
-            new = self._changes(v, value)
-            correct = self._right_answers(new)
-            if correct < max(floor, self.correct - rate * saved):
-                continue
-            rank = (saved * max(rate, Fraction(1, 64)) - (self.correct - correct), saved, -literal)
-            if best is None or rank > best[0]:
-                best = rank, literal, new, correct
-        if best is None:
+        """Replace a gate by the best of all earlier signals, if the price is right."""
+        fall = self._fall(v, FALSE)
+        losses = self._losses(v)
+        inside = {x for x in fall if x < v}
+        outside = losses.copy()
+        for x in inside:
+            outside[2 * x : 2 * x + 2] = _NEVER
+        best = int(np.argmin(outside))
+        tried = [(best, len(fall))]
+        if inside:
+            near = [literal for x in sorted(inside) for literal in (2 * x, 2 * x + 1)]
+            near.sort(key=lambda literal: (losses[literal], literal))
+            tried += [(x, len(self._fall(v, x))) for x in near[:INSIDE]]
+        good = [
+            (saved * rate - int(losses[x]), saved, -x)
+            for x, saved in tried
+            if saved and losses[x] <= saved * rate and self.correct - int(losses[x]) >= floor
+        ]
+        if not good:
             return False
-        _, literal, new, self.correct = best
-        for x, value in new.items():
-            self._value[x] = value
-        self._replace(v, literal)
+        self._replace(v, -max(good)[2])
         return True
 
-    def _candidates(self, v: int) -> list[int]:
-        """Constants, the operands, and signals with almost the same values."""
-        found = [0, 1, self._left[v], self._right[v]]
-        for literal in self._near.get(v, ()):
-            found.append(literal)
-        resolved = [self._resolved(x) for x in found]
-        return [x for x in dict.fromkeys(resolved) if x >> 1 != v]
+    def _losses(self, v: int) -> NDArray[np.int64]:
+        """Right answers lost by each literal before v in its place.
 
-    def _resolved(self, literal: int) -> int:
-        while literal >> 1 in self._instead:
-            literal = self._instead[literal >> 1] ^ literal & 1
-        return literal
+        Samples do not touch one another: where a substitute differs from v, v is the opposite.
+        """
+        flipped = self._answers(self._changes(v, self._values[v] ^ self._full))
+        worse, better = self._right_now & ~flipped, flipped & ~self._right_now
+        used = np.flatnonzero(worse | better)
+        differ = self._values[:v, used] ^ self._values[v, used]
+        lost = _sizes(differ & worse[used]) - _sizes(differ & better[used])
+        both = np.stack([lost, _size(worse) - _size(better) - lost], axis=1)
+        both[~self._alive[:v]] = _NEVER
+        losses: NDArray[np.int64] = both.ravel()
+        return losses
 
-    def _read(self, literal: int, new: dict[int, int]) -> int:
-        value = new.get(literal >> 1)
-        if value is None:
-            value = self._value[literal >> 1]
-        return value ^ self._full if literal & 1 else value
-
-    def _changes(self, v: int, value: int) -> dict[int, int]:
+    def _changes(self, v: int, value: Words) -> dict[int, Words]:
         """The new values of all signals that change when v has another one."""
-        new: dict[int, int] = {v: value}
-        if value == self._value[v]:
-            return new
-        waiting = sorted(self._readers[v], reverse=True)
+        new = {v: value}
+        waiting = list(dict.fromkeys(self._readers[v]))
+        heapify(waiting)
         queued = set(waiting)
         while waiting:
-            w = waiting.pop()
+            w = heappop(waiting)
             found = self._read(self._left[w], new) & self._read(self._right[w], new)
-            if found != self._value[w]:
+            if found.tobytes() != self._values[w].tobytes():
                 new[w] = found
-                fresh = [x for x in self._readers[w] if x not in queued]
-                if fresh:
-                    queued.update(fresh)
-                    waiting = sorted([*waiting, *fresh], reverse=True)
+                for x in self._readers[w]:
+                    if x not in queued:
+                        queued.add(x)
+                        heappush(waiting, x)
         return new
 
-    def _right_answers(self, new: dict[int, int]) -> int:
-        wrong = 0
-        for literal, wanted in zip(self._outputs, self._wanted, strict=True):
-            wrong |= self._read(literal, new) ^ wanted
-        return (self._full & ~wrong).bit_count()
+    def _read(self, literal: int, new: dict[int, Words]) -> Words:
+        value = new.get(literal >> 1)
+        if value is None:
+            value = self._values[literal >> 1]
+        return value ^ self._full if literal & 1 else value
 
-    def _saved(self, v: int, literal: int) -> int:
-        """How many gates nobody reads any more when v gives way to a literal."""
+    def _answers(self, new: dict[int, Words]) -> Words:
+        """The samples that are answered right."""
+        right = self._full
+        for literal, wanted in zip(self._outputs, self._wanted, strict=True):
+            right = right & ~(self._read(literal, new) ^ wanted)
+        return right
+
+    def _fall(self, v: int, literal: int) -> list[int]:
+        """The gates that nobody reads any more when v gives way to a literal."""
         self._count[literal >> 1] += 1
-        freed = self._freed(v)
+        freed = self._release(v)
         for x in freed:
             for y in (self._left[x] >> 1, self._right[x] >> 1):
                 self._count[y] += 1
         self._count[literal >> 1] -= 1
-        return len(freed)
+        return freed
 
-    def _freed(self, v: int) -> list[int]:
+    def _release(self, v: int) -> list[int]:
         """The gates that fall away with v; what they read is counted down."""
         freed, stack = [], [v]
         while stack:
@@ -189,13 +201,18 @@ class _Trimming:
         return freed
 
     def _replace(self, v: int, literal: int) -> None:
+        value = self._read(literal, {})
+        for x, found in self._changes(v, value).items():
+            self._values[x] = found
+        self._right_now = self._answers({})
+        self.correct = _size(self._right_now)
         self._count[literal >> 1] += self._count[v]
-        for x in self._freed(v):
+        for x in self._release(v):
+            self._alive[x] = False
             for y in {self._left[x] >> 1, self._right[x] >> 1}:
                 self._readers[y] = [w for w in self._readers[y] if w != x]
         self._count[v] = 0
         self._instead[v] = literal
-        flip = literal & 1
         for w in dict.fromkeys(self._readers[v]):
             if self._left[w] >> 1 == v:
                 self._left[w] = literal ^ self._left[w] & 1
@@ -204,22 +221,15 @@ class _Trimming:
         self._readers[literal >> 1] += self._readers[v]
         self._readers[v] = []
         self._outputs = [literal ^ x & 1 if x >> 1 == v else x for x in self._outputs]
-        assert flip in (0, 1)
 
 
-def _nearest(words: Words, count: int, first: int) -> dict[int, tuple[int, ...]]:
-    """For each gate the earlier signals whose values, or their opposites, differ least."""
-    if len(words) > COMPARED:
-        return {}
-    raw = np.ascontiguousarray(words.astype("<u8")).view(np.uint8)
-    bits = np.unpackbits(raw, axis=1, bitorder="little")[:, :count].astype(np.float32)
-    ones = bits.sum(axis=1)
-    # Sums of zeros and ones below 2**24: float32 holds them without rounding.
-    both: NDArray[np.float32] = bits @ bits.T
-    differ = ones[:, None] + ones[None, :] - 2 * both
-    found: dict[int, tuple[int, ...]] = {}
-    for v in range(first, len(words)):
-        row = np.stack([differ[v, 1:v], count - differ[v, 1:v]], axis=1).ravel()
-        order = np.argsort(row, kind="stable")[:NEAREST]
-        found[v] = tuple(int(k) + 2 for k in order)
-    return found
+_NEVER = np.int64(1) << 40
+"""More than all samples: a signal that is gone."""
+
+
+def _size(words: Words) -> int:
+    return int(np.bitwise_count(words).sum())
+
+
+def _sizes(rows: Words) -> NDArray[np.int64]:
+    return np.bitwise_count(rows).sum(axis=1, dtype=np.int64)

@@ -18,7 +18,10 @@ from flow.passes.linear.csd import csd
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """The value (`node` ^ `flip`) << `low`, where node ^ flip is 0 .. `most`."""
+    """The value (`node` ^ `flip`) << `low`, where node ^ flip is 0 .. `most`.
+
+    `bare` is a sum and nothing else.
+    """
 
     node: Node
     flip: int

@@ -1,0 +1,85 @@
+"""What an operation of a Circuit is: an immutable node with operands, attributes and an interval.
+
+An operand field comes before every attribute field. `evaluate` takes one value per operand and
+works alike on Python integers and on numpy integer arrays, so a batch of samples costs one
+numpy operation per node. Width and sign follow from `range` and are never stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from operator import attrgetter
+from typing import Any, ClassVar
+
+from flow.ir.interval import IntRange
+
+Value = Any
+"""A Python integer, or a numpy array of integers with one entry per sample."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One integer operation. A Builder makes equal nodes the same object.
+
+    Not an ABC: `isinstance` and `match` on one are several times slower.
+    """
+
+    mnemonic: ClassVar[str]
+    arity: ClassVar[int]
+    """Number of operand fields; -1 where the first field is a tuple of operands."""
+
+    range: IntRange = field(init=False, repr=False)
+    operands: tuple[Node, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        kind: Any = type(self)
+        object.__setattr__(self, "operands", _readers(kind)[0](self))
+        object.__setattr__(self, "range", self.infer_range())
+
+    @property
+    def attributes(self) -> tuple[Any, ...]:
+        """Values of the fields that are not operands, in order of declaration."""
+        kind: Any = type(self)
+        values: tuple[Any, ...] = _readers(kind)[1](self)
+        return values
+
+    def with_operands(self, *operands: Node) -> Node:
+        """The same operation on other operands."""
+        if self.operands == operands:
+            return self
+        first: tuple[Any, ...] = (operands,) if self.arity < 0 else operands
+        return type(self)(*first, *self.attributes)
+
+    def infer_range(self) -> IntRange:
+        """The interval of the result, from the intervals of the operands."""
+        raise NotImplementedError
+
+    def evaluate(self, *operands: Value) -> Value:
+        """The result for given values of the operands."""
+        raise NotImplementedError
+
+
+def field_names(kind: type[Node]) -> tuple[str, ...]:
+    """Names of the fields of an operation: operands, then attributes."""
+    names: tuple[str, ...] = getattr(kind, "__match_args__", ())
+    return names
+
+
+@cache
+def _readers(kind: Any) -> tuple[Callable[[Node], Any], Callable[[Node], Any]]:
+    """How to read the operands and the attributes of a kind of node, each as a tuple."""
+    names, arity = field_names(kind), abs(kind.arity)
+    operands = attrgetter(names[0]) if kind.arity < 0 else _all_of(names[:arity])
+    return operands, _all_of(names[arity:])
+
+
+def _all_of(names: tuple[str, ...]) -> Callable[[Node], Any]:
+    match names:
+        case ():
+            return lambda node: ()
+        case (name,):
+            one = attrgetter(name)
+            return lambda node: (one(node),)
+    return attrgetter(*names)
