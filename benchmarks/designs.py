@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +49,6 @@ MODELS = (
     ("qkeras_jet_3layer", f"{_QKERAS}.json", f"{_QKERAS}_weights.h5"),
 )  # fmt: skip
 """Name, file and weights of the trained networks, below the shared models."""
-CONVOLUTIONAL = (
-    ("econ_t_cae_9bit", "encoder_vanilla_AE", ".hdf5", 20_000),
-    ("qkeras_mnist_cnn", "qkeras_mnist_cnn", "_weights.h5", 1_000),
-)
-"""Folder, stem, ending of the weights, samples to evaluate."""
 
 
 def matrix(n: int, bits: int) -> np.ndarray:
@@ -190,17 +184,33 @@ def specification(network: Network) -> dict[str, Any]:
                 layers.append({"shape": list(here.shape)})
             case "gather" if layer.fill == 0:
                 layers.append({"gather": layer.indices.astype(int).tolist()})
-            case "conv" if layer.groups == 1 and not any(sum(layer.padding, ())):
+            case "conv" if layer.groups == 1:
                 if len(set(step)) > 1 or len(set(old)) > 1:
                     raise ValueError("a convolution of several scales")
-                layers.append({"kernel": (layer.weights.astype(float) * step[0] / old[0]).tolist(),
-                               "bias": (layer.bias.astype(float) * step[0]).tolist(),
-                               "strides": list(layer.strides)})  # fmt: skip
+                layers += _convolution(layer, before.shape, here.shape, step[0], old[0])
             case "pool" if layer.pool == "max" and not any(sum(layer.padding, ())):
                 layers.append({"max": list(layer.window)})
             case kind:
                 raise ValueError(f"a layer {kind}")
     return {"inputs": _kif(tensor.lo, tensor.hi, tensor), "layers": layers}
+
+
+def _convolution(
+    layer: Any, before: tuple[int, ...], shape: tuple[int, ...], step: float, old: float
+) -> list[dict[str, Any]]:
+    """A convolution of one or two axes: zeros around, the product, its own shape again."""
+    kernel = layer.weights.astype(float) * step / old
+    places = np.pad(
+        np.arange(np.prod(before)).reshape(before), (*layer.padding, (0, 0)),
+        constant_values=int(np.prod(before)),
+    )  # fmt: skip
+    strides = tuple(layer.strides)
+    if kernel.ndim == 3:
+        places, kernel, strides = places[None], kernel[None], (1, *strides)
+    padded = {"gather": places.tolist()} if any(sum(layer.padding, ())) or len(shape) < 3 else None
+    product = {"kernel": kernel.tolist(), "bias": (layer.bias.astype(float) * step).tolist(),
+               "strides": list(strides)}  # fmt: skip
+    return [*([padded] if padded else []), product, *([{"shape": list(shape)}] * (len(shape) < 3))]
 
 
 def _steps(tensor: Any) -> np.ndarray:
@@ -268,53 +278,6 @@ def read_network(model_file: Path, weights: Path | None) -> Network:
     source = read_model(model_file, weights)
     options = QuantiseOptions(input_bits=16)
     return FoldLayers().run(to_network(source, options).network)
-
-
-def convolutional() -> Iterator[tuple[str, Any]]:
-    """Convolutional networks as (circuit, samples, the rival's run), or what is missing.
-
-    The rival takes as many of the first layers as its tracer gets, and so do we.
-    """
-    from alkaid.trace import FVArray, trace
-    from rivals import layered
-
-    for folder, stem, ending, samples in CONVOLUTIONAL:
-        model_file = SHARED / folder / f"{stem}.json"
-        if not model_file.is_file():
-            yield folder, "not measured: the shared models are not here"
-            continue
-        whole = read_network(model_file, SHARED / folder / f"{stem}{ending}")
-        network = next((n for n in _prefixes(whole) if _traceable(n)), None)
-        if network is None:
-            yield folder, "not traced by alkaid"
-            continue
-        text = specification(network)
-        shape = network.inputs[0].tensor.shape
-        x = FVArray.from_kif(*(np.array(k).reshape(shape) for k in text["inputs"]))
-        logic = trace(x, layered(x, text["layers"]).reshape(-1))
-        lo, hi, step = grid_of(network)
-        values = np.random.default_rng(SEED).integers(lo, hi + 1, size=(samples, len(lo)))
-        real = values * step
-        if not np.array_equal(logic.predict(real[:64]), model(network)(real[:64])):
-            yield folder, "alkaid's graph answers otherwise"
-            continue
-        name = f"{folder}, {len(network.layers)} of {len(whole.layers)} layers"
-        yield name, (LowerLayers().run(network), values, partial(logic.predict, real, n_threads=2))
-
-
-def _prefixes(network: Network) -> Iterator[Network]:
-    """The network, then without its last layer, and so on."""
-    for count in range(len(network.layers), 1, -1):
-        layers = network.layers[:count]
-        yield Network(network.name, layers, (layers[-1].name,))
-
-
-def _traceable(network: Network) -> bool:
-    try:
-        specification(network)
-    except ValueError:
-        return False
-    return True
 
 
 def golden_counts() -> tuple[dict[str, int] | None, list[str]]:

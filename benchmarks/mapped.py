@@ -129,8 +129,9 @@ def prepared(design: Design, timeout_s: float) -> Path | str:
         f"synth -noabc -run coarse: -top {design.top}", "aigmap",
         "write_aiger -symbols gates.aig", "design -reset", "read_rtlil coarse.il",
         "techmap -map adder_maps.v", "opt", "techmap -map fa_map.v", "opt", "alumacc", "opt",
-        "memory -nomap", "memory_map", "techmap -map fa_map.v", "techmap", "opt -full", "delete t:$scopeinfo",
-        "write_rtlil adders.il", *_SIMULATED, "write_aiger -symbols adders.aig",
+        "memory -nomap", "memory_map", "techmap -map fa_map.v", "techmap", "opt -full",
+        "delete t:$scopeinfo", "write_rtlil adders.il", *_SIMULATED,
+        "write_aiger -symbols adders.aig",
     ]  # fmt: skip
     return _step(design, folder, ("gates", "adders"), script, timeout_s)
 

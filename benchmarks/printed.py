@@ -1,8 +1,8 @@
 """Printed classifiers: exact baselines, searched designs, and everything published beside them.
 
     make bench-printed
-    python benchmarks/printed.py [--only NAME,...] [--seeds N] [--population N] [--generations N]
-                                 [--workers N] [--report]
+    python benchmarks/printed.py [--only NAME,...] [--seeds N] [--generations N] [--workers N]
+                                 [--report]
 
 Every data set is split 70/30, stratified, with seed 42. The search sees training data; points are
 picked by their accuracy in training and validation and by nothing else; the accuracy told is that
@@ -16,6 +16,7 @@ is not done again; `--report` writes the tables of that and does nothing else.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shutil
 import subprocess
@@ -48,8 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--only", default="", help="names of data sets, with commas")
     parser.add_argument("--seeds", type=int, default=3, help="searches of each set")
-    parser.add_argument("--population", type=int, default=1000)
-    parser.add_argument("--generations", type=int, default=1000)
+    parser.add_argument("--generations", type=int, help="in place of those of the examples")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--report", action="store_true", help="measure nothing that is not cached")
     given = parser.parse_args()
@@ -70,8 +70,9 @@ def one_set(one: Set, given: argparse.Namespace) -> None:
     """Baseline, searches and builds of one data set; the result goes into the cache."""
     place = CACHE / one.name
     place.mkdir(parents=True, exist_ok=True)
-    base = cached(place / "baseline.json", lambda: measured(one))
-    folders = [searched(one, place, seed, given) for seed in range(1, given.seeds + 1)]
+    base = cached(place / f"baseline-{one.key}.json", lambda: measured(one))
+    seeds = range(1, given.seeds + 1)
+    folders = [searched(one, place, seed, given) for seed in seeds]
     fronts = [read_front(folder) for folder in folders]
     points = [(seed, index) for seed, f in enumerate(fronts) for index in range(len(f.points))]
     wanted = list(wishes(one, base))
@@ -94,7 +95,7 @@ def one_set(one: Set, given: argparse.Namespace) -> None:
     result = {
         "set": one.name,
         "clock_ms": one.clock_ms,
-        "clip": one.clip,
+        "clip": one.spec.clip,
         "baseline": base,
         "search": [json.loads((folder / "took.json").read_text()) for folder in folders],
         "area_by_seed_cm2": spread,
@@ -117,15 +118,17 @@ def cached(file: Path, work: Any) -> Any:
 
 def searched(one: Set, place: Path, seed: int, given: argparse.Namespace) -> Path:
     """The folder of a search that has ended; a search that was stopped goes on."""
-    folder = place / f"search-{given.population}-{given.generations}-{seed}"
+    digest = hashlib.sha256(one.spec_file.read_bytes()).hexdigest()[:8]
+    spec = one.spec
+    generations = spec.generations if given.generations is None else given.generations
+    folder = place / f"search-{digest}-{generations}-{seed}"
     if (folder / "took.json").is_file():
         return folder
-    spec = place / f"{folder.name}.toml"
-    spec.write_text(one.spec(given.population, given.generations, seed))
     begin = time.perf_counter()
-    flow("search", spec, "--data", one.path, "--workers", given.workers, "-o", folder)
+    flow("search", one.spec_file, "--data", one.path, "--generations", generations,
+         "--seed", seed, "--workers", given.workers, "-o", folder)  # fmt: skip
     took = time.perf_counter() - begin
-    facts = {"seed": seed, "population": given.population, "generations": given.generations,
+    facts = {"seed": seed, "population": spec.population, "generations": generations,
              "workers": given.workers, "seconds": round(took, 1)}  # fmt: skip
     (folder / "took.json").write_text(json.dumps(facts) + "\n")
     return folder

@@ -28,6 +28,8 @@ def tables(results: Sequence[Result]) -> str:
         _losses(results),
         "## Against every published perceptron and approximate tree\n",
         _rivals(results),
+        "## Speed\n",
+        _times(results),
         "## Every published design\n",
         _all(results),
     ]
@@ -95,7 +97,7 @@ def _losses(results: Sequence[Result]) -> str:
             design = r["designs"].get(pick["design"])
             head = [r["set"], f"{pick['loss']:.0%}"]
             if design is None:
-                rows.append([*head, *["no point"] * 8])
+                rows.append([*head, *["no point"] * 11])
                 continue
             lost = r["baseline"]["accuracy"]["test"] - design["accuracy"]
             low = design["power_06_mw"]
@@ -115,12 +117,16 @@ def _losses(results: Sequence[Result]) -> str:
                     f"{design['script_power_mw']:.3g}",
                     f"{low:.3g}",
                     _supply(low),
+                    f"{design['sensors']['area_um2'] / 1e8:.3g}",
+                    f"{design['sensors']['power_mw']:.3g}",
+                    f"{_milliseconds(design['delay']):.3g} of {r['clock_ms']:g}",
                     f"{min(known):.3g} to {max(known):.3g}" if known else "-",
                 ]
             )
     text = _table(
         ["set", "loss allowed", "test", "points lost", "cm2", "built", "mW at 1 V",
-         "mW at 0.6 V", "runs on, at 0.6 V", "cm2 by seed"], rows
+         "mW at 0.6 V", "runs on, at 0.6 V", "sensors cm2", "sensors mW", "longest path, ms",
+         "cm2 by seed"], rows
     )  # fmt: skip
     return text + (
         f"\nAt 5 % loss and 0.6 V, {harvested} of {told} sets run on a harvester (below 0.1 mW) "
@@ -157,15 +163,30 @@ def _rivals(results: Sequence[Result]) -> str:
         ["set", "published", "accuracy", "cm2", "our test", "our cm2", "times smaller", "ahead"],
         rows,
     )
-    least = [min(found) for found in best.values()]
-    mean = math.exp(sum(map(math.log, least)) / len(least)) if least and min(least) > 0 else None
-    told = f"{mean:.3g}" if mean is not None else "not defined, as some set has a rival ahead"
+    least = [min(found) for found in best.values() if min(found) > 0]
+    mean = math.exp(sum(map(math.log, least)) / len(least)) if least else 0.0
+    told = f"{mean:.3g} over the {len(least)} of {len(best)} sets in which none is ahead of ours"
     return text + (
         f"\nAhead of {met['approximate MLP'][0]} of {met['approximate MLP'][1]} published "
         f"approximate perceptrons, and of {met['approximate tree'][0]} of "
         f"{met['approximate tree'][1]} approximate trees: smaller at equal or better accuracy. "
-        "Geometric mean over the sets of the factor against the published perceptron that is "
-        f"hardest to beat: {told}.\n"
+        "Geometric mean of the factor against the published perceptron that is hardest to beat: "
+        f"{told}.\n"
+    )
+
+
+def _times(results: Sequence[Result]) -> str:
+    rows = []
+    for r in results:
+        for took in r["search"]:
+            rows.append(
+                [r["set"], *(f"{took[name]:g}" for name in ("seed", "population", "generations",
+                                                            "workers", "seconds"))]
+            )  # fmt: skip
+    titles = ["set", "seed", "population", "generations", "workers", "seconds"]
+    return _table(titles, rows) + (
+        "\nSeconds of `flow search`, mapped areas and the refinement of the front included, on the "
+        "machine as it was. Fitness evaluations per second are in `benchmarks/fitness.md`.\n"
     )
 
 
@@ -185,6 +206,11 @@ def _all(results: Sequence[Result]) -> str:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _milliseconds(delay: Sequence[Any]) -> float:
+    value, unit = delay
+    return float(value) * {"ms": 1.0, "us": 1e-3, "ns": 1e-6}[unit]
 
 
 def _area(cm2: float) -> str:

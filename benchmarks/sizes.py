@@ -73,8 +73,10 @@ def _script_row(
     own = _smallest(table, library, [mine], [script])
     against = _smallest(table, library, RIVALS, [script])
     plain = _smallest(table, library, ["plain"], [script])
-    why = [f"{maker}: {found['failed']}" for maker in (mine, *RIVALS)
-           if "failed" in (found := table.get(maker, {}).get((library.name, script), {}))]  # fmt: skip
+    cells = {
+        maker: table.get(maker, {}).get((library.name, script), {}) for maker in (mine, *RIVALS)
+    }
+    why = [f"{maker}: {cell['failed']}" for maker, cell in cells.items() if "failed" in cell]
     note = "; ".join([*failed, *dict.fromkeys(why), *([f"plain {plain[0]:.4g}"] if plain else [])])
     met = None
     if own and against:

@@ -21,7 +21,8 @@ def apply_function(function: Function, x: FloatArray, *parameters: float) -> Flo
 
     relu may have an upper end; leaky_relu, elu and celu have alpha; hard_sigmoid clips
     x * slope + offset, 1/5 and 1/2 if not given, to [0, 1]; hard_tanh clips to two ends, -1 and 1
-    if not given. Argmax gives the lowest index on a tie. What has no value is NaN or infinite.
+    if not given; soft_shrink and hard_shrink have a threshold, 1/2 if not given. Argmax gives the
+    lowest index on a tie. What has no value is NaN or infinite.
     """
     with np.errstate(all="ignore"):
         return _apply(function, x, parameters)
@@ -57,6 +58,13 @@ def _apply(function: Function, x: FloatArray, p: tuple[float, ...]) -> FloatArra
             return np.arctan(x)
         case "erf":
             return _erf(x)
+        case "soft_shrink" | "hard_shrink" | "tanh_shrink":
+            return _shrink(function, x, alpha(p, 0.5))
+        case "squareplus":
+            return np.asarray(0.5 * (x + np.sqrt(np.square(x) + alpha(p, 4.0))))
+        case "sparse_plus":
+            middle = 0.25 * np.square(x + 1.0)
+            return np.where(x >= 1, x, np.where(x <= -1, 0.0, middle))
         case _:
             assert_never(function)
 
@@ -77,6 +85,16 @@ def _piecewise(function: Function, x: FloatArray, p: tuple[float, ...]) -> Float
             return np.abs(x)
         case _:
             return np.square(x)
+
+
+def _shrink(function: Function, x: FloatArray, threshold: float) -> FloatArray:
+    match function:
+        case "soft_shrink":
+            return x - np.clip(x, -threshold, threshold)
+        case "hard_shrink":
+            return np.where(np.abs(x) > threshold, x, 0.0)
+        case _:
+            return np.asarray(x - np.tanh(x))
 
 
 def _head(function: Function, x: FloatArray) -> FloatArray:

@@ -24,7 +24,8 @@ Function = Literal[
     "relu", "sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softmax", "argmax",
     "leaky_relu", "elu", "selu", "softplus", "softsign", "silu", "gelu", "gelu_tanh", "exponential",
     "mish", "hard_swish", "log_sigmoid", "celu", "abs", "square", "sqrt", "reciprocal", "log",
-    "sin", "cos", "arctan", "erf", "log_softmax",
+    "sin", "cos", "arctan", "erf", "log_softmax", "soft_shrink", "hard_shrink", "tanh_shrink",
+    "squareplus", "sparse_plus",
 ]  # fmt: skip
 """Names of real functions of one element, besides softmax, log_softmax and argmax: heads."""
 

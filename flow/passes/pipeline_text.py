@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from flow.errors import UsageError
 from flow.passes.base import Pass, option_names, pass_text
 from flow.passes.pipelines import PIPELINES
 from flow.passes.registry import PASSES
+
+T = TypeVar("T")
 
 _ITEM = re.compile(r"(?P<name>[a-z][a-z0-9-]*)(?:\{(?P<options>[^{}]*)\})?")
 _SPLIT = re.compile(r",(?![^{}]*\})")
@@ -35,24 +37,36 @@ def parse_pipeline(text: str) -> tuple[Pass, ...]:
 
 
 def _item(text: str) -> tuple[Pass, ...]:
+    if text in PIPELINES:
+        return PIPELINES[text]
+    return (_one(text, {kind.name: kind for kind in PASSES}, [*PIPELINES], "passes"),)
+
+
+def parse_items(text: str, kinds: Mapping[str, type[T]], what: str) -> list[T]:
+    """Dataclasses that a text in the form of a pipeline names, out of some kinds by name.
+
+    Raises UsageError that names the item, with the known names and the closest of them.
+    """
+    items = _SPLIT.split(text) if text.strip() else ()
+    return [_one(item.strip(), kinds, [], what) for item in items]
+
+
+def _one(text: str, kinds: Mapping[str, type[T]], others: Sequence[str], what: str) -> T:
     match = _ITEM.fullmatch(text)
     if not match:
         raise UsageError(
             f"cannot read {text!r} in the pipeline",
-            hint="write passes as name or name{option=value,option=value}, with commas between",
+            hint=f"write {what} as name or name{{option=value,option=value}}, with commas between",
         )
-    name, options = match["name"], match["options"]
-    if name in PIPELINES and options is None:
-        return PIPELINES[name]
-    kinds = {kind.name: kind for kind in PASSES}
+    name = match["name"]
     if name not in kinds:
-        raise UsageError(
-            f"there is no pass {name!r}", hint=_known(name, [*kinds, *PIPELINES], "passes")
-        )
-    return (_pass(kinds[name], options or ""),)
+        one = "pass" if what == "passes" else what.removesuffix("s")
+        raise UsageError(f"there is no {one} {name!r}", hint=_known(name, [*kinds, *others], what))
+    made: T = _made(kinds[name], match["options"] or "")
+    return made
 
 
-def _pass(kind: type[Pass], options: str) -> Pass:
+def _made(kind: Any, options: str) -> Any:
     names = option_names(kind)
     types_of = get_type_hints(kind)
     given: dict[str, Any] = {}

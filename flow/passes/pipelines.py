@@ -8,6 +8,8 @@ from flow.passes.base import Pass
 from flow.passes.carry_chains import CarryChains
 from flow.passes.compressor_trees import CompressorTrees
 from flow.passes.expand_linear import ExpandLinear
+from flow.passes.fold_comparisons import FoldComparisons
+from flow.passes.fold_tables import FoldTables
 from flow.passes.merge_sums import MergeSums
 from flow.passes.narrow import Narrow
 from flow.passes.share import Share
@@ -67,8 +69,25 @@ SEARCHED: tuple[Pass, ...] = tuple(
 )
 """The same from a search for sums to share: a few percent less, for a minute."""
 
-CHAINS: tuple[Pass, ...] = (*HEAPS[:-1], CarryChains())
+CHAINS: tuple[Pass, ...] = (
+    *CANONICAL,
+    # Before intervals, which a difference of two sums has of its own.
+    FoldComparisons(),
+    Narrow(),
+    FoldTables(),
+    SolveLinear(method="bits"),
+    Simplify(),
+    MergeSums(),
+    # Last: words stay whole, as for heaps.
+    CarryChains(),
+)
 """Shared sums as words without sign on carry chains: the fewest look-up tables."""
+
+SEARCHED_CHAINS: tuple[Pass, ...] = tuple(
+    SolveLinear(method="bits", effort="high") if isinstance(step, SolveLinear) else step
+    for step in CHAINS
+)
+"""The same from a search for sums to share."""
 
 COMPRESSED: tuple[Pass, ...] = (*CANONICAL, Narrow(), CompressorTrees())
 """Linear rows as full adders, nothing shared."""
@@ -87,6 +106,7 @@ PIPELINES: Mapping[str, tuple[Pass, ...]] = {
     "heaps": HEAPS,
     "searched": SEARCHED,
     "chains": CHAINS,
+    "searched-chains": SEARCHED_CHAINS,
     "compressed": COMPRESSED,
     "shared-trees": SHARED_TREES,
     "trees": TREES,

@@ -7,6 +7,8 @@ from flow.passes.base import Pass
 from flow.passes.carry_chains import CarryChains
 from flow.passes.compressor_trees import CompressorTrees
 from flow.passes.expand_linear import ExpandLinear
+from flow.passes.fold_comparisons import FoldComparisons
+from flow.passes.fold_tables import FoldTables
 from flow.passes.merge_sums import MergeSums
 from flow.passes.narrow import Narrow
 from flow.passes.pipeline import Pipeline
@@ -18,6 +20,8 @@ PASSES: tuple[type[Pass], ...] = (
     Simplify,
     Share,
     Narrow,
+    FoldComparisons,
+    FoldTables,
     SolveLinear,
     ExpandLinear,
     MergeSums,

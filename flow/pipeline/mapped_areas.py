@@ -23,6 +23,7 @@ from flow.passes.pipelines import COMPRESSED
 from flow.pipeline.synthesis import check_technology
 from flow.search.costs import Cost
 from flow.search.executors import Executor, Serial
+from flow.search.graphs import genome_graph
 from flow.search.space import Space
 from flow.tech.technology import Technology
 from flow.tech.write_liberty import HELPER_BUFFER, liberty_text
@@ -30,7 +31,7 @@ from flow.tools.abc import abc
 
 SCRIPT = ("strash", "ifraig", "scorr", "dc2", "dc2", "strash", "dch -f", "amap -m")
 GRAPHS = 16
-"""Candidates that one task makes graphs of."""
+"""Candidates that one task makes graphs of: those of genomes in C, those of networks by passes."""
 BATCH = 8
 """Graphs that one ABC process maps. Each is mapped as if it were alone."""
 TIMEOUT_S = 600.0
@@ -127,7 +128,7 @@ def graph_of(network: Network) -> bytes:
 
 
 def _of_genomes(space: Space, genomes: IntArray) -> list[bytes]:
-    return [graph_of(space.network(genome)) for genome in genomes]
+    return [write_aiger(genome_graph(space, genome)) for genome in genomes]
 
 
 def _of_networks(networks: Sequence[Network]) -> list[bytes]:

@@ -34,7 +34,7 @@ from flow.tools import abc
 from flow.train.dataset import Dataset, prepare
 from flow.train.gradient import GradientOptions, powers_of_two, train_many
 from flow.train.table import Table, load_table
-from flow.train.trees import grow_trees
+from flow.train.trees import LEAVES, grow_trees
 
 AREAS = "areas.txt"
 """Costs by the hash of their graph."""
@@ -152,8 +152,10 @@ def seeds(search: Search) -> list[IntArray]:
     """Genomes that the first population stands on."""
     found: list[IntArray | None] = []
     space, data, spec = search.space, search.data, search.spec
-    if "trees" in spec.start:
-        for leaves in grow_trees(data.x_train, data.y_train, seed=spec.seed):
+    if "trees" in spec.start and spec.hidden:
+        # The class of most leaves needs no neurons, so a tree may have more leaves than those.
+        sizes = [count for count in LEAVES if count <= 2 * min(spec.hidden)]
+        for leaves in grow_trees(data.x_train, data.y_train, sizes, seed=spec.seed):
             found.append(tree_genome(space, [Leaf(path, label) for path, label in leaves]))
     if "gradient" in spec.start and spec.hidden:
         levels = powers_of_two(spec.exponents)

@@ -514,7 +514,8 @@ int flow_area(const int32_t *genomes, int64_t population, int64_t genes, const i
 
 /* The exact graph of one genome, no gate merged by samples: gates[k][2] are the literals of node
    inputs + 1 + k, outputs the bits of the class, at most 16, whose number is outputs[16]. Returns
-   the number of gates, or where that is above `room`, nothing but it; -1 where memory ran out. */
+   the number of gates that the outputs need, or where that is above `room`, nothing but it; -1
+   where memory ran out. */
 int64_t flow_graph(const int32_t *genome, const int32_t *plan, int32_t *gates, int64_t room,
                    int32_t *outputs)
 {
@@ -522,10 +523,28 @@ int64_t flow_graph(const int32_t *genome, const int32_t *plan, int32_t *gates, i
     bench b;
     int64_t size = -1;
     if (!(make(&g, plan[1] * plan[2]) | set_up(&b, plan))) {
-        outputs[16] = build(&g, &b.h, genome, plan, b.shown, b.scores, b.indices, b.order, outputs);
-        size = g.failed ? -1 : g.count - g.inputs - 1;
-        if (0 < size && size <= room)
-            memcpy(gates, g.gates + g.inputs + 1, size * sizeof *g.gates);
+        int count = build(&g, &b.h, genome, plan, b.shown, b.scores, b.indices, b.order, outputs);
+        int32_t *place = calloc(g.count, sizeof *place);
+        outputs[16] = count;
+        if (place && !g.failed) {
+            for (int i = 0; i < count; i++) place[outputs[i] >> 1] = 1;
+            for (int32_t v = g.count - 1; v > g.inputs; v--)
+                if (place[v]) place[g.gates[v].left >> 1] = place[g.gates[v].right >> 1] = 1;
+            for (int32_t v = 0; v <= g.inputs; v++) place[v] = v;
+            size = 0;
+            for (int32_t v = g.inputs + 1; v < g.count; v++) {
+                if (!place[v]) continue;
+                int32_t a = g.gates[v].left, c = g.gates[v].right;
+                if (size < room) {
+                    gates[2 * size] = 2 * place[a >> 1] + (a & 1);
+                    gates[2 * size + 1] = 2 * place[c >> 1] + (c & 1);
+                }
+                place[v] = (int32_t)(g.inputs + 1 + size++);
+            }
+            for (int i = 0; i < count; i++)
+                outputs[i] = 2 * place[outputs[i] >> 1] + (outputs[i] & 1);
+        }
+        free(place);
     }
     clean_up(&b, &g, 1);
     return size;

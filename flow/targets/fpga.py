@@ -13,6 +13,7 @@ FPGA = Recipe(
     tech="xilinx",
     passes=("chains", "adders"),
     interval=5e-6,
+    high_passes=("searched-chains", "plain"),
     quick_passes=("plain", "adders"),
     defaults={"input_bits": 8, "weight_bits": 8, "activation_bits": 8},
 )

@@ -7,9 +7,10 @@ import pytest
 from cli.conftest import tree
 
 PASSES = (
-    "simplify, share, narrow, solve-linear, expand-linear, merge-sums, "
+    "simplify, share, narrow, fold-comparisons, fold-tables, solve-linear, expand-linear, "
+    "merge-sums, "
     "compressor-trees, carry-chains, balance-adders, pipeline, canonical, adders, plain, bespoke, "
-    "heaps, searched, chains, compressed, shared-trees, trees"
+    "heaps, searched, chains, searched-chains, compressed, shared-trees, trees"
 )
 STAGES = "import, lower, optimise, emit, simulate, synthesise, prove, measure, report"
 

@@ -22,6 +22,8 @@ ANY = (
     "expand-linear{split-signs=true}",
     "compressor-trees",
     "compressor-trees{final=add}",
+    "fold-comparisons",
+    "fold-tables",
     "carry-chains",
     "merge-sums,carry-chains",
     "merge-sums",

@@ -4,7 +4,7 @@ import os
 import random
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import combinations, pairwise, product
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,11 @@ from flow.errors import PassError, UsageError
 from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Port
 from flow.ir.interval import IntRange
-from flow.ir.nodes import Input, Linear, Register, Shl
+from flow.ir.nodes import FullAdder, Input, Linear, Register, Shl
 from flow.ir.text import print_circuit
 from flow.passes.base import check_exact, run_passes
 from flow.passes.expand_linear import ExpandLinear
-from flow.passes.linear.csd import csd, digit_count
+from flow.passes.linear.csd import csd, digit_count, minimal_forms
 from flow.passes.linear.group import group_rows
 from flow.passes.linear.program import Program, Ref
 from flow.passes.linear.solver import Options, solve
@@ -216,3 +216,28 @@ def test_the_result_does_not_depend_on_the_number_of_threads():
     assert print_circuit(SolveLinear().run(layer(4, 4, 4))) == print_circuit(
         SolveLinear().run(layer(4, 4, 4))
     )
+
+
+def test_a_search_shares_more_and_finds_the_same_again():
+    circuit = layer(6, 6, 6, seed=4)
+    counts = []
+    for name in ("heaps", "searched", "searched"):
+        made = run_passes(circuit, parse_pipeline(name), check_exact(40))
+        counts.append(sum(isinstance(node, FullAdder) for node in made.walk()))
+    assert counts[1] == counts[2] < counts[0]
+
+
+@pytest.mark.parametrize("value", [0, 1, -1, 3, -6, 11, 23, 45, -77, 1 << 20])
+def test_minimal_forms_are_all_of_the_fewest_digits(value):
+    forms = minimal_forms(value)
+    count, places = digit_count(value), range(abs(value).bit_length() + 1)
+    assert forms[0] == csd(value)
+    assert len(set(forms)) == len(forms)
+    if value < 100:
+        every = {
+            tuple(zip(kept, signs, strict=True))
+            for kept in combinations(places, count)
+            for signs in product((-1, 1), repeat=count)
+            if sum(sign << place for place, sign in zip(kept, signs, strict=True)) == value
+        }
+        assert set(forms) == every

@@ -59,8 +59,8 @@ def test_every_example_is_a_specification_of_its_own_data(root):
     names = [path.stem for path in files]
     assert names == sorted([
         "arrhythmia", "arrhythmia_printed", "balance_scale", "breast_cancer", "cardio",
-        "dermatology", "digits", "iris", "mammographic", "pendigits", "redwine", "seeds", "vertebral_2c", "vertebral_3c",
-        "whitewine", "wine", "wisconsin_diagnostic",
+        "dermatology", "digits", "iris", "mammographic", "pendigits", "redwine",
+        "seeds", "vertebral_2c", "vertebral_3c", "whitewine", "wine", "wisconsin_diagnostic",
     ])  # fmt: skip
     for path in files:
         spec = read_spec(path)

@@ -33,6 +33,8 @@ SIMPLE: Mapping[str, Function] = {
     "softplus": "softplus", "softsign": "softsign", "swish": "silu", "silu": "silu",
     "gelu": "gelu", "exponential": "exponential", "mish": "mish", "log_sigmoid": "log_sigmoid",
     "hard_tanh": "hard_tanh", "hard_swish": "hard_swish", "hard_silu": "hard_swish",
+    "log_softmax": "log_softmax", "soft_shrink": "soft_shrink", "hard_shrink": "hard_shrink",
+    "tanh_shrink": "tanh_shrink", "squareplus": "squareplus", "sparse_plus": "sparse_plus",
 }  # fmt: skip
 """Activations that are one function without a parameter."""
 
@@ -58,6 +60,7 @@ OTHERS: Mapping[str, Callable[[], tuple[Step, ...]]] = {
     "elu": lambda: (function("elu", 1.0),),
     "celu": lambda: (function("celu", 1.0),),
     "leaky_relu": lambda: (function("leaky_relu", 0.2),),
+    "sparse_sigmoid": lambda: scaled_clip(0.5, 0.5),
     "binary_tanh": binary_tanh,
     "ternary_tanh": ternary_tanh,
 }

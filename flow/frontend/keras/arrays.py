@@ -207,6 +207,22 @@ def _flip(x: IntArray, given: Arguments, site: Site) -> IntArray:
     return np.flip(x, _axes(given.take("axis"), x.ndim))
 
 
+def _roll(x: IntArray, given: Arguments, site: Site) -> IntArray:
+    shift, axis = given.take("shift"), given.take("axis", default=None)
+    if type(shift) is not int or type(axis) is not int:
+        raise Obstacle(f"a roll by {shift!r} along the axis {axis!r}; give an integer for each")
+    return np.roll(x, shift, axis=_axis(axis, x.ndim))
+
+
+def _take(x: IntArray, given: Arguments, site: Site) -> IntArray:
+    places, axis = given.take("indices"), given.take("axis", default=None)
+    many = places if isinstance(places, tuple) else (places,)
+    where = _axis(axis, x.ndim)
+    if not all(type(n) is int and -x.shape[where] <= n < x.shape[where] for n in many):
+        raise Obstacle(f"taking {str(places)[:60]}; give indices within the axis")
+    return np.take(x, list(many) if isinstance(places, tuple) else places, axis=where)
+
+
 def _repeat(x: IntArray, given: Arguments, site: Site) -> IntArray:
     count, axis = given.take("repeats"), given.take("axis", default=None)
     if type(count) is not int or not 0 < count < 1 << 16:
@@ -310,7 +326,8 @@ def _reduce(kind: Pool, negated: bool = False) -> Callable[..., Built]:
 OPERATIONS: Mapping[str, Callable[[Site, Arguments], Built]] = {
     "getitem": _moves(_getitem), "reshape": _moves(_reshape), "transpose": _moves(_transpose),
     "squeeze": _moves(_squeeze), "expand_dims": _moves(_expand), "pad": _moves(_pad),
-    "flip": _moves(_flip), "repeat": _moves(_repeat), "tile": _moves(_tile),
+    "flip": _moves(_flip), "roll": _moves(_roll), "take": _moves(_take),
+    "repeat": _moves(_repeat), "tile": _moves(_tile),
     "swapaxes": _moves(_swap), "moveaxis": _moves(_move_axis), "split": _moves(_split),
     "unstack": _moves(_unstack), "concat": _concat, "stack": _stack, "mean": _reduce("average"),
     "sum": _reduce("sum"), "max": _reduce("max"), "min": _reduce("max", negated=True),

@@ -34,6 +34,7 @@ from flow.frontend.keras.dense import (
 )
 from flow.frontend.keras.merge import plan_concatenate, plan_merge
 from flow.frontend.keras.moves import (
+    plan_center_crop,
     plan_cropping,
     plan_flatten,
     plan_permute,
@@ -159,6 +160,7 @@ PLANS: Mapping[str, Plan] = {
     **dict.fromkeys(_ranks("UpSampling"), plan_upsampling),
     **dict.fromkeys(_ranks("ZeroPadding"), plan_zero_padding),
     **dict.fromkeys(_ranks("Cropping"), plan_cropping),
+    "CenterCrop": plan_center_crop,
     **dict.fromkeys(
         ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), plan_merge
     ),

@@ -154,6 +154,22 @@ def plan_cropping(settings: Settings) -> Build:
     return _spatial(settings, rank, change)
 
 
+def plan_center_crop(settings: Settings) -> Build:
+    """CenterCrop of a tensor that is no smaller than the window."""
+    settings.allow("height", "width", "data_format")
+    window = settings.whole("height", 1, 1 << 16), settings.whole("width", 1, 1 << 16)
+
+    def change(x: IntArray, site: Site) -> IntArray:
+        starts = [(n - wanted) // 2 for wanted, n in zip(window, x.shape, strict=False)]
+        if min(starts) < 0:
+            raise Obstacle(
+                f"a crop of {list(x.shape[:2])} to {list(window)}, which resizes; give whole images"
+            )
+        return x[tuple(slice(a, a + n) for a, n in zip(starts, window, strict=True))]
+
+    return _spatial(settings, 2, change)
+
+
 def rank_of(kind: str) -> int:
     """How many axes of positions a class has, by the digit in its name."""
     return next(int(c) for c in kind if c in "123")

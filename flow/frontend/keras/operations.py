@@ -7,7 +7,7 @@ nothing of a file is ever run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from flow.frontend.keras import arithmetic as keras_arithmetic
 from flow.frontend.keras import arrays as keras_arrays
@@ -152,13 +152,30 @@ def _cast(site: Site, given: Arguments) -> Built:
     return laid(site, (), site.shapes[0])
 
 
-def _softmax(site: Site, given: Arguments) -> Built:
-    given.take("x", "logits")
-    axis = given.take("axis", default=-1)
-    given.done()
-    if axis not in (None, -1, len(site.shapes[0])):
-        raise Obstacle(f"softmax along the axis {axis!r}; use the last axis")
-    return laid(site, (function("softmax"),), site.shapes[0])
+def _over_the_last(name: Literal["softmax", "log_softmax"]) -> Operation:
+    """A function of the whole last axis."""
+
+    def operation(site: Site, given: Arguments) -> Built:
+        given.take("x", "logits")
+        axis = given.take("axis", default=-1)
+        given.done()
+        if axis not in (None, -1, len(site.shapes[0])):
+            raise Obstacle(f"{name} along the axis {axis!r}; use the last axis")
+        return laid(site, (function(name),), site.shapes[0])
+
+    return operation
+
+
+def _shrink(name: Literal["soft_shrink", "hard_shrink"]) -> Operation:
+    def operation(site: Site, given: Arguments) -> Built:
+        given.take("x")
+        threshold = given.number("threshold", default=0.5)
+        given.done()
+        if threshold < 0:
+            raise Obstacle(f"{name} with the threshold {threshold:g}; use one above 0")
+        return laid(site, (function(name, threshold),), site.shapes[0])
+
+    return operation
 
 
 def _leaky_relu(site: Site, given: Arguments) -> Built:
@@ -217,10 +234,12 @@ OPERATIONS: Mapping[str, Operation] = {
     "round": _unary(integer_step("half_even")), "rint": _unary(integer_step("half_even")),
     "argmax": _argmax, "relu": _relu, "relu6": _activation("relu6"), "leaky_relu": _leaky_relu,
     "elu": _elu, "celu": _unary(function("celu", 1.0)), "gelu": _gelu, "silu": _silu,
-    "softmax": _softmax, "clip": _clip,
+    "softmax": _over_the_last("softmax"), "log_softmax": _over_the_last("log_softmax"),
+    "soft_shrink": _shrink("soft_shrink"), "hard_shrink": _shrink("hard_shrink"), "clip": _clip,
     **{name: _activation(name) for name in (
         "sigmoid", "tanh", "selu", "softplus", "softsign", "exponential", "mish", "log_sigmoid",
-        "hard_tanh", "hard_sigmoid", "hard_silu", "hard_swish",
+        "hard_tanh", "hard_sigmoid", "hard_silu", "hard_swish", "tanh_shrink", "sparse_plus",
+        "sparse_sigmoid",
     )},
     **{name: _unary(function(name)) for name in PLAIN},
     **keras_arithmetic.OPERATIONS,

@@ -1,10 +1,10 @@
-"""What an approximation of a network is, and the dense layers that one works on."""
+"""What an approximation of a network may look at, and the dense layers that it changes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -31,17 +31,6 @@ class Facts:
 
     samples: Samples
     areas: MultiplierAreas | None = None
-
-
-class Approximation(Protocol):
-    """Rewrites a network into a smaller one with other answers: a frozen dataclass of options."""
-
-    name: ClassVar[str]
-    exact: ClassVar[bool]
-
-    def run_with(self, network: Network, facts: Facts) -> Network:
-        """The approximate network."""
-        ...
 
 
 Change = Callable[[MaskedDense, TensorType, IntArray], MaskedDense]

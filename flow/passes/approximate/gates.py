@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,17 +30,6 @@ class GateFacts:
     count: int
     places: tuple[int | None, ...]
     labels: IntArray | None = None
-
-
-class GateApproximation(Protocol):
-    """Rewrites a graph of gates into a smaller one with other answers."""
-
-    name: ClassVar[str]
-    exact: ClassVar[bool]
-
-    def run_with(self, graph: Aig, facts: GateFacts) -> Aig:
-        """The approximate graph, without the scores."""
-        ...
 
 
 def gate_facts(

@@ -20,8 +20,11 @@ from flow.errors import UsageError
 from flow.ir.aig import FALSE, Aig, Words, pack
 from flow.passes.approximate.gates import GateFacts, answers, remade, simulated
 
-RATES = (Fraction(0), *(Fraction(2) ** k for k in range(-4, 8)))
+RATES = (Fraction(0), *(Fraction(n, 64) * 2**k for k in range(14) for n in (2, 3)))
 """Samples that may be lost for each gate saved, one after the other."""
+
+ENOUGH = 32
+"""A round is repeated at its price as long as it takes away one gate of so many."""
 
 INSIDE = 8
 """Substitutes out of the logic that would fall away which are tried for a gate."""
@@ -60,9 +63,11 @@ def trimmings(graph: Aig, facts: GateFacts, lost: int) -> Iterator[Aig]:
     floor = trimming.correct - lost
     for rate in RATES:
         while trimming.round(rate, floor):
-            graph = trimming.graph()
+            before, graph = graph.size, trimming.graph()
             yield graph
             trimming = _Trimming(graph, facts)
+            if graph.size > before - before // ENOUGH:
+                break
 
 
 class _Trimming:
@@ -73,9 +78,12 @@ class _Trimming:
 
     def __init__(self, graph: Aig, facts: GateFacts) -> None:
         self._start, self._first = graph, graph.first_gate
+        # Single signals are integers of a bit a sample, which is faster than short arrays.
         self._values = simulated(graph, facts)
+        self._bytes = 8 * self._values.shape[1]
+        self._bits = [_integer(row) for row in self._values]
+        self._full = (1 << facts.count) - 1
         total = len(self._values)
-        self._full = pack(np.ones((facts.count, 1), dtype=np.uint8))[0]
         none = [FALSE] * self._first
         self._left, self._right = [*none, *graph.left], [*none, *graph.right]
         self._outputs = list(graph.literals)
@@ -90,10 +98,10 @@ class _Trimming:
             self._count[x >> 1] += 1
         assert facts.labels is not None
         bits = np.asarray(facts.labels)[:, None] >> np.arange(len(self._outputs)) & 1
-        self._wanted = pack(bits.astype(np.uint8))
+        self._wanted = [_integer(row) for row in pack(bits.astype(np.uint8))]
         self._instead: dict[int, int] = {}
         self._right_now = self._answers({})
-        self.correct = _size(self._right_now)
+        self.correct = self._right_now.bit_count()
 
     def round(self, rate: Fraction, floor: int) -> bool:
         """Visit every gate once, those that save most first; whether one was replaced."""
@@ -138,17 +146,22 @@ class _Trimming:
 
         Samples do not touch one another: where a substitute differs from v, v is the opposite.
         """
-        flipped = self._answers(self._changes(v, self._values[v] ^ self._full))
-        worse, better = self._right_now & ~flipped, flipped & ~self._right_now
+        flipped = self._answers(self._changes(v, self._bits[v] ^ self._full))
+        worse = self._words(self._right_now & ~flipped)
+        better = self._words(flipped & ~self._right_now)
         used = np.flatnonzero(worse | better)
         differ = self._values[:v, used] ^ self._values[v, used]
         lost = _sizes(differ & worse[used]) - _sizes(differ & better[used])
-        both = np.stack([lost, _size(worse) - _size(better) - lost], axis=1)
+        whole = self._right_now.bit_count() - flipped.bit_count()
+        both = np.stack([lost, whole - lost], axis=1)
         both[~self._alive[:v]] = _NEVER
         losses: NDArray[np.int64] = both.ravel()
         return losses
 
-    def _changes(self, v: int, value: Words) -> dict[int, Words]:
+    def _words(self, bits: int) -> Words:
+        return np.frombuffer(bits.to_bytes(self._bytes, "little"), dtype="<u8").astype(np.uint64)
+
+    def _changes(self, v: int, value: int) -> dict[int, int]:
         """The new values of all signals that change when v has another one."""
         new = {v: value}
         waiting = list(dict.fromkeys(self._readers[v]))
@@ -157,7 +170,7 @@ class _Trimming:
         while waiting:
             w = heappop(waiting)
             found = self._read(self._left[w], new) & self._read(self._right[w], new)
-            if found.tobytes() != self._values[w].tobytes():
+            if found != self._bits[w]:
                 new[w] = found
                 for x in self._readers[w]:
                     if x not in queued:
@@ -165,13 +178,13 @@ class _Trimming:
                         heappush(waiting, x)
         return new
 
-    def _read(self, literal: int, new: dict[int, Words]) -> Words:
+    def _read(self, literal: int, new: dict[int, int]) -> int:
         value = new.get(literal >> 1)
         if value is None:
-            value = self._values[literal >> 1]
+            value = self._bits[literal >> 1]
         return value ^ self._full if literal & 1 else value
 
-    def _answers(self, new: dict[int, Words]) -> Words:
+    def _answers(self, new: dict[int, int]) -> int:
         """The samples that are answered right."""
         right = self._full
         for literal, wanted in zip(self._outputs, self._wanted, strict=True):
@@ -203,9 +216,10 @@ class _Trimming:
     def _replace(self, v: int, literal: int) -> None:
         value = self._read(literal, {})
         for x, found in self._changes(v, value).items():
-            self._values[x] = found
+            self._bits[x] = found
+            self._values[x] = self._words(found)
         self._right_now = self._answers({})
-        self.correct = _size(self._right_now)
+        self.correct = self._right_now.bit_count()
         self._count[literal >> 1] += self._count[v]
         for x in self._release(v):
             self._alive[x] = False
@@ -227,9 +241,10 @@ _NEVER = np.int64(1) << 40
 """More than all samples: a signal that is gone."""
 
 
-def _size(words: Words) -> int:
-    return int(np.bitwise_count(words).sum())
+def _integer(row: Words) -> int:
+    return int.from_bytes(row.astype("<u8").tobytes(), "little")
 
 
 def _sizes(rows: Words) -> NDArray[np.int64]:
-    return np.bitwise_count(rows).sum(axis=1, dtype=np.int64)
+    sizes: NDArray[np.int64] = np.bitwise_count(rows).sum(axis=1, dtype=np.int64)
+    return sizes
