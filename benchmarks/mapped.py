@@ -115,7 +115,7 @@ def cached(key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def prepared(design: Design, timeout_s: float) -> Path | str:
-    """The folder with the design as gates and as adders, read and checked once; or what failed."""
+    """The folder with the design as gates, read and checked once; or what failed."""
     folder = CACHE / key_of("read", design.text, version(), (HERE / "adder_maps.v").read_text(),
                             (HERE / "fa_map.v").read_text())  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,19 +127,26 @@ def prepared(design: Design, timeout_s: float) -> Path | str:
         "read_verilog -sv rtl.v", f"hierarchy -check -top {design.top}", "proc", "flatten",
         "opt", "wreduce", "opt_clean", "write_rtlil coarse.il",
         f"synth -noabc -run coarse: -top {design.top}", "aigmap",
-        "write_aiger -symbols gates.aig", "design -reset", "read_rtlil coarse.il",
-        "techmap -map adder_maps.v", "opt", "techmap -map fa_map.v", "opt", "alumacc", "opt",
-        "memory -nomap", "memory_map", "techmap -map fa_map.v", "techmap", "opt -full",
-        "delete t:$scopeinfo", "write_rtlil adders.il", *_SIMULATED,
-        "write_aiger -symbols adders.aig",
+        "write_aiger -symbols gates.aig",
     ]  # fmt: skip
-    return _step(design, folder, ("gates", "adders"), script, timeout_s)
+    return _step(design, folder, "gates", script, timeout_s)
 
 
 _SIMULATED = ("read_verilog models.v", "flatten", "techmap", "opt_clean", "aigmap")
 
 
-def extracted(design: Design, folder: Path, timeout_s: float) -> Path | str:
+def _added(design: Design, folder: Path, timeout_s: float) -> Path | str:
+    """The folder again, with `$add` and `$sub` as adder cells; or what failed."""
+    script = [
+        "read_rtlil coarse.il", "techmap -map adder_maps.v", "opt", "techmap -map fa_map.v", "opt",
+        "alumacc", "opt", "memory -nomap", "memory_map", "techmap -map fa_map.v", "techmap",
+        "opt -full", "delete t:$scopeinfo", "write_rtlil adders.il", *_SIMULATED,
+        "write_aiger -symbols adders.aig",
+    ]  # fmt: skip
+    return _step(design, folder, "adders", script, timeout_s)
+
+
+def _extracted(design: Design, folder: Path, timeout_s: float) -> Path | str:
     """The folder again, with the adders that extract_fa finds among the gates; or what failed."""
     size = int((folder / "gates.aig").read_bytes().split(maxsplit=6)[5])
     if size > LARGEST_EXTRACT:
@@ -149,21 +156,21 @@ def extracted(design: Design, folder: Path, timeout_s: float) -> Path | str:
         "extract_fa -fa -ha", "techmap -map fa_map.v", "opt", "delete t:$scopeinfo",
         "write_rtlil extract.il", *_SIMULATED, "write_aiger -symbols extract.aig",
     ]  # fmt: skip
-    return _step(design, folder, ("extract",), script, timeout_s)
+    return _step(design, folder, "extract", script, timeout_s)
 
 
 def _step(
-    design: Design, folder: Path, graphs: Sequence[str], script: list[str], timeout_s: float
+    design: Design, folder: Path, graph: str, script: list[str], timeout_s: float
 ) -> Path | str:
-    """Run Yosys once for some graphs and compare each with the integer model."""
-    done = folder / f"{graphs[0]}.txt"
+    """Run Yosys once for a graph and compare it with the integer model."""
+    done = folder / f"{graph}.txt"
     if not done.is_file():
         try:
             yosys(script, folder, timeout_s)
         except ToolFailed as error:
             return _why(error, timeout_s)
-        wrong = [name for name in graphs if not agrees(design, folder / f"{name}.aig")]
-        done.write_text(f"{wrong[0]} differ from the integer model" if wrong else "")
+        same = agrees(design, folder / f"{graph}.aig")
+        done.write_text("" if same else f"the {graph} differ from the integer model")
     return done.read_text() or folder
 
 
@@ -253,8 +260,9 @@ def _with_adders(design: Design, script: str, library: Library, timeout_s: float
 
     def work() -> dict[str, Any]:
         place = prepared(design, timeout_s)
-        if what == "extract" and isinstance(place, Path):
-            place = extracted(design, place, timeout_s)
+        if isinstance(place, Path):
+            step = _extracted if what == "extract" else _added
+            place = step(design, place, timeout_s)
         if isinstance(place, str):
             return {"failed": place}
         own = place / key

@@ -147,7 +147,7 @@ def _rivals(results: Sequence[Result]) -> str:
             count[1] += 1
             head = [r["set"], pick["what"], _bound(rival), _area(rival["area_cm2"])]
             if design is None:
-                rows.append([*head, "no point promises it", "-", "-", "**no**"])
+                rows.append([*head, "no point is so small", "-", "-", "**no**"])
                 continue
             ours = design["script_area_cm2"]
             good = design["accuracy"] >= rival["accuracy"] and ours < rival["area_cm2"]
@@ -171,7 +171,8 @@ def _rivals(results: Sequence[Result]) -> str:
         f"approximate perceptrons, and of {met['approximate tree'][0]} of "
         f"{met['approximate tree'][1]} approximate trees: smaller at equal or better accuracy. "
         "Geometric mean of the factor against the published perceptron that is hardest to beat: "
-        f"{told}.\n"
+        f"{told}. Each pick is the most accurate point, in training and validation, that is 5 "
+        "times smaller than a published perceptron, or 1.05 times smaller than a tree.\n"
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-QUICK = ("--simulator", "none", "--prove-limit", "60", "--weight-bits", "4")
+QUICK = ("--simulator", "none", "--prove-limit", "60", "--weight-bits", "4", "--effort", "fast")
 
 
 def write_model(folder: Path, seed: int = 3) -> tuple[Path, Path]:

@@ -75,6 +75,16 @@ def test_its_converters_have_only_the_comparators_that_it_needs(report):
     assert 0 < sensors["power_mw"] < sensors["whole_power_mw"]
 
 
+def test_it_is_measured_at_every_supply(report):
+    rows = report["supplies"]
+    assert [row["voltage"] for row in rows] == [0.6, 0.8, 1.0, 1.2]
+    powers = [row["power_mw"] for row in rows]
+    assert powers == sorted(powers)
+    measured = report["power"]["leakage_mw"] + report["power"]["switching_mw"]
+    assert np.isclose(powers[0], measured)  # The example is built at 0.6 V.
+    assert all(row["in_time"] == (row["delay_ms"] <= row["period_ms"]) for row in rows)
+
+
 def test_the_layers_add_up(report):
     assert sum(row["cells"] for row in report["layers"]) == sum(
         cell["count"] for cell in report["area"]["cells"]

@@ -137,8 +137,11 @@ def printed():
                        np.array([0, -5, 7, 1]), ONE),
         ly.Tournament("y", ("scores",), "", ((3, 0, -4), (1, 2, 0b1010), (4, 5, -23))),
         ly.Tournament("exact", ("scores",), "", ((0, 1, -1), (2, 3, -1), (4, 5, -1))),
+        # The bits of act are variables 1 to 4, 5 to 7, 8 and 9; the gates are 10 and 11.
+        ly.Gates("logic", ("act",), "", (4, 3, 1, 1), ((4, 17), (21, 12)),
+                 ((22, 3, 0), (19,), (1, 20)), ONE),
     )  # fmt: skip
-    return Network("printed", layers, ("sums", "y", "exact"))
+    return Network("printed", layers, ("sums", "y", "exact", "logic"))
 
 
 SPECIAL: Mapping[str, Network] = {

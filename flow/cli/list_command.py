@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from flow.cli.options import JSON
 from flow.cli.output import print_json
 
-KINDS = ("targets", "passes", "technologies", "stages", "primitives")
+KINDS = ("targets", "passes", "approximations", "technologies", "stages", "primitives")
 
 
 @click.command("list")
 @click.argument("kind", type=click.Choice(KINDS))
 @JSON
 def command(kind: str, as_json: bool) -> None:
-    """List targets, passes, technologies, stages or primitives."""
+    """List targets, passes, approximations, technologies, stages or primitives."""
     found = rows(kind)
     if as_json:
         print_json([{"name": name, "summary": text} for name, text in found])
@@ -36,11 +38,22 @@ def _targets() -> list[tuple[str, str]]:
 
 
 def _passes() -> list[tuple[str, str]]:
-    from flow.passes.base import option_names
     from flow.passes.registry import PASSES
 
+    return _with_options(PASSES)
+
+
+def _approximations() -> list[tuple[str, str]]:
+    from flow.passes.approximate.registry import GATE_APPROXIMATIONS, NETWORK_APPROXIMATIONS
+
+    return _with_options((*NETWORK_APPROXIMATIONS, *GATE_APPROXIMATIONS))
+
+
+def _with_options(kinds: tuple[Any, ...]) -> list[tuple[str, str]]:
+    from flow.passes.base import option_names
+
     rows = []
-    for kind in PASSES:
+    for kind in kinds:
         options = ",".join(name for name in option_names(kind))
         summary = (kind.__doc__ or "").strip().splitlines()[0]
         rows.append((kind.name + (f"{{{options}}}" if options else ""), summary))
@@ -82,6 +95,7 @@ def _first_comment(text: str) -> str:
 _ROWS = {
     "targets": _targets,
     "passes": _passes,
+    "approximations": _approximations,
     "technologies": _technologies,
     "stages": _stages,
     "primitives": _primitives,

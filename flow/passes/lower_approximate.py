@@ -75,13 +75,15 @@ def tournament_winner(row: Sequence[Node], rounds: Rounds, intern: Builder) -> N
     for c in range(len(rounds) - 1, -1, -1):
         for place in rounds[c][:2]:
             read[place] |= masks[c] | read[count + c]
-    values = [gathered(x, m, intern) for x, m in zip(row, read, strict=False)]
+    # Elements have all their bits, winners just those that are read.
+    held = [-1] * count + read[count:]
+    values = list(row)
     indices: list[Node] = [intern(Const(i)) for i in range(count)]
     for c, (left, right, _) in enumerate(rounds):
-        a, b = (gathered(values[p], _inside(masks[c], read[p]), intern) for p in (left, right))
+        a, b = (gathered(values[p], _inside(masks[c], held[p]), intern) for p in (left, right))
         passes = intern(Compare(a, b, "lt"))
         kept = read[count + c]
-        a, b = (gathered(values[p], _inside(kept, read[p]), intern) for p in (left, right))
+        a, b = (gathered(values[p], _inside(kept, held[p]), intern) for p in (left, right))
         values.append(intern(Select(passes, b, a)))
         indices.append(intern(Select(passes, indices[right], indices[left])))
     return indices[-1]

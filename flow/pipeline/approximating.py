@@ -33,7 +33,7 @@ from flow.passes.approximate.registry import (
 from flow.passes.approximate.trim_gates import trimmings
 from flow.passes.base import run_passes
 from flow.passes.lower_layers import LowerLayers
-from flow.passes.pipelines import HEAPS
+from flow.passes.pipelines import COMPRESSED, HEAPS
 from flow.pipeline.multiplier_areas import multiplier_areas
 from flow.tech.technology import Technology
 
@@ -104,13 +104,17 @@ def trimmed(network: Network, x: IntArray, labels: IntArray, lost: int) -> Itera
 def graph_of(
     network: Network, x: IntArray, labels: IntArray | None = None
 ) -> tuple[Aig, GateFacts]:
-    """The gates of a network and its scores, and its training data for them."""
-    circuit = run_passes(LowerLayers().run(with_scores(network)), HEAPS)
+    """The gates of a network and its scores, the fewer of two ways; the training data for them."""
+    lowered = LowerLayers().run(with_scores(network))
+    tried = [run_passes(lowered, passes) for passes in (HEAPS, COMPRESSED)]
+    graphs = [bitblast(circuit) for circuit in tried]
+    best = min((0, 1), key=lambda k: graphs[k].size)
+    circuit = tried[best]
     scores = circuit.outputs[-1].name if len(circuit.outputs) > len(network.outputs) else ""
     if len(circuit.inputs) != 1:
         raise UsageError("gates can be approximated in a network of one input only")
     facts = gate_facts(circuit, {circuit.inputs[0].name: np.asarray(x)}, scores, labels)
-    return bitblast(circuit), facts
+    return graphs[best], facts
 
 
 def _each(graph: Aig, facts: GateFacts, lost: int) -> Iterator[Aig]:

@@ -19,6 +19,7 @@ from flow.pipeline.measures import Measures
 from flow.pipeline.provenance import command_line
 from flow.pipeline.sensing import sensors
 from flow.pipeline.state import State, have
+from flow.pipeline.supplies import supplies
 from flow.report.record import (
     Accuracy,
     Area,
@@ -52,6 +53,7 @@ def record(state: State) -> Record:
     measures = state.measures
     emission = have(state.emission)
     power = None if measures is None else _power(state, measures)
+    front = None if power is None else sensors(state, power.total_mw)
     return Record(
         summary=_summary(state),
         accuracy=_accuracy(state),
@@ -68,7 +70,8 @@ def record(state: State) -> Record:
         fpga=_fpga(state),
         quantisation=state.quantisation,
         tuning=_tuning(state),
-        sensors=None if power is None else sensors(state, power.total_mw),
+        sensors=front,
+        supplies=supplies(state, None if front is None else front.power_mw) if power else (),
     )
 
 

@@ -30,6 +30,8 @@ def to_json(record: Record) -> str:
         del data["quantisation"]
     if record.sensors is None:
         del data["sensors"]
+    if not record.supplies:
+        del data["supplies"]
     return _dump({"schema": SCHEMA, **data})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from flow.report import figures as fig
 from flow.report import tuning
 from flow.report.quantisation import EXPLAINED, TITLES, rows
-from flow.report.record import Accuracy, Check, Record, Sensors, Status, Timing
+from flow.report.record import Accuracy, Check, Record, Sensors, Status, Supply, Timing
 
 HUES = 10
 MOST_CLASSES = 32
@@ -62,6 +62,7 @@ def page(record: Record) -> dict[str, Any]:
         "path": _path(record.timing) if record.timing and record.timing.path else None,
         "sources": _sources(record),
         "sensors": _sensors(record.sensors) if record.sensors else None,
+        "supplies": [_supply(row) for row in record.supplies],
         "widths": _widths(record),
         "notes": record.notes,
         "provenance": _provenance(record),
@@ -345,6 +346,18 @@ def _sensors(sensors: Sensors) -> dict[str, Any]:
         "title": sensors.title,
         "source": sensors.source,
     }  # fmt: skip
+
+
+def _supply(row: Supply) -> dict[str, Any]:
+    return {
+        "voltage": f"{row.voltage:g} V",
+        "power": fig.power(row.power_mw),
+        "delay": fig.duration(row.delay_ms, "ms"),
+        "period": fig.duration(row.period_ms, "ms"),
+        "in_time": row.in_time,
+        "source": row.source,
+        "with_sensors": row.source_with_sensors,
+    }
 
 
 def _widths(record: Record) -> dict[str, Any] | None:

@@ -253,6 +253,20 @@ class Sensors:
 
 
 @dataclass(frozen=True, slots=True)
+class Supply:
+    """The circuit at a supply: its power, its longest path beside the time between two samples,
+    and the weakest source that drives it, alone and with its converters; empty where none does."""
+
+    voltage: float
+    power_mw: float
+    delay_ms: float
+    period_ms: float
+    in_time: bool
+    source: str
+    source_with_sensors: str
+
+
+@dataclass(frozen=True, slots=True)
 class LayerRow:
     """A layer's share. Cells that belong to no layer stand in a row of their own.
 
@@ -308,6 +322,7 @@ class Record:
     quantisation: tuple[QuantisedLayer, ...] = ()
     tuning: Tuning | None = None
     sensors: Sensors | None = None
+    supplies: tuple[Supply, ...] = ()
 
     def __post_init__(self) -> None:
         _refuse_strange_numbers(self, "report")

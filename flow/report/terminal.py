@@ -12,7 +12,7 @@ from flow.errors import printable
 from flow.report import figures as fig
 from flow.report import tuning
 from flow.report.quantisation import TITLES, QuantisedLayer, rows
-from flow.report.record import Check, Fpga, Record, Sensors, Status
+from flow.report.record import Check, Fpga, Record, Sensors, Status, Supply
 
 STYLES: dict[Status, str] = {
     "proved": "bold green",
@@ -40,6 +40,8 @@ def one(record: Record) -> RenderableType:
         parts.append(_sources(record))
     if record.sensors is not None:
         parts.append(_sensors(record.sensors))
+    if record.supplies:
+        parts.append(_supplies(record.supplies))
     parts += [_text(f"note: {note}", "yellow") for note in record.notes]
     return Group(*(piece for part in parts for piece in (part, "")))
 
@@ -247,6 +249,19 @@ def _sensors(sensors: Sensors) -> Table:
     whole = sensors.whole_area_um2, sensors.whole_power_mw
     table.add_row("whole converters", "", "", "", fig.area(whole[0]), fig.power(whole[1]))
     table.add_row("circuit and converters run on", sensors.supply or "none of those known")
+    return table
+
+
+def _supplies(supplies: Sequence[Supply]) -> Table:
+    table = _table("supply", "power", "longest path", "between samples", "", "runs on")
+    for column in table.columns[:4]:
+        column.justify = "right"
+    for row in supplies:
+        word = _text("in time", "green") if row.in_time else _text("too slow", "red")
+        table.add_row(
+            f"{row.voltage:g} V", fig.power(row.power_mw), fig.duration(row.delay_ms, "ms"),
+            fig.duration(row.period_ms, "ms"), word, _text(row.source or "none of those known"),
+        )  # fmt: skip
     return table
 
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD = 6, LAYER = 8, WORDS = 16, PRUNED = 2 };
+enum { HEAD = 6, LAYER = 8, WORDS = 16, PRUNED = 2, ALIKE = 64 };
 
 /* A literal is twice a node, plus one where it is inverted; node 0 is the constant 0. */
 typedef struct { int32_t left, right; } gate;
@@ -291,6 +291,55 @@ static void prune(const graph *from, graph *to, int32_t *outputs, int count, pat
     for (int i = 0; i < count; i++) outputs[i] = place[outputs[i] >> 1] ^ (outputs[i] & 1);
 }
 
+/* The bits that a neuron of one bit reads, in ascending order of their use, as literals that are 1
+   where they add; -1 unless all weigh the same. *bias becomes the sum with all of them 0. */
+static int equal_bits(const int32_t *masks, const int32_t *powers, const int32_t *source, int sources,
+                      int most, int64_t *bias, int64_t *weight, int32_t *found)
+{
+    int count = 0;
+    *weight = 0;
+    for (int i = 0; i < sources; i++) {
+        int down = powers[i] < 0, power = down ? ~powers[i] : powers[i];
+        for (int b = 0; b < most && masks[i] >> b; b++) {
+            int32_t literal = source[i * most + b];
+            int64_t value = (int64_t)1 << (b + power);
+            if (!(masks[i] >> b & 1) || literal == 0) continue;
+            if (down) *bias -= value;
+            if (literal == 1) {
+                *bias += down ? 0 : value;
+                continue;
+            }
+            if (count == ALIKE || (*weight && *weight != value)) return -1;
+            *weight = value;
+            found[count++] = literal ^ down;
+        }
+    }
+    return count;
+}
+
+/* Builds a neuron that is 1 where all of its bits are, or any of them: as a chain that begins with
+   the bits that most neurons use, so that neurons share its links. 0 where it is no such neuron. */
+static int conjunction(graph *g, const int32_t *masks, const int32_t *powers, int64_t bias,
+                       const int32_t *source, int sources, int most, const int32_t *uses, int32_t *to)
+{
+    int32_t bits[ALIKE];
+    int64_t weight;
+    int count = equal_bits(masks, powers, source, sources, most, &bias, &weight, bits);
+    if (count < 1) return 0;
+    int every = bias + count * weight >= 0 && bias + (count - 1) * weight < 0;
+    int any = bias < 0 && bias + weight >= 0;
+    if (!every && !any) return 0;
+    for (int i = 1; i < count; i++) {
+        int32_t bit = bits[i];
+        int k = i;
+        for (; k > 0 && uses[bits[k - 1] >> 1] < uses[bit >> 1]; k--) bits[k] = bits[k - 1];
+        bits[k] = bit;
+    }
+    *to = every;
+    for (int i = 0; i < count; i++) *to = every ? both(g, *to, bits[i]) : either(g, *to, bits[i]);
+    return 1;
+}
+
 enum { INV, NAND2, NOR2, AND2, OR2, CELLS };
 
 /* The area of the gates that the outputs need, each in its cheapest form; *size is their number. */
@@ -360,6 +409,21 @@ static void sort_places(const int32_t *keys, int classes, int32_t *order)
     }
 }
 
+/* How many neurons of a layer read each node; null where memory ran out. */
+static int32_t *count_uses(graph *g, const int32_t *genome, const int32_t *layer,
+                           const int32_t *source, int most)
+{
+    int32_t *uses = calloc(g->count, sizeof *uses);
+    g->failed |= !uses;
+    for (int n = 0; n < layer[1] && uses; n++)
+        for (int i = 0; i < layer[0]; i++) {
+            int32_t mask = genome[layer[2] + (int64_t)n * layer[0] + i];
+            for (int b = 0; b < most && mask >> b; b++)
+                if (mask >> b & 1) uses[source[i * most + b] >> 1]++;
+        }
+    return uses;
+}
+
 /* The graph of a genome; its outputs are the bits of the class. */
 static int build(graph *g, heap *h, const int32_t *genome, const int32_t *plan, int32_t *shown,
                  number *scores, int32_t *indices, int32_t *order, int32_t *outputs)
@@ -371,6 +435,7 @@ static int build(graph *g, heap *h, const int32_t *genome, const int32_t *plan, 
     for (int l = 0; l < plan[0]; l++, layer += LAYER) {
         int sources = layer[0], next = plan[HEAD + LAYER * plan[0]];
         int32_t *to = shown + (int64_t)sources * most;
+        int32_t *uses = count_uses(g, genome, layer, shown, most);
         for (int n = 0; n < layer[1] && !g->failed; n++) {
             const int32_t *masks = genome + layer[2] + (int64_t)n * sources;
             const int32_t *powers = genome + layer[3] + (int64_t)n * sources;
@@ -383,6 +448,9 @@ static int build(graph *g, heap *h, const int32_t *genome, const int32_t *plan, 
             if (!genome[layer[7] + n]) continue;
             number sum;
             int shift = genome[layer[5] + n], wide = genome[layer[6] + n];
+            if (wide == 1 && conjunction(g, masks, powers, bias - ((int64_t)1 << shift), shown,
+                                         sources, most, uses, to + (int64_t)n * next))
+                continue;
             if (wide == 1) {
                 sum_of(g, h, masks, powers, bias - ((int64_t)1 << shift), shown, sources, most, &sum);
                 to[(int64_t)n * next] = sum.sign ^ 1;
@@ -396,6 +464,7 @@ static int build(graph *g, heap *h, const int32_t *genome, const int32_t *plan, 
                 to[(int64_t)n * next + b] = both(g, either(g, bit, over), sum.sign ^ 1);
             }
         }
+        free(uses);
         shown = to;
         most = next;
     }

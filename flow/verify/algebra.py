@@ -25,6 +25,7 @@ from flow.ir.nodes import (
     FullAdder,
     Input,
     Linear,
+    Lookup,
     Neg,
     Node,
     Or,
@@ -143,6 +144,12 @@ def _form(node: Node, operands: list[Form], atoms: _Atoms) -> Form:
             return atoms.form(either, "select", *operands)
         case And(a, b) | Or(a, b) | Xor(a, b) if BIT.covers(a.range) and BIT.covers(b.range):
             return _bit_logic(node, operands[0], operands[1], atoms)
+        case Xor(_, Const(mask)):
+            return _flipped(operands[0], mask, atoms)
+        case Xor(Const(mask), _):
+            return _flipped(operands[1], mask, atoms)
+        case Lookup(_, base, table):
+            return _looked_up(operands[0], base, table, atoms)
         case _:
             return atoms.form(node.range, node.mnemonic, tuple(operands), node.attributes)
 
@@ -190,6 +197,30 @@ def _congruent(x: Form, width: int, every: IntRange, atoms: _Atoms) -> Form | No
     return None
 
 
+def _flipped(x: Form, mask: int, atoms: _Atoms) -> Form:
+    """x xor m: a run of w ones from bit l on turns the field f there into 2**w - 1 - f"""
+    parts, constant = [(1, x)], 0
+    while mask:
+        low = (mask & -mask).bit_length() - 1
+        width = (~(mask >> low) & (mask >> low) + 1).bit_length() - 1
+        high = low + width
+        parts.append((-2 << low, _shifted(x, low, atoms)))
+        parts.append((2 << high, _shifted(x, high, atoms)))
+        constant += (1 << high) - (1 << low)
+        mask = mask >> high << high
+    return _sum(parts, constant)
+
+
+def _looked_up(x: Form, base: int, table: tuple[int, ...], atoms: _Atoms) -> Form:
+    """A table as its first entry and, up to its sign, the differences from that one."""
+    first = table[0]
+    steps = [t - first for t in table]
+    sign = -1 if next((t for t in steps if t), 0) < 0 else 1
+    entries = tuple(sign * t for t in steps)
+    atom = atoms.form(IntRange(min(entries), max(entries)), "lookup", x, base, entries)
+    return _sum([(sign, atom)], first)
+
+
 def _bit_logic(node: Node, a: Form, b: Form, atoms: _Atoms) -> Form:
     """a xor b = a + b - 2 (a and b); a or b = a + b - (a and b), on bits"""
     if a == b:
@@ -229,7 +260,13 @@ def _shifted(x: Form, amount: int, atoms: _Atoms) -> Form:
     r = _modulo(x, amount)
     hull = atoms.hull(r)
     lo, hi = hull.lo >> amount, hull.hi >> amount
-    rest = (lo, ()) if lo == hi else atoms.form(IntRange(lo, hi), "shr", r, amount)
+    sign = max(hull.hi, ~hull.lo, 0).bit_length()
+    if lo == hi:
+        rest: Form = lo, ()
+    elif sign < amount:
+        rest = _shifted(r, sign, atoms)
+    else:
+        rest = atoms.form(IntRange(lo, hi), "shr", r, amount)
     return _sum([(1, q), (1, rest)], 0)
 
 

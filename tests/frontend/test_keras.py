@@ -1,15 +1,13 @@
 """Keras 2 and Keras 3 models from files, without Keras."""
 
 import hashlib
-import json
 
 import numpy as np
 import pytest
 from frontend import keras_files as k
+from frontend.keras_reading import answer, kinds, read_h5, store
 
-from flow.errors import UnsupportedModel, UsageError
-from flow.frontend.float_model import evaluate_source
-from flow.frontend.keras.weights import snake_case
+from flow.errors import UsageError
 from flow.frontend.read import read_model
 from flow.frontend.source import (
     SourceAdd,
@@ -18,25 +16,6 @@ from flow.frontend.source import (
     SourceInput,
     SourceReshape,
 )
-
-
-def store(folder, name, content):
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
-    return path
-
-
-def read_h5(folder, model, weights, **options):
-    return read_model(store(folder, "net.h5", k.h5(weights, model, **options)))
-
-
-def kinds(model):
-    return [(type(layer).__name__, layer.name, layer.sources) for layer in model.layers]
-
-
-def answer(model, x):
-    values = evaluate_source(model, {model.layers[0].name: np.asarray(x, float)})
-    return values[model.outputs[0]]
 
 
 def test_a_whole_model_file_gives_its_layers_with_exact_weights(tmp_path):
@@ -169,72 +148,6 @@ def test_a_layer_that_is_called_twice_becomes_two(tmp_path):
     assert answer(read, [[3, 5]]).tolist() == [[7.0, 12.0]]
 
 
-def keras3(names=("fc1", "fc2")):
-    """x -> fc1 -> relu -> fc2, added to x; the file lists fc2 before fc1."""
-    entries = [
-        k.layer("InputLayer", "x", batch_shape=[None, 3], dtype="float32"),
-        k.dense(names[1], 3, dtype={"class_name": "DTypePolicy", "config": {"name": "float32"}}),
-        k.dense(names[0], 3, activation={"class_name": "function", "config": "relu"}),
-        k.layer("Add", "sum"),
-    ]
-    calls = [[], [[k.tensor(names[0])]], [[k.tensor("x")]], [[[k.tensor(names[1]), k.tensor("x")]]]]
-    for entry, args in zip(entries, calls, strict=True):
-        entry.update(name=entry["config"]["name"], module="keras.layers")
-        entry["inbound_nodes"] = [{"args": a, "kwargs": {"training": False}} for a in args]
-    config = {
-        "name": "net3", "layers": entries, "input_layers": ["x", 0, 0],
-        "output_layers": ["sum", 0, 0],
-    }  # fmt: skip
-    return {"module": "keras.src.models.functional", "class_name": "Functional", "config": config}
-
-
-FIRST, SECOND = np.eye(3, dtype=np.float32) * 2, np.eye(3, dtype=np.float32) * -3
-ZERO = np.zeros(3, np.float32)
-
-
-@pytest.mark.parametrize("named", [True, False])
-@pytest.mark.parametrize("top", ["layers", "_layer_checkpoint_dependencies"])
-def test_a_keras_3_archive_finds_weights_by_name_or_by_order_of_the_class(tmp_path, named, top):
-    folders = {
-        "dense": ("fc2" if named else None, [SECOND, ZERO]),
-        "dense_1": ("fc1" if named else None, [FIRST, ZERO]),
-    }
-    content = k.keras_zip(keras3(), k.numbered(folders, top))
-    read = read_model(store(tmp_path, "net.keras", content))
-    assert read.format == "keras-zip"
-    assert read.sha256 == hashlib.sha256(content).hexdigest()
-    assert kinds(read) == [
-        ("SourceInput", "x", ()),
-        ("SourceDense", "fc1.0", ("x",)),
-        ("SourceActivation", "fc1", ("fc1.0",)),
-        ("SourceDense", "fc2", ("fc1",)),
-        ("SourceAdd", "sum", ("fc2", "x")),
-    ]
-    assert answer(read, [[1, -1, 2]]).tolist() == [[-5.0, -1.0, -10.0]]
-
-
-def test_the_name_beside_the_weights_counts_more_than_their_order(tmp_path):
-    folders = {"dense": ("fc1", [FIRST, ZERO]), "dense_1": ("fc2", [SECOND, ZERO])}
-    content = k.keras_zip(keras3(), k.numbered(folders))
-    read = read_model(store(tmp_path, "net.keras", content))
-    assert answer(read, [[1, -1, 2]]).tolist() == [[-5.0, -1.0, -10.0]]
-
-
-@pytest.mark.parametrize(
-    ("name", "group"),
-    [
-        ("Dense", "dense"),
-        ("QDense", "q_dense"),
-        ("BatchNormalization", "batch_normalization"),
-        ("QBatchNormalization", "q_batch_normalization"),
-        ("ReLU", "re_lu"),
-        ("InputLayer", "input_layer"),
-    ],
-)
-def test_keras_3_writes_classes_in_snake_case(name, group):
-    assert snake_case(name) == group
-
-
 @pytest.mark.parametrize("scale", [True, False])
 @pytest.mark.parametrize("center", [True, False])
 def test_batch_normalization_is_an_affine_layer_in_float32(tmp_path, scale, center):
@@ -306,232 +219,6 @@ def test_activations_mean_what_their_version_of_keras_means(tmp_path, entry, ver
     model = k.sequential(entry, inputs=(3,), version=version)
     read = read_h5(tmp_path, model, {}, version=version)
     assert answer(read, [x])[0] == pytest.approx(y, abs=1e-12)
-
-
-def test_every_obstacle_of_a_model_is_named_at_once(tmp_path):
-    canary = tmp_path / "canary"
-    code = f"__import__('pathlib').Path({str(canary)!r}).touch()"
-    model = k.sequential(
-        k.layer("LayerNormalization", "eyes"),
-        k.layer("Lambda", "evil", function=code, module="os"),
-        k.dense("fast", 3, activation="glu"),
-        k.dense("odd", 3, lora_rank=4),
-        k.dense("half", 3, dtype="mixed_float16"),
-        k.layer("LSTM", "memory", units=3),
-        k.layer("os>system", "shell"),
-        k.sequential(k.layer("Dot", "dot", axes=1), inputs=(2,), name="inner", version=None),
-        k.layer("TFOpLambda", "tf.math.erf", function="math.betainc"),
-        k.layer("ReLU", "slope", negative_slope=-0.1),
-        k.layer("UpSampling2D", "up", interpolation="bilinear"),
-        inputs=(2,),
-    )
-    with pytest.raises(UnsupportedModel) as caught:
-        read_h5(tmp_path, model, {})
-    assert caught.value.exit_code == 3
-    assert caught.value.show() == (
-        "error: 11 things in the model cannot become a circuit\n"
-        "  at net.h5\n"
-        "  hint: change the model as said below, train it and save it again\n"
-        "  - layer 'eyes' (LayerNormalization): it divides by what it measures on its input; "
-        "use BatchNormalization\n"
-        "  - layer 'evil' (Lambda): program code in a model is never run; use a layer\n"
-        "  - layer 'fast' (Dense): the activation 'glu'; use one of celu, elu, exponential, gelu, "
-        "hard_sigmoid, hard_silu, hard_swish, hard_tanh, leaky_relu, linear, log_sigmoid, mish, "
-        "relu, relu6, selu, sigmoid, silu, softmax, softplus, softsign, swish, tanh\n"
-        "  - layer 'odd' (Dense): the setting lora_rank=4 is not known; leave it out\n"
-        "  - layer 'half' (Dense): the type 'mixed_float16'; save the model as float32\n"
-        "  - layer 'memory' (LSTM): recurrent layers are not built; use Dense or Conv1D\n"
-        "  - layer 'shell' (os>system): no circuit stands for this class; "
-        "use Dense, Activation, Add or the like\n"
-        "  - layer 'inner/dot' (Dot): a product of two tensors with a sum; use Dense, "
-        "or Multiply\n"
-        "  - layer 'tf.math.erf' (TFOpLambda): the operation 'math.betainc'; "
-        "use a layer, or another operation\n"
-        "  - layer 'slope' (ReLU): negative_slope=-0.1; use a number from 0 to 1.67772e+07\n"
-        "  - layer 'up' (UpSampling2D): interpolation='bilinear'; use 'nearest'"
-    )
-    assert not canary.exists()
-
-
-def test_a_name_with_newlines_stays_raw_and_is_escaped_where_it_is_shown(tmp_path):
-    name = "fc1\nendmodule\x1b[2J"
-    weights = {name: k.SMALL_WEIGHTS["fc1"]}
-    read = read_h5(tmp_path, k.sequential(k.dense(name, 3), inputs=(2,)), weights)
-    assert read.layers[1].name == name
-    with pytest.raises(UnsupportedModel) as caught:
-        read_h5(tmp_path, k.sequential(k.layer("LSTM", name), inputs=(2,)), {})
-    assert "\nendmodule" not in caught.value.show()
-    assert "\x1b" not in caught.value.show()
-
-
-@pytest.mark.parametrize(
-    ("weights", "text"),
-    [
-        (
-            {"fc1": {"kernel": k.KERNEL.T, "bias": k.BIAS}},
-            "error: the kernel has the shape [3, 2], not [2, 3]\n"
-            "  at net.h5, layer 'fc1'\n"
-            "  hint: give the weights and the configuration of one model",
-        ),
-        (
-            {"fc1": {"kernel": k.KERNEL, "bias": k.BIAS[:2]}},
-            "error: the bias has the shape [2], not [3]\n"
-            "  at net.h5, layer 'fc1'\n"
-            "  hint: give the weights and the configuration of one model",
-        ),
-        (
-            {"fc1": {"kernel": k.KERNEL}},
-            "error: the layer 'fc1' needs the weights kernel, bias; the file has kernel\n"
-            "  at net.h5, layer 'fc1'\n"
-            "  hint: give the weights that belong to this model",
-        ),
-        (
-            {"other": k.SMALL_WEIGHTS["fc1"]},
-            "error: the layer 'fc1' needs the weights kernel, bias; the file has none\n"
-            "  at net.h5, layer 'fc1'\n"
-            "  hint: give the weights that belong to this model",
-        ),
-        (
-            {"fc1": {"kernel": k.KERNEL, "bias": k.BIAS, "extra": k.BIAS}},
-            "error: the layer 'fc1' needs the weights kernel, bias; "
-            "the file has kernel, bias, extra\n"
-            "  at net.h5, layer 'fc1'\n"
-            "  hint: give the weights that belong to this model",
-        ),
-        (
-            {"fc1": {"kernel": np.where(k.KERNEL == 2, np.nan, k.KERNEL), "bias": k.BIAS}},
-            "error: the weight at index [0, 2] is NaN\n"
-            "  at net.h5, layer 'fc1', kernel\n"
-            "  hint: train again, or repair the file",
-        ),
-        (
-            {"fc1": {"kernel": k.KERNEL, "bias": np.array([0, 1e39, 0])}},
-            "error: the weight at index [1] is infinite\n"
-            "  at net.h5, layer 'fc1', bias\n"
-            "  hint: train again, or repair the file",
-        ),
-    ],
-)
-def test_wrong_weights_are_named(tmp_path, weights, text):
-    with pytest.raises(UsageError) as caught:
-        read_h5(tmp_path, k.SMALL, weights)
-    assert caught.value.show() == text
-
-
-def broken(change):
-    model = k.functional(
-        [(k.source("x", 2), ()), (k.dense("fc1", 3), ("x",)), (k.layer("Add", "s"), ("x", "fc1"))],
-        outputs=("fc1",),
-    )
-    change(model["config"])
-    return model
-
-
-def at(path, value):
-    def change(config):
-        place = config
-        for key in path[:-1]:
-            place = place[key]
-        place[path[-1]] = value
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("change", "message", "where"),
-    [
-        (
-            at(["layers", 1, "inbound_nodes"], [[["fc1", 0, 0, {}]]]),
-            "its layers form a cycle",
-            "net.h5, layer 'fc1'",
-        ),
-        (
-            at(["layers", 1, "inbound_nodes"], [[["nobody", 0, 0, {}]]]),
-            "there is no tensor 0 of call 0 of a layer 'nobody'",
-            "net.h5, layer 'fc1'",
-        ),
-        (
-            at(["output_layers"], [["fc1", 4, 0]]),
-            "there is no tensor 0 of call 4 of a layer 'fc1'",
-            "net.h5",
-        ),
-        (at(["output_layers"], [["fc1", -1, 0]]), "output_layers names no tensor", "net.h5"),
-        (at(["output_layers"], 7), "output_layers is no list", "net.h5"),
-        (at(["output_layers"], []), "the model has no outputs", "net.h5"),
-        (at(["layers"], {"a": 1}), "the model has no list of layers", "net.h5"),
-        (at(["layers"], []), "the model has no layers", "net.h5"),
-        (at(["layers", 2, "name"], "fc1"), "two layers are named 'fc1'", "net.h5"),
-        (at(["layers", 1, "name"], 3), "a layer has no name", "net.h5"),
-        (at(["layers", 1, "name"], "fc\ud8001"), "a layer has no name", "net.h5"),
-        (at(["layers", 1, "config"], 3), "no class_name and config", "net.h5, layer 1"),
-        (
-            at(["layers", 1, "inbound_nodes"], 3),
-            "inbound_nodes is no list",
-            "net.h5, layer 'fc1'",
-        ),
-        (
-            at(["layers", 1, "inbound_nodes"], [[["x", 0, 0], ["x", 0, 0]]]),
-            "it reads 2 tensors, not 1",
-            "net.h5, layer 'fc1'",
-        ),
-        (
-            at(["layers", 1, "inbound_nodes"], [{"args": [k.tensor("x")], "kwargs": [1]}]),
-            "the arguments of a call are no object",
-            "net.h5, layer 'fc1'",
-        ),
-        (
-            at(["layers", 1, "inbound_nodes"], [{"args": [], "kwargs": {"y": k.tensor("x")}}]),
-            "a tensor is given as the argument 'y'",
-            "net.h5, layer 'fc1'",
-        ),
-    ],
-)
-def test_a_malformed_graph_is_one_clear_error(tmp_path, change, message, where):
-    with pytest.raises(UsageError) as caught:
-        read_h5(tmp_path, broken(change), k.SMALL_WEIGHTS)
-    assert caught.value.show() == (
-        f"error: the configuration is malformed: {message}\n"
-        f"  at {where}\n"
-        "  hint: save the model again"
-    )
-
-
-@pytest.mark.parametrize(
-    ("entry", "inputs", "text"),
-    [
-        (
-            k.layer("Add", "s"),
-            (3,),
-            "layer 's' (Add): tensors of the shapes [2] and [3] are merged; use equal shapes",
-        ),
-        (
-            k.layer("Concatenate", "s", axis=1),
-            (3, 1),
-            None,
-        ),
-    ],
-)
-def test_tensors_that_do_not_fit_are_refused(tmp_path, entry, inputs, text):
-    model = k.functional(
-        [(k.source("a", 2), ()), (k.source("b", *inputs), ()), (entry, ("a", "b"))], outputs=("s",)
-    )
-    with pytest.raises((UsageError, UnsupportedModel)) as caught:
-        read_h5(tmp_path, model, {})
-    if text is None:
-        assert caught.value.show().startswith(
-            "error: the tensors have 1 and 2 axes\n  at net.h5, layer 's'\n"
-        )
-    else:
-        assert caught.value.obstacles == (text,)
-
-
-def test_inputs_need_a_known_shape(tmp_path):
-    with pytest.raises(UnsupportedModel) as caught:
-        read_h5(tmp_path, k.sequential(k.dense("fc1", 3), inputs=(None,)), {})
-    assert caught.value.obstacles == (
-        "layer 'fc1_input' (InputLayer): the input has the shape [None, None]; "
-        "every axis needs a size",
-    )
 
 
 SHARED = [

@@ -10,7 +10,7 @@ from report.test_report_terminal import text as shown
 from flow.errors import InternalError
 from flow.report.codec import from_json, to_json
 from flow.report.html import to_html
-from flow.report.record import SensorRow, Sensors
+from flow.report.record import SensorRow, Sensors, Supply
 from flow.report.terminal import one
 
 ROWS = (
@@ -52,6 +52,24 @@ def test_the_page_says_what_pruning_saves():
     ) in text
     none = words(to_html(replace(demo(), sensors=replace(SENSORS, supply=""))))
     assert "No known source can drive circuit and converters together." in none
+
+
+SUPPLIES = (
+    Supply(0.6, 0.05, 250.0, 200.0, False, "printed energy harvester", "Zinergy"),
+    Supply(1.0, 0.15, 90.0, 200.0, True, "Blue Spark", ""),
+)
+
+
+def test_supplies_are_told_in_every_form():
+    record = replace(demo(), supplies=SUPPLIES, sensors=SENSORS)
+    assert from_json(to_json(record)).supplies == SUPPLIES
+    assert '"supplies"' not in to_json(demo())
+    lines = [" ".join(line.split()) for line in shown(one(record)).splitlines()]
+    assert "0.6 V 50 µW 250 ms 200 ms too slow printed energy harvester" in lines
+    assert "1 V 150 µW 90 ms 200 ms in time Blue Spark" in lines
+    text = words(to_html(record))
+    assert "0.6 V 50 µW 250 ms too slow printed energy harvester Zinergy" in text
+    assert "1 V 150 µW 90 ms in time Blue Spark none of those known" in text
 
 
 def test_rows_that_do_not_add_up_are_refused():

@@ -118,8 +118,12 @@ def unsigned(model: SourceModel, name: str) -> bool:
             | "exponential"
             | "softplus"
             | "sqrt"
+            | "squareplus"
+            | "sparse_plus"
         ):
             return True
+        case SourceAffine(multiplier=m, offset=b):
+            return bool((m >= 0).all() and (b >= 0).all()) and unsigned(model, layer.sources[0])
         case SourceGather(fill=fill) if fill < 0:
             return False
         case SourceQuantise(quantiser=q):

@@ -32,7 +32,7 @@ def matmul(build: Builder, node: OnnxNode, args: Args) -> Value:
     """MatMul: a dense layer without bias, its matrix on either side; or a sum of products."""
     a, b = args
     if isinstance(a, Variable) and isinstance(b, Variable):
-        return _product(build, node, a, b)
+        return product(build, node, a, b)
     if isinstance(a, Variable) and isinstance(b, Constant):
         w = _matrix(b)
         if w.values.ndim == 1:
@@ -126,7 +126,7 @@ def _turned(w: Constant) -> Constant:
     return Constant(w.values.T, step)
 
 
-def _product(build: Builder, node: OnnxNode, a: Variable, b: Variable) -> Variable:
+def product(build: Builder, node: OnnxNode, a: Variable, b: Variable) -> Variable:
     """a @ b of two tensors: all products, and the sums of those along the shared axis."""
     if len(a.shape) < 2 or len(b.shape) < 2 or a.shape[-1] != b.shape[-2]:
         raise Obstacle(

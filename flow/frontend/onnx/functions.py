@@ -66,6 +66,15 @@ def selu(build: Builder, node: OnnxNode, args: Args) -> Value:
     return build.affine(node, inner, gamma * ONE, 0 * ONE)
 
 
+def shrink(build: Builder, node: OnnxNode, args: Args) -> Value:
+    """Shrink, where it is the soft or the hard one."""
+    x = variable(args[0])
+    bias, end = (float_attribute(node, k, d) for k, d in (("bias", 0.0), ("lambd", 0.5)))
+    if end < 0 or bias not in (0.0, end):
+        raise Obstacle(f"bias={bias:g} with lambd={end:g}; use 0 or lambd")
+    return build.activation(node, x, "soft_shrink" if bias else "hard_shrink", end)
+
+
 def prelu(build: Builder, node: OnnxNode, args: Args) -> Value:
     """PRelu: slope * x + (1 - slope) * relu(x), with one slope a leaky relu."""
     x, slope = variable(args[0]), operand(args, 1, "its slope")

@@ -24,6 +24,7 @@ from flow.frontend.onnx.attributes import Args, variable
 from flow.frontend.onnx.builder import Builder
 from flow.frontend.onnx.constants import FOLDED, folded
 from flow.frontend.onnx.dense import gemm, matmul
+from flow.frontend.onnx.einsum import einsum
 from flow.frontend.onnx.file import OnnxNode, shown
 from flow.frontend.onnx.quant import bipolar_quant, quant, trunc
 from flow.frontend.onnx.refusals import REFUSED, REFUSED_QONNX
@@ -210,6 +211,8 @@ _RULES: Mapping[str, Rule] = {
     **{op: functions.elementwise(function) for op, function in _UNARY.items()},
     "Gemm": gemm,
     "MatMul": matmul,
+    "Einsum": einsum,
+    "Shrink": functions.shrink,
     "Add": arithmetic.add,
     "Sub": arithmetic.sub,
     "Mul": arithmetic.mul,

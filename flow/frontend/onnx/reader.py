@@ -25,8 +25,6 @@ from flow.frontend.onnx.views import (
 from flow.frontend.source import (
     HEADS,
     SourceActivation,
-    SourceConv,
-    SourceDense,
     SourceInput,
     SourceModel,
     SourceQuantise,
@@ -58,8 +56,6 @@ def read_onnx(path: Path) -> SourceModel:
             obstacles=tuple(obstacles),
         )
     layers = finished(build.layers, outputs)
-    if not any(isinstance(layer, SourceDense | SourceConv) for layer in layers):
-        raise UnsupportedModel("the model has no dense layer and no convolution", where=path.name)
     quantised = any(isinstance(layer, SourceQuantise) for layer in layers)
     return SourceModel(
         name=path.stem,
@@ -170,7 +166,7 @@ def _output(build: Builder, name: str, value: Value, obstacles: list[str]) -> st
     if not isinstance(value, Variable):
         return name
     layer = build.layers[value.layer]
-    if isinstance(layer, SourceInput):
+    if isinstance(layer, SourceInput) and value.view is None:
         obstacles.append(f"output {shown(name)}: it is an input")
     if value.code is not None:
         raise Obstacle("it holds the integers of QuantizeLinear; end the model in DequantizeLinear")

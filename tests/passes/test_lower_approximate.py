@@ -1,0 +1,110 @@
+"""Masked sums, tournaments and gates as circuits: only the bits that are read have nodes."""
+
+import numpy as np
+import pytest
+
+from flow.ir.layers import Gates, Input, MaskedDense, Tournament
+from flow.ir.network import Network
+from flow.ir.tensor import fractions, tensor_type
+from flow.ir.text import print_circuit
+from flow.passes.base import run_passes
+from flow.passes.lower_approximate import runs
+from flow.passes.lower_layers import LowerLayers
+from flow.passes.pipelines import CANONICAL
+
+ONE = fractions(1, ())
+
+
+def lowered(*layers, lo=0, hi=15, size=2):
+    entry = Input("x", (), "", tensor_type((size,), lo, hi), fractions(0, (size,)))
+    network = Network("net", (entry, *layers), (layers[-1].name,))
+    circuit = run_passes(LowerLayers().run(network), CANONICAL)
+    return print_circuit(circuit).split("\n", 2 + size)[-1]
+
+
+@pytest.mark.parametrize(
+    ("mask", "fields"),
+    [(0, []), (1, [(0, 1)]), (0b1101, [(0, 1), (2, 2)]), (0b110, [(1, 2)]), (255, [(0, 8)])],
+)
+def test_the_runs_of_a_mask(mask, fields):
+    assert runs(mask) == fields
+
+
+def test_a_masked_product_is_fields_of_its_input():
+    weights, masks = np.array([[-4], [3]]), np.array([[0b1011], [15]])
+    layer = MaskedDense("y", ("x",), "", weights, masks, np.array([[0b111000], [-1]]),
+                        np.array([2]), ONE)  # fmt: skip
+    # Of -4 (x & 11), bits 3 to 5 stay: bits 1 and 3 of x.
+    assert lowered(layer) == (
+        "%2 = bits %0, 1, 1 : [0, 1]\n"
+        "%3 = shr %0, 3 : [0, 1]\n"
+        "%4 = linear (%2, %3, %1), (-8, -32, 3), 2 : [-38, 47] @ y acc 0\n"
+        "in x = %0, %1\n"
+        "out y = %4\n"
+    )
+
+
+def test_a_product_by_no_power_of_two_is_made_and_then_cut():
+    layer = MaskedDense("y", ("x",), "", np.array([[5], [0]]), np.array([[15], [15]]),
+                        np.array([[0b1110000], [-1]]), np.array([0]), ONE)  # fmt: skip
+    assert lowered(layer) == (
+        "%2 = linear (%0), (5), 0 : [0, 75]\n"
+        "%3 = shr %2, 4 : [0, 4]\n"
+        "%4 = shl %3, 4 : [0, 64] @ y acc 0\n"
+        "in x = %0, %1\n"
+        "out y = %4\n"
+    )
+
+
+def test_a_winner_carries_the_bits_that_later_comparators_read():
+    layer = Tournament("y", ("x",), "", ((0, 1, 0b1100), (3, 2, 0b1001)))
+    # The first comparator reads bits 2 and 3, its winner is carried as bits 0 and 3.
+    text = lowered(layer, size=3)
+    assert text == (
+        "%3 = shr %0, 2 : [0, 3]\n"
+        "%4 = shr %1, 2 : [0, 3]\n"
+        "%5 = compare %3, %4, lt : [0, 1]\n"
+        "%6 = bits %1, 0, 1 : [0, 1]\n"
+        "%7 = shr %1, 3 : [0, 1]\n"
+        "%8 = concat (%6, %7), (1, 1) : [0, 3]\n"
+        "%9 = bits %0, 0, 1 : [0, 1]\n"
+        "%10 = shr %0, 3 : [0, 1]\n"
+        "%11 = concat (%9, %10), (1, 1) : [0, 3]\n"
+        "%12 = select %5, %8, %11 : [0, 3]\n"
+        "%13 = bits %2, 0, 1 : [0, 1]\n"
+        "%14 = shr %2, 3 : [0, 1]\n"
+        "%15 = concat (%13, %14), (1, 1) : [0, 3]\n"
+        "%16 = compare %12, %15, lt : [0, 1]\n"
+        "%17 = const 2 : [2, 2]\n"
+        "%18 = select %16, %17, %5 : [0, 2] @ y index 0\n"
+        "in x = %0, %1, %2\n"
+        "out y = %18\n"
+    )
+
+
+def test_a_tournament_of_signed_numbers_compares_their_signs():
+    layer = Tournament("y", ("x",), "", ((0, 1, -4),))
+    assert lowered(layer, lo=-8, hi=7) == (
+        "%2 = shr %0, 2 : [-2, 1]\n"
+        "%3 = shr %1, 2 : [-2, 1]\n"
+        "%4 = compare %2, %3, lt : [0, 1] @ y index 0\n"
+        "in x = %0, %1\n"
+        "out y = %4\n"
+    )
+
+
+def test_gates_are_ands_of_single_bits():
+    layer = Gates("y", ("x",), "", (4, 4), ((2, 11),), ((18, 7), (1,)), ONE)
+    assert lowered(layer) == (
+        "%2 = bits %1, 0, 1 : [0, 1]\n"
+        "%3 = const 0 : [0, 0]\n"
+        "%4 = compare %2, %3, eq : [0, 1]\n"
+        "%5 = bits %0, 0, 1 : [0, 1]\n"
+        "%6 = and %4, %5 : [0, 1]\n"
+        "%7 = bits %0, 2, 1 : [0, 1]\n"
+        "%8 = compare %7, %3, eq : [0, 1]\n"
+        "%9 = concat (%6, %8), (1, 1) : [0, 3] @ y word 0\n"
+        "%10 = const 1 : [1, 1]\n"
+        "in x = %0, %1\n"
+        "out y = %9, %10\n"
+    )
