@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib
 import re
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import click
 
 from flow.cli.list_command import KINDS, rows
 from flow.cli.main import COMMANDS, cli
 from flow.pipeline import config
+from flow.search import spec
 
 HERE = Path(__file__).resolve().parent
 MACHINES = """\
@@ -32,7 +35,8 @@ def reference() -> str:
     """The text of reference.md."""
     parts = ["# Reference", "Made from the code by `make docs`.", "## Commands"]
     parts += [MACHINES, *(_command(name) for name in COMMANDS)]
-    parts += ["## flow.toml", _configuration()]
+    parts += ["## flow.toml", _configuration(config, config.BuildConfig)]
+    parts += ["## The specification of a search", _configuration(spec, spec.Spec)]
     for kind in KINDS:
         listed = rows(kind)
         if listed:
@@ -48,15 +52,16 @@ def _command(name: str) -> str:
     return f"### flow {name}\n\n```\n{command.get_help(context)}\n```"
 
 
-def _configuration() -> str:
-    source = Path(config.__file__).read_text()
-    known = {f.name: f.default for f in fields(config.BuildConfig)}
+def _configuration(module: ModuleType, kind: Any) -> str:
+    source = Path(module.__file__ or "").read_text()
+    known = {f.name: None if f.default is MISSING else f.default for f in fields(kind)}
     rows_ = []
     for comment, name, _, _ in _FIELD.findall(source):
         if name in known:
             text = " ".join(line.strip().removeprefix("#: ") for line in comment.splitlines())
             default = "" if known[name] is None else f"`{known[name]}`"
-            rows_.append((f"`{name.replace('_', '-')}`", text, default))
+            key = name.replace("_", "-") if kind is config.BuildConfig else name
+            rows_.append((f"`{key}`", text, default))
     return _table(("key", "what", "default"), rows_)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from flow.passes.base import Pass
 from flow.passes.carry_chains import CarryChains
 from flow.passes.compressor_trees import CompressorTrees
+from flow.passes.conjunctions import Conjunctions
 from flow.passes.expand_linear import ExpandLinear
 from flow.passes.fold_comparisons import FoldComparisons
 from flow.passes.fold_tables import FoldTables
@@ -53,6 +54,8 @@ BESPOKE: tuple[Pass, ...] = (*CANONICAL, ExpandLinear(split_signs=True), *FINISH
 HEAPS: tuple[Pass, ...] = (
     *CANONICAL,
     Narrow(),
+    # Before the solver, which would share sums that are not needed.
+    Conjunctions(),
     SolveLinear(method="bits"),
     # Negations and powers of two reach the sums that read them.
     Simplify(),
@@ -89,13 +92,13 @@ SEARCHED_CHAINS: tuple[Pass, ...] = tuple(
 )
 """The same from a search for sums to share."""
 
-COMPRESSED: tuple[Pass, ...] = (*CANONICAL, Narrow(), CompressorTrees())
+COMPRESSED: tuple[Pass, ...] = (*CANONICAL, Narrow(), Conjunctions(), CompressorTrees())
 """Linear rows as full adders, nothing shared."""
 
 SHARED_TREES: tuple[Pass, ...] = (*HEAPS[:-1], CompressorTrees(final="add"))
 """Shared sums as trees of full adders and one addition: little more area, half the delay."""
 
-TREES: tuple[Pass, ...] = (*CANONICAL, Narrow(), CompressorTrees(final="add"))
+TREES: tuple[Pass, ...] = (*CANONICAL, Narrow(), Conjunctions(), CompressorTrees(final="add"))
 """Linear rows as trees of full adders and one addition, nothing shared: the least delay."""
 
 PIPELINES: Mapping[str, tuple[Pass, ...]] = {

@@ -6,6 +6,7 @@ from flow.passes.balance_adders import BalanceAdders
 from flow.passes.base import Pass
 from flow.passes.carry_chains import CarryChains
 from flow.passes.compressor_trees import CompressorTrees
+from flow.passes.conjunctions import Conjunctions
 from flow.passes.expand_linear import ExpandLinear
 from flow.passes.fold_comparisons import FoldComparisons
 from flow.passes.fold_tables import FoldTables
@@ -20,6 +21,7 @@ PASSES: tuple[type[Pass], ...] = (
     Simplify,
     Share,
     Narrow,
+    Conjunctions,
     FoldComparisons,
     FoldTables,
     SolveLinear,

@@ -87,7 +87,7 @@ def approximated(
         elif isinstance(item, GATE_APPROXIMATIONS):
             gates = True
             graph, facts = graph_of(network, x, labels)
-            network = gate_network(network, item.run_with(graph, facts))
+            network = gate_network(network, item.run_with(graph, facts), facts.lanes)
     return network
 
 
@@ -96,7 +96,7 @@ def trimmed(network: Network, x: IntArray, labels: IntArray, lost: int) -> Itera
     fewer on the training data. Choose among them by other data: they learn these by heart."""
     graph, facts = graph_of(network, x, labels)
     for found in _each(graph, facts, lost):
-        new = gate_network(network, found)
+        new = gate_network(network, found, facts.lanes)
         right = evaluate_network(new, {new.inputs[0].name: x})[new.outputs[0]].ravel() == labels
         yield Trimmed(new, found.size, int(right.sum()))
 

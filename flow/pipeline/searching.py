@@ -18,10 +18,10 @@ from flow.ir.tensor import IntArray
 from flow.pipeline.mapped_areas import MappedAreas
 from flow.progress import Progress, silent
 from flow.search.checkpoint import load_state, save_state, write_whole
+from flow.search.conclude import count_right, with_decisions
 from flow.search.estimate import AreaEstimate
 from flow.search.evolution import Engine, Plan, Problem, State
 from flow.search.executors import executor
-from flow.search.fitness import Fitness
 from flow.search.front import FIT, FRONT, SPEC, TEST, Front, Point, print_front
 from flow.search.nets import net_genome
 from flow.search.refine import points, polish
@@ -143,7 +143,11 @@ def run_search(
                 break
             state = after
             save_state(out, state, search.identity)
-        front = _front(search, state, points(state, engine))
+        found = points(state, engine)
+        if spec.refine:
+            progress("decisions of the points")
+            found = with_decisions(problem, found, areas, work, spec.seed)
+        front = _front(search, state, found)
     _write(search, out, front)
     return front
 
@@ -161,7 +165,10 @@ def seeds(search: Search) -> list[IntArray]:
         levels = powers_of_two(spec.exponents)
         bits = tuple(range(1, spec.hidden_bits + 1))
         for hidden in dict.fromkeys(min(width, *spec.hidden) for width in HIDDEN):
-            options = GradientOptions(hidden, levels, NETWORKS, bits, steps=STEPS, seed=spec.seed)
+            options = GradientOptions(
+                hidden, levels, NETWORKS, bits, steps=STEPS,
+                bias=(1 << (spec.bias_bits - 1)) - 1, seed=spec.seed,
+            )  # fmt: skip
             for n in train_many(data, options):
                 found.append(net_genome(space, n.w1, n.b1, n.shifts, n.bits, n.w2, n.b2))
     return [genome for genome in found if genome is not None]
@@ -185,9 +192,7 @@ def _own(out: Path) -> None:
 
 def _front(search: Search, state: State, found: Sequence[Point]) -> Front:
     data = search.data
-    valid = Fitness(search.space, data.x_valid, data.y_valid)
-    genomes = np.array([p.genome for p in found], dtype=np.int32)
-    rights = valid(genomes.reshape(-1, search.space.genes)).tolist()
+    counts = [count_right(search.space, p, data.x_valid, data.y_valid) for p in found]
     return Front(
         name=search.spec.name or data.table.name,
         space=search.space,
@@ -207,7 +212,7 @@ def _front(search: Search, state: State, found: Sequence[Point]) -> Front:
             "specification": hashlib.sha256(search.text.encode()).hexdigest(),
         },
         versions=_versions(),
-        points=tuple(replace(p, valid=right) for p, right in zip(found, rights, strict=True)),
+        points=tuple(replace(p, valid=count) for p, count in zip(found, counts, strict=True)),
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Any
 
 from flow.ir.circuit import Circuit
 from flow.ir.interval import BIT, IntRange, twos_complement, unsigned
@@ -62,11 +63,13 @@ class _Atoms:
 
     numbers: dict[Hashable, int] = field(default_factory=dict)
     ranges: list[IntRange] = field(default_factory=list)
+    keys: list[tuple[Any, ...]] = field(default_factory=list)
 
     def form(self, interval: IntRange, *key: Hashable) -> Form:
         """The form that is this atom alone."""
         if key not in self.numbers:
             self.numbers[key] = len(self.ranges)
+            self.keys.append(key)
             self.ranges.append(interval)
         return 0, ((self.numbers[key], 1),)
 
@@ -263,6 +266,10 @@ def _shifted(x: Form, amount: int, atoms: _Atoms) -> Form:
     sign = max(hull.hi, ~hull.lo, 0).bit_length()
     if lo == hi:
         rest: Form = lo, ()
+    elif len(r[1]) == 1 and r[1][0][1] == 1 and atoms.keys[r[1][0][0]][0] == "shr":
+        # floor((floor(y / 2**a) + c) / 2**b) = floor((y + c 2**a) / 2**(a+b))
+        _, y, before = atoms.keys[r[1][0][0]]
+        rest = _shifted(_sum([(1, y)], r[0] << before), before + amount, atoms)
     elif sign < amount:
         rest = _shifted(r, sign, atoms)
     else:

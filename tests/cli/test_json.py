@@ -119,6 +119,8 @@ ERRORS = {
     "build": ("build --json", "no model is named", 2),
     "check": ("check gone.h5 --json", "no such file", 2),
     "eval": ("eval gone --data gone.csv -o y.npy --json", "no such file", 2),
+    "search": ("search gone.toml --json", "no output folder is named", 2),
+    "train": ("train gone.toml -o o --json", "the specification cannot be read: No such file", 2),
     "opt": ("opt gone --json", "the file cannot be read: No such file or directory", 2),
     "report": ("report gone --json", "there is no such build folder", 2),
     "verify": ("verify gone --json", "this is not the output folder of a build", 2),

@@ -77,3 +77,9 @@ def obstacles(tmp_path, proto) -> list[str]:
 
 
 W34 = {"W": weights(4, 3), "c": weights(3)}
+
+QONNX = "qonnx.custom_op.general"
+
+
+def quantiser(inputs, output, **attributes):
+    return node("Quant", inputs, output, domain=QONNX, **attributes)

@@ -1,4 +1,4 @@
-"""Keras files that cannot be read: every obstacle named at once, one clear message for each fault."""
+"""Keras files that cannot be read: every obstacle at once, a clear message for each fault."""
 
 import numpy as np
 import pytest

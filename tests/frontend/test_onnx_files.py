@@ -10,6 +10,7 @@ from frontend.onnx_graphs import (
     model,
     node,
     obstacles,
+    quantiser,
     refused,
     saved,
     weights,

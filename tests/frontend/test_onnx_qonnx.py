@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from frontend.onnx_graphs import (
+    QONNX,
     F,
     kinds,
     model,
     node,
     obstacles,
+    quantiser,
     saved,
     weights,
 )
@@ -18,12 +20,6 @@ from flow.frontend.source import (
     SourceDense,
     SourceQuantise,
 )
-
-QONNX = "qonnx.custom_op.general"
-
-
-def quantiser(inputs, output, **attributes):
-    return node("Quant", inputs, output, domain=QONNX, **attributes)
 
 
 def test_quantised_weights_keep_their_step_and_activations_their_quantiser(tmp_path):

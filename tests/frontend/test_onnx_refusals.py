@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from frontend.onnx_graphs import (
+    QONNX,
     W34,
     F,
     check,

@@ -18,7 +18,7 @@ from flow.passes.approximate.trim_gates import TrimGates, trimmings
 
 def facts(rows, places, labels=None):
     bits = np.array(rows, dtype=np.uint8)
-    return GateFacts(pack(bits), len(bits), tuple(places), labels)
+    return GateFacts(pack(bits), len(bits), tuple(places), (), labels)
 
 
 def small():
@@ -86,6 +86,7 @@ def random_facts(seed, count):
         pack(rng.integers(0, 2, (count, 6)).astype(np.uint8)),
         count,
         (None, None, 0, 1, 2),
+        (2,),
         rng.integers(0, 4, count),
     )
 
@@ -152,7 +153,7 @@ def test_the_scores_of_a_decision_are_what_it_reads():
 def test_a_graph_stands_for_all_layers_of_a_network():
     g = AigBuilder("net", ["x[0]", "x[1]", "x[2]", "x[3]"])
     graph = g.finish([("y[0]", g.xor(2, 8)), ("y[1]", 1)])
-    new = gate_network(classifier(), graph)
+    new = gate_network(classifier(), graph, (2,))
     assert [(layer.kind, layer.name, layer.place) for layer in new.layers] == [
         ("input", "x", ""), ("gates", "y", "the end"),
     ]  # fmt: skip
@@ -176,11 +177,11 @@ def test_a_graph_stands_for_all_layers_of_a_network():
             "trim-gates: lost is -1, a negative number",
         ),
         (
-            lambda g, f: gate_network(with_scores(classifier()), g),
+            lambda g, f: gate_network(with_scores(classifier()), g, (1,)),
             "gates can be approximated in a network of one input and one output only",
         ),
         (
-            lambda g, f: gate_network(Network("n", classifier().layers[:2], ("d",)), g),
+            lambda g, f: gate_network(Network("n", classifier().layers[:2], ("d",)), g, (1,)),
             "gates can be approximated where no output is negative",
         ),
     ],

@@ -22,6 +22,7 @@ ANY = (
     "expand-linear{split-signs=true}",
     "compressor-trees",
     "compressor-trees{final=add}",
+    "conjunctions",
     "fold-comparisons",
     "fold-tables",
     "carry-chains",

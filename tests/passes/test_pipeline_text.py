@@ -12,8 +12,8 @@ from flow.passes.registry import PASSES
 from flow.passes.simplify import Simplify
 
 NAMES = (
-    "simplify, share, narrow, fold-comparisons, fold-tables, solve-linear, expand-linear, "
-    "merge-sums, "
+    "simplify, share, narrow, conjunctions, fold-comparisons, fold-tables, solve-linear, "
+    "expand-linear, merge-sums, "
     "compressor-trees, carry-chains, balance-adders, pipeline"
 )
 

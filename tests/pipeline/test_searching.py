@@ -59,6 +59,8 @@ def test_the_front_counts_what_its_networks_answer(folder):
     assert len(front.hypervolume) == 4
     levels = np.floor((seen.x - front.low) * 16 / (np.array(front.high) - front.low))
     coded = {"x": np.clip(levels, 0, 15).astype(np.int64)}
+    assert [p.area for p in front.points] == sorted(p.area for p in front.points)
+    assert [p.train for p in front.points] == sorted(p.train for p in front.points)
     for index, point in enumerate(front.points):
         network = point_network(front, index)
         answers = evaluate_network(network, coded)["class"][:, 0]

@@ -95,6 +95,7 @@ def test_retraining_takes_more_clusters_only_where_it_must(iris):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # TensorFlow warns of itself.
 def test_qkeras_trains_powers_of_two_that_flow_reads(iris, tmp_path):
     if not installed():
         pytest.skip("not checked: QKeras is not installed")

@@ -22,13 +22,14 @@ class GateFacts:
     """Training data as packed words for the inputs of a graph, of `count` samples.
 
     `places[k]` is the significance of output k where it is a bit of a score, or None where it is
-    an answer. Scores are outputs for this only: an approximation drops them. `labels` are the
-    right answers, where there is one answer.
+    an answer. Scores are outputs for this only: an approximation drops them. `lanes` are the bits
+    of each answer, `labels` the right ones, where there is one answer.
     """
 
     words: Words
     count: int
     places: tuple[int | None, ...]
+    lanes: tuple[int, ...] = ()
     labels: IntArray | None = None
 
 
@@ -52,13 +53,17 @@ def gate_facts(
         ],
         axis=1,
     )
-    places = [
-        i if port.name == scores else None
-        for port in circuit.outputs
-        for lane in port.lanes
-        for i in range(lane_width(lane))
-    ]
-    return GateFacts(pack(bits), len(bits), tuple(places), labels)
+    places: list[int | None] = []
+    lanes = []
+    for port in circuit.outputs:
+        for lane in port.lanes:
+            width = lane_width(lane)
+            if port.name == scores:
+                places += range(width)
+            else:
+                places += [None] * width
+                lanes.append(width)
+    return GateFacts(pack(bits), len(bits), tuple(places), tuple(lanes), labels)
 
 
 def simulated(graph: Aig, facts: GateFacts) -> Words:
@@ -102,11 +107,11 @@ def with_scores(network: Network) -> Network:
     return network
 
 
-def gate_network(network: Network, graph: Aig) -> Network:
+def gate_network(network: Network, graph: Aig, lanes: Sequence[int]) -> Network:
     """The network of one input and one output with a graph of gates for all its layers.
 
-    The graph has the bits of the output only, in the order of its lanes. Raises UsageError where
-    there are more ports.
+    The graph has the bits of the output only; `lanes` says how many each element has. Raises
+    UsageError where there are more ports.
     """
     if len(network.inputs) != 1 or len(network.outputs) != 1:
         raise UsageError(
@@ -115,11 +120,10 @@ def gate_network(network: Network, graph: Aig) -> Network:
         )
     (source,), (name,) = network.inputs, network.outputs
     widths = tuple(max(1, r.width) for r in source.tensor.ranges())
-    ranges = network.types[name].ranges()
-    if any(r.signed for r in ranges):
+    if network.types[name].hull.signed:
         raise UsageError("gates can be approximated where no output is negative")
-    words = tuple(max(1, r.width) for r in ranges)
-    layer = gates_layer(name, source.name, network.layer(name).place, graph, widths, words)
+    place = network.layer(name).place
+    layer = gates_layer(name, source.name, place, graph, widths, tuple(lanes))
     return replace(network, layers=(source, layer))
 
 
