@@ -171,8 +171,8 @@ def _rivals(results: Sequence[Result]) -> str:
         f"approximate perceptrons, and of {met['approximate tree'][0]} of "
         f"{met['approximate tree'][1]} approximate trees: smaller at equal or better accuracy. "
         "Geometric mean of the factor against the published perceptron that is hardest to beat: "
-        f"{told}. Each pick is the most accurate point, in training and validation, that is 5 "
-        "times smaller than a published perceptron, or 1.05 times smaller than a tree.\n"
+        f"{told}. Each pick is the most accurate point, by the lower of training and validation, "
+        "that is 5 times smaller than a published perceptron, or 1.05 times smaller than a tree.\n"
     )
 
 

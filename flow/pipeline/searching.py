@@ -23,6 +23,7 @@ from flow.search.estimate import AreaEstimate
 from flow.search.evolution import Engine, Plan, Problem, State
 from flow.search.executors import executor
 from flow.search.front import FIT, FRONT, SPEC, TEST, Front, Point, print_front
+from flow.search.frugal_trees import frugal_trees
 from flow.search.nets import net_genome
 from flow.search.refine import points, polish
 from flow.search.space import Space
@@ -161,6 +162,8 @@ def seeds(search: Search) -> list[IntArray]:
         sizes = [count for count in LEAVES if count <= 2 * min(spec.hidden)]
         for leaves in grow_trees(data.x_train, data.y_train, sizes, seed=spec.seed):
             found.append(tree_genome(space, [Leaf(path, label) for path, label in leaves]))
+        for tree in frugal_trees(data.x_train, data.y_train, spec.input_bits, sizes):
+            found.append(tree_genome(space, tree))
     if "gradient" in spec.start and spec.hidden:
         levels = powers_of_two(spec.exponents)
         bits = tuple(range(1, spec.hidden_bits + 1))

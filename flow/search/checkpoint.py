@@ -104,11 +104,12 @@ def _changed(old: Any, new: Mapping[str, Any]) -> str:
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Arrays as an .npz file without times: equal arrays, equal bytes."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as held:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as held:
         for name, array in arrays.items():
             one = io.BytesIO()
             np.lib.format.write_array(one, np.ascontiguousarray(array), allow_pickle=False)
-            held.writestr(zipfile.ZipInfo(f"{name}.npy"), one.getvalue())
+            entry = zipfile.ZipInfo(f"{name}.npy")
+            held.writestr(entry, one.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=1)
     return file.getvalue()
 
 

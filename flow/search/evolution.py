@@ -35,7 +35,7 @@ PART = 250
 """Genomes that one task counts. Neurons that several genomes of it share are computed once."""
 LOOKS = 3
 """How often in a generation the front is looked at for candidates that are only estimated."""
-SAMPLES = 4096
+SAMPLES = 512
 """The latest mapped candidates, on which the estimate stands."""
 
 

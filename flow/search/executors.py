@@ -101,19 +101,32 @@ class Processes:
             from multiprocessing import get_context
 
             self._pool = ProcessPoolExecutor(
-                self.width, mp_context=get_context("spawn"), initializer=_one_thread
+                self.width, mp_context=get_context("spawn"), initializer=_begin
             )
         return self._pool
 
 
-def _one_thread() -> None:
-    """A worker is one core's: its matrix library must not take the others', nor its Ctrl-C."""
+def _begin() -> None:
+    """A worker is one core's, leaves Ctrl-C to its parent, and ends when its parent does."""
     import signal
+    from threading import Thread
 
     from threadpoolctl import threadpool_limits
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threadpool_limits(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    import os
+    from multiprocessing import parent_process
+    from multiprocessing.connection import wait
+
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 class Cluster:

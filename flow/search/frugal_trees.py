@@ -7,6 +7,7 @@ it already, little where the threshold ends in zeros.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +18,7 @@ from flow.search.trees import Leaf
 
 Steps = tuple[tuple[int, int, bool], ...]
 
-LEAVES = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 200, 256)
-"""Leaves of the trees that are grown, as far as the samples go."""
-
-THRIFT = (0.0, 0.1, 0.3, 1.0)
+THRIFT = (0.05, 0.1, 0.2, 0.4, 0.8)
 """By how much a gate of a new comparison divides the gain of a split."""
 
 
@@ -31,16 +29,15 @@ class _Node:
     rows: IntArray
     path: Steps
     label: int
-    counts: NDArray[np.float64]
     gains: NDArray[np.float64]
 
 
 def frugal_trees(
     x: IntArray,
     y: IntArray,
-    bits: int = 4,
-    leaves: tuple[int, ...] = LEAVES,
-    thrift: tuple[float, ...] = THRIFT,
+    bits: int,
+    leaves: Sequence[int],
+    thrift: Sequence[float] = THRIFT,
 ) -> list[list[Leaf]]:
     """Trees of at most so many leaves each for samples x (N, inputs), labels y (N,), from the
     thriftless on; each only once."""
@@ -53,7 +50,7 @@ def frugal_trees(
 
 
 def _grown(
-    x: IntArray, y: IntArray, bits: int, leaves: tuple[int, ...], care: float
+    x: IntArray, y: IntArray, bits: int, leaves: Sequence[int], care: float
 ) -> list[list[Leaf]]:
     classes, levels = int(y.max()) + 1, 1 << bits
     gates = np.array([_gates(t, bits) for t in range(1, levels)], dtype=np.float64)
@@ -94,7 +91,7 @@ def _node(
     )
     gains = np.where((fewer > 0) & (more > 0), pure - (own**2).sum() / len(rows), 0.0)
     gains[gains < 1e-9] = 0.0
-    return _Node(rows, path, int(np.argmax(own)), own.astype(np.float64), gains)
+    return _Node(rows, path, int(np.argmax(own)), gains)
 
 
 def _gates(threshold: int, bits: int) -> int:

@@ -1,7 +1,6 @@
 """Whole searches: equal for any number of workers, also where they were killed on the way."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -77,15 +76,13 @@ def test_two_processes_find_the_same_front(spec, folder, tmp_path):
 def test_a_killed_search_goes_on_to_the_same_front(spec, folder, tmp_path):
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "flow", "search", str(spec), "-o", str(out)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     state = out / "state.json"
     try:
         while process.poll() is None and _generation(state) < 1:
             time.sleep(0.02)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
     assert process.returncode == -signal.SIGKILL
     assert not (out / FRONT).exists()
