@@ -19,13 +19,15 @@ from flow.pipeline.mapped_areas import MappedAreas
 from flow.progress import Progress, silent
 from flow.search.checkpoint import load_state, save_state, write_whole
 from flow.search.conclude import count_right, with_decisions
+from flow.search.costs import MappedArea
 from flow.search.estimate import AreaEstimate
-from flow.search.evolution import Engine, Plan, Problem, State
+from flow.search.evolution import Engine, Estimator, Plan, Problem, State
 from flow.search.executors import executor
 from flow.search.front import FIT, FRONT, SPEC, TEST, Front, Point, print_front
 from flow.search.frugal_trees import frugal_trees
 from flow.search.nets import net_genome
 from flow.search.refine import points, polish
+from flow.search.sensors import MOST_BITS, SensorAreas, SensorEstimate
 from flow.search.space import Space
 from flow.search.spec import Spec, read_spec
 from flow.search.trees import Leaf, tree_genome
@@ -81,6 +83,12 @@ def open_search(
     """A specification and its data, read and checked; UsageError where they do not fit."""
     given = {"generations": generations, "seed": seed}
     spec = read_spec(path, **{name: v for name, v in given.items() if v is not None})
+    if spec.sensors and spec.input_bits > MOST_BITS:
+        raise UsageError(
+            f"converters of {spec.input_bits} bits are not counted",
+            where=str(path),
+            hint=f"give at most {MOST_BITS} input_bits, or leave sensors out",
+        )
     table = _table(spec, path.parent, data)
     held = prepare(table, spec.input_bits, validation=spec.validation, clip=spec.clip)
     space = Space(
@@ -121,9 +129,12 @@ def run_search(
     _own(out)
     problem, spec = search.problem, search.spec
     with executor(workers, scheduler) as work:
-        areas = MappedAreas(search.technology, work, out / AREAS)
+        areas: MappedArea = MappedAreas(search.technology, work, out / AREAS)
+        estimate: Estimator = AreaEstimate(search.technology)
+        if spec.sensors:
+            areas, estimate = SensorAreas(areas), SensorEstimate(estimate)
         plan = Plan(spec.population, spec.seed, spec.bound, spec.mapped, spec.refit)
-        engine = Engine(problem, plan, areas, AreaEstimate(search.technology), work)
+        engine = Engine(problem, plan, areas, estimate, work)
         state = load_state(out, search.identity)
         if state is None:
             write_whole(out / SPEC, search.text.encode())
@@ -131,19 +142,10 @@ def run_search(
             state = engine.start(seeds(search))
             save_state(out, state, search.identity)
         listener(state)
-        while state.generation < spec.generations:
-            progress(_told(state), state.generation, spec.generations)
-            state = engine.step(state)
-            save_state(out, state, search.identity)
-            listener(state)
-        progress(_told(state), state.generation, max(spec.generations, state.generation))
-        while state.rounds < spec.refine:
-            progress(f"refining {_told(state)}", state.rounds, spec.refine)
-            after = polish(engine, state)
-            if after is state:
-                break
+        while (after := _next(engine, state, spec, progress)) is not None:
             state = after
             save_state(out, state, search.identity)
+            listener(state)
         found = points(state, engine)
         if spec.refine:
             progress("decisions of the points")
@@ -151,6 +153,25 @@ def run_search(
         front = _front(search, state, found)
     _write(search, out, front)
     return front
+
+
+def _next(engine: Engine, state: State, spec: Spec, progress: Progress) -> State | None:
+    """The state after one more generation or round of local search; None at the end.
+
+    Half of the rounds come between the generations, at equal distances, the others after them.
+    """
+    early = spec.refine // 2
+    due = state.generation * (early + 1) >= (state.rounds + 1) * spec.generations
+    left = state.generation < spec.generations
+    if state.rounds < (early if left else spec.refine) and (due or not left):
+        progress(f"refining {_told(state)}", state.rounds, spec.refine)
+        after = polish(engine, state)
+        if after is not state:
+            return after
+    if not left:
+        return None
+    progress(_told(state), state.generation, spec.generations)
+    return engine.step(state)
 
 
 def seeds(search: Search) -> list[IntArray]:

@@ -184,10 +184,14 @@ class Engine:
             state,
             generation=state.generation + 1,
             # Children come first: of equals the younger stays, so that neutral changes add up.
-            genomes=np.concatenate([born, state.genomes]),
-            errors=np.concatenate([errors, state.errors]),
-            areas=np.concatenate([areas, state.areas]),
-            mapped=np.concatenate([np.zeros(len(born), bool), state.mapped]),
+            # The archive comes last: where an estimate that was too small has driven one of it
+            # out, or local search has found it, it lives again.
+            genomes=np.concatenate([born, state.genomes, state.archive.genomes]),
+            errors=np.concatenate([errors, state.errors, state.archive.errors]),
+            areas=np.concatenate([areas, state.areas, state.archive.areas]),
+            mapped=np.concatenate(
+                [np.zeros(len(born), bool), state.mapped, np.ones(len(state.archive.areas), bool)]
+            ),
         )
         grown = self._survivors(self._synthesised(grown))
         if grown.generation % plan.refit == 0:

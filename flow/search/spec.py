@@ -62,6 +62,8 @@ class Spec:
     refit: int = 10
     #: rounds of local search on each point of the front, after the last generation
     refine: int = 20
+    #: whether the converters of the inputs count into the area, as those of EGFET at 1 V
+    sensors: bool = False
     #: technology, and its supply in V
     tech: str = "egfet"
     voltage: float | None = None

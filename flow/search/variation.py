@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from flow.ir.tensor import IntArray
 from flow.search.space import Field, Space
 
-CROSSED = 0.6
+CROSSED = 0.35
 """Share of children that have two parents."""
 ANOTHER = 0.45
 """Probability of one more change after each change."""
@@ -19,8 +19,9 @@ MOST = 16
 LIVING = 0.6
 """Share of changed connections that are drawn among those that exist."""
 WEIGHTS: Mapping[str, float] = {
-    "masks": 0.34, "move": 0.08, "powers": 0.2, "bias": 0.22, "shifts": 0.05, "bits": 0.06,
-    "alive": 0.02, "order": 0.03, "ignored": 0.06,
+    "masks": 0.24, "move": 0.08, "fold": 0.12, "join": 0.08, "invert": 0.04, "hand": 0.05,
+    "powers": 0.14, "bias": 0.22, "shifts": 0.04, "bits": 0.04, "alive": 0.02, "order": 0.03,
+    "ignored": 0.06,
 }  # fmt: skip
 """How often each kind of gene is changed; the layer is drawn first."""
 
@@ -38,29 +39,24 @@ def crossed(
 ) -> IntArray:
     """A part of the children takes whole neurons from either parent, a part single connections;
     mask and weight of a connection stay together."""
-    count = len(mothers)
     born = mothers.copy()
-    two = rng.random(count) < CROSSED
-    by_neuron = rng.random(count) < 0.5
-    share = rng.uniform(0.1, 0.5, size=count)
-    for layer in range(space.depth + 1):
-        fields = [f for f in space.fields if f.layer == layer]
-        if not fields:
-            continue
-        neurons = fields[0].shape[0]
-        whole = rng.random((count, neurons)) < share[:, None]
-        width = max(f.size // f.shape[0] for f in fields)
-        single = rng.random((count, neurons, width)) < share[:, None, None]
-        for f in fields:
-            rows, columns = f.shape[0], f.size // f.shape[0]
-            taken = np.where(
-                by_neuron[:, None, None],
-                _fit(whole[:, :, None], rows, columns),
-                _fit(single, rows, columns),
-            )
-            taken &= two[:, None, None]
-            part = slice(f.start, f.stop)
-            born[:, part] = np.where(taken.reshape(count, -1), fathers[:, part], born[:, part])
+    draw = rng.random(len(mothers))
+    share = rng.uniform(0.1, 0.5, size=len(mothers))
+    for rows, single in (
+        (np.flatnonzero(draw < CROSSED / 2), False),
+        (np.flatnonzero((draw >= CROSSED / 2) & (draw < CROSSED)), True),
+    ):
+        for layer in range(space.depth + 1):
+            fields = [f for f in space.fields if f.layer == layer]
+            if not fields or not len(rows):
+                continue
+            width = max(f.size // f.shape[0] for f in fields) if single else 1
+            key = rng.random((len(rows), fields[0].shape[0], width), dtype=np.float32)
+            choice = key < share[rows, None, None]
+            for f in fields:
+                taken = _fit(choice, f.shape[0], f.size // f.shape[0]).reshape(len(rows), -1)
+                row, gene = np.nonzero(taken)
+                born[rows[row], f.start + gene] = fathers[rows[row], f.start + gene]
     return born
 
 
@@ -95,19 +91,28 @@ def mutated(space: Space, genomes: IntArray, rng: np.random.Generator) -> IntArr
 
 def _plan(space: Space, layer: int) -> list[tuple[str, Field]]:
     fields = [(f.name, f) for f in space.fields if f.layer == layer]
-    masks = [("move", f) for name, f in fields if name == "masks" and f.shape[1] > 1]
-    return fields + masks
+    masks = next((f for name, f in fields if name == "masks"), None)
+    if masks is None:
+        return fields
+    kinds = ["fold", "join", "invert"]
+    kinds += ["move"] if masks.shape[1] > 1 else []
+    kinds += ["hand"] if masks.shape[0] > 1 else []
+    return fields + [(kind, masks) for kind in kinds]
 
 
 def _connection(
     genomes: IntArray, rows: IntArray, f: Field, rng: np.random.Generator, living: float
 ) -> IntArray:
     """The place of a connection for each row, a part of them drawn among those that exist."""
-    key = rng.random((len(rows), f.size))
-    there = genomes[rows, f.start : f.stop] != 0
+    places: IntArray = rng.integers(0, f.size, size=len(rows))
     among = rng.random(len(rows)) < living
-    key = np.where(there | ~among[:, None], key + 1, key)
-    places: IntArray = f.start + np.argmax(key, axis=1)
+    draw = rng.random(len(rows))
+    there = genomes[rows, f.start : f.stop] != 0
+    order = np.cumsum(there, axis=1, dtype=np.int32)
+    count = order[:, -1]
+    wanted = (draw * count).astype(np.int32)
+    found = np.argmax(order > wanted[:, None], axis=1)
+    places = f.start + np.where(among & (count > 0), found, places)
     return places
 
 
@@ -136,6 +141,66 @@ def _move(genomes: IntArray, rows: IntArray, f: Field, rng: np.random.Generator)
     held = genomes[rows, places + powers]
     genomes[rows, places + powers] = genomes[rows, other + powers]
     genomes[rows, other + powers] = held
+
+
+def _hand(genomes: IntArray, rows: IntArray, f: Field, rng: np.random.Generator) -> None:
+    """Another neuron reads the source instead: a vote goes to another class."""
+    places = _connection(genomes, rows, f, rng, 1.0)
+    neurons, sources = f.shape
+    other = f.start + (
+        rng.integers(0, neurons, size=len(rows)) * sources + (places - f.start) % sources
+    )
+    for shift in (0, f.size):
+        held = genomes[rows, places + shift]
+        genomes[rows, places + shift] = genomes[rows, other + shift]
+        genomes[rows, other + shift] = held
+
+
+def _bias_of(f: Field, places: IntArray) -> IntArray:
+    """The places of the biases of connections: behind all masks and powers of the layer."""
+    result: IntArray = f.start + 2 * f.size + (places - f.start) // f.shape[1]
+    return result
+
+
+def _weight(genomes: IntArray, rows: IntArray, places: IntArray, f: Field) -> IntArray:
+    """What connections add where all of their bits are 1."""
+    power = genomes[rows, places + f.size].astype(np.int64)
+    size = genomes[rows, places].astype(np.int64) << np.where(power < 0, ~power, power)
+    weight: IntArray = np.where(power < 0, -size, size)
+    return weight
+
+
+def _fold(genomes: IntArray, rows: IntArray, f: Field, rng: np.random.Generator) -> None:
+    """A connection becomes the constant that it is at its largest, or its least: a conjunction
+    stays one, with a condition less."""
+    places = _connection(genomes, rows, f, rng, 1.0)
+    weight = _weight(genomes, rows, places, f)
+    plus = (weight > 0) == (rng.random(len(rows)) < 0.8)
+    genomes[rows, _bias_of(f, places)] += np.where(plus, weight, 0).astype(genomes.dtype)
+    genomes[rows, places] = 0
+
+
+def _join(genomes: IntArray, rows: IntArray, f: Field, rng: np.random.Generator) -> None:
+    """A new connection with all bits, as one more condition or one more alternative."""
+    free = f.start + rng.integers(0, f.size, size=len(rows))
+    rows, places = rows[genomes[rows, free] == 0], free[genomes[rows, free] == 0]
+    power = (rng.random(len(rows)) < 0.2).astype(genomes.dtype)
+    negative = rng.random(len(rows)) < 0.5
+    width = int(f.upper).bit_length()
+    run = f.upper & ~((1 << rng.integers(0, width, size=len(rows))) - 1)
+    genomes[rows, places] = run
+    genomes[rows, places + f.size] = np.where(negative, ~power, power)
+    weight = _weight(genomes, rows, places, f)
+    condition = (weight > 0) == (rng.random(len(rows)) < 0.7)
+    genomes[rows, _bias_of(f, places)] -= np.where(condition, weight, 0).astype(genomes.dtype)
+
+
+def _invert(genomes: IntArray, rows: IntArray, f: Field, rng: np.random.Generator) -> None:
+    """A connection reads the inverse of its bits."""
+    places = _connection(genomes, rows, f, rng, 1.0)
+    weight = _weight(genomes, rows, places, f)
+    genomes[rows, _bias_of(f, places)] += weight.astype(genomes.dtype)
+    genomes[rows, places + f.size] = ~genomes[rows, places + f.size]
 
 
 def _powers(genomes: IntArray, rows: IntArray, f: Field, rng: np.random.Generator) -> None:
@@ -191,6 +256,7 @@ def _ignored(genomes: IntArray, rows: IntArray, f: Field, rng: np.random.Generat
 
 
 _CHANGES: Mapping[str, Callable[[IntArray, IntArray, Field, np.random.Generator], None]] = {
-    "masks": _masks, "move": _move, "powers": _powers, "bias": _bias, "shifts": _step,
+    "masks": _masks, "move": _move, "hand": _hand, "fold": _fold, "join": _join,
+    "invert": _invert, "powers": _powers, "bias": _bias, "shifts": _step,
     "bits": _step, "alive": _alive, "order": _step, "ignored": _ignored,
 }  # fmt: skip

@@ -11,7 +11,10 @@ from flow.train.table import IntArray
 
 Path = tuple[tuple[int, int, bool], ...]
 """Comparisons on the way to a leaf: feature, threshold, and whether level >= threshold."""
-LEAVES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 160, 200)
+LEAVES = (
+    2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 160, 192, 224,
+    256,
+)  # fmt: skip
 """Leaves of the trees that are grown."""
 CRITERIA = ("gini", "entropy")
 

@@ -1,6 +1,7 @@
 """HGQ 2 files from before trace_minmax: a note without samples, the traced ranges with them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,7 +87,23 @@ def test_two_calls_of_one_quantiser_share_what_both_meet():
 
 def test_a_traced_file_stays_as_it_is():
     source = net(trace(fraction=[0], stale=False))
-    assert retrace(source, {"x": np.array([[9.0, 9.0]])}) == (source, ())
+    assert retrace(source, {"x": np.zeros((3, 2))}) == (source, ())
+
+
+def test_values_beyond_a_traced_range_are_told():
+    source = net(trace(fraction=[0], stale=False))
+    q = source.layers[1]
+    wide = replace(q, quantiser=replace(q.quantiser, lo=-16, hi=15))
+    fits = model([source.layers[0], wide, source.layers[2]])
+    x = {"x": np.array([[9.0, -9.0]])}
+    assert retrace(fits, x) == (fits, ())
+    assert retrace(source, x) == (
+        source,
+        (
+            "values of 1 of the 1 quantisers that wrap leave their range on the samples given, and "
+            "wrap; a range comes from the data that hgq.utils.trace_minmax saw",
+        ),
+    )
 
 
 def test_without_samples_the_way_out_is_told():

@@ -42,7 +42,7 @@ def folder(spec, tmp_path_factory):
     out = tmp_path_factory.mktemp("searched") / "iris"
     told = []
     run_search(open_search(spec), out, listener=lambda state: told.append(state.generation))
-    assert told == [0, 1, 2, 3]
+    assert told == [0, 1, 2, 3, 3]
     return out
 
 

@@ -45,7 +45,7 @@ def retrace(
     known = {trace.key: trace for trace in traces(model)}
     stale = [key for key, trace in known.items() if trace.stale]
     if not stale:
-        return model, ()
+        return model, _wrapping(model, known, inputs)
     said = (
         f"the file was saved before trace_minmax: {len(stale)} of its {len(known)} quantisers "
         "that wrap have the integer bits of training"
@@ -66,6 +66,35 @@ def retrace(
     samples = len(next(iter(inputs.values())))
     note = f"{said}; they are traced on the {samples} samples given, as trace_minmax does"
     return replace(model, layers=layers), (note,)
+
+
+def _wrapping(
+    model: SourceModel, known: Mapping[str, Trace], inputs: Mapping[str, Any] | None
+) -> tuple[str, ...]:
+    """A note where samples of the first batch leave the range of a quantiser that wraps."""
+    if inputs is None or not known or any(isinstance(x, SourceTableSum) for x in model.layers):
+        return ()
+    found = _reached(model, known, {name: x[:BATCH] for name, x in inputs.items()})
+    beyond = {
+        trace.key
+        for x in model.layers
+        if isinstance(x, SourceQuantise) and (trace := x.quantiser.trace) is not None
+        if _beyond(x.quantiser, _ranged(x.quantiser, found[trace.key]))
+    }
+    if not beyond:
+        return ()
+    return (
+        f"values of {len(beyond)} of the {len(known)} quantisers that wrap leave their range on "
+        "the samples given, and wrap; a range comes from the data that hgq.utils.trace_minmax saw",
+    )
+
+
+def _beyond(q: Quantiser, needed: Quantiser) -> bool:
+    """Whether an element that has bits needs values below or above its range."""
+    alive = np.asarray(q.lo) < np.asarray(q.hi)
+    low, high = np.asarray(q.lo) * q.step, (np.asarray(q.hi) + 1) * q.step
+    least, most = np.asarray(needed.lo) * needed.step, (np.asarray(needed.hi) + 1) * needed.step
+    return bool((alive & ((least < low) | (most > high))).any())
 
 
 @dataclass

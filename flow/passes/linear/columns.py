@@ -117,17 +117,23 @@ def _columns(row: Linear, width: int, intern: Builder) -> tuple[Columns, int]:
 
 
 def _bit(x: Node, place: int, intern: Builder) -> Node:
-    """One bit of x: that of the word under fields and masks, so that a cleared one is constant."""
-    node: Node = Bits(x, place, 1)
-    while isinstance(node, Bits):
-        if node.low == 0 and BIT.covers(node.x.range):
-            node = node.x
+    """One bit of x: the bit itself, the constant that it is, or that of a word.
+
+    Fields and masks are read through; a word of bits stays whole, which the proof needs.
+    """
+    inner: Node = Bits(x, place, 1)
+    kept: Node | None = None
+    while isinstance(inner, Bits):
+        if inner.low == 0 and BIT.covers(inner.x.range):
+            inner = inner.x
             break
-        found = next((new for rule in _INNER if (new := rule(node)) is not None), None)
+        if kept is None and isinstance(inner.x, Concat):
+            kept = inner
+        found = next((new for rule in _INNER if (new := rule(inner)) is not None), None)
         if found is None:
             break
-        node = found
-    return intern(node)
+        inner = found
+    return intern(inner if kept is None or isinstance(inner, Const) else kept)
 
 
 def _two_rows(columns: Columns, intern: Builder) -> list[Node]:
