@@ -41,7 +41,7 @@ from flow.train.trees import LEAVES, grow_trees
 
 AREAS = "areas.txt"
 """Costs by the hash of their graph."""
-HIDDEN, NETWORKS, STEPS = (3, 8), 24, 300
+HIDDEN, NETWORKS, STEPS = (2, 3, 5, 8), 24, 500
 """What is trained by gradients for a first population: sizes, networks of each, steps."""
 
 

@@ -30,6 +30,9 @@ def net_genome(
         return None
     if max(_exponent(w1), _exponent(w2)) > space.exponents:
         return None
+    half = 1 << (space.bias_bits - 1)
+    if any(b.min() < -half or b.max() >= half for b in (b1, b2)):
+        return None
     genome = np.zeros((1, space.genes), np.int64)
     first, *between, last = space.layers(genome)
     full = (1 << space.input_bits) - 1
@@ -54,7 +57,7 @@ def net_genome(
     last.bias[0] = b2
     if (decision := space.decision(genome)) is not None:
         decision[0][0] = np.arange(space.classes)
-    result: IntArray = np.clip(genome[0], space.lower, space.upper).astype(np.int32)
+    result: IntArray = genome[0].astype(np.int32)
     return result
 
 

@@ -41,7 +41,7 @@ class Spec:
     #: the largest weight is 2 to the power of this
     exponents: int = 5
     #: bits of a bias, sign included
-    bias_bits: int = 10
+    bias_bits: int = 12
     #: the lowest bit that a hidden window may begin at
     largest_shift: int = 8
     #: whether the decision may compare in any order and on some bits only

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from itertools import accumulate
+from math import gcd
 from typing import Any
 
 from flow.ir.circuit import Circuit
@@ -43,6 +44,9 @@ from flow.ir.nodes import (
 Form = tuple[int, tuple[tuple[int, int], ...]]
 """A constant, and (atom, coefficient) for each atom of a sum, in order of atoms."""
 
+MAX_SHIFTS = 64
+"""Shifts that are taken apart to find the interval of a form, and terms that it may have then."""
+
 MAX_TERMS = 50_000_000
 """Terms that all forms of a circuit may have together; beyond, nothing is decided."""
 
@@ -64,6 +68,7 @@ class _Atoms:
     numbers: dict[Hashable, int] = field(default_factory=dict)
     ranges: list[IntRange] = field(default_factory=list)
     keys: list[tuple[Any, ...]] = field(default_factory=list)
+    hulls: dict[Form, IntRange] = field(default_factory=dict)
 
     def form(self, interval: IntRange, *key: Hashable) -> Form:
         """The form that is this atom alone."""
@@ -74,13 +79,47 @@ class _Atoms:
         return 0, ((self.numbers[key], 1),)
 
     def hull(self, form: Form) -> IntRange:
-        """The interval of a form, each atom taken once: tighter than that of nested sums."""
+        """An interval of a form, tighter than that of nested sums.
+
+        Each atom is taken once; and a shift s = floor(r / 2**k) as r - 2**k < 2**k s <= r, so that
+        parts of a word are seen to belong together.
+        """
+        found = self.hulls.get(form)
+        if found is None:
+            found = self.hulls[form] = self._hull(form)
+        return found
+
+    def _hull(self, form: Form) -> IntRange:
+        lo, hi = self._ends(form)
+        terms = dict(form[1])
+        constant, scale, slack = form[0], 1, [0, 0]
+        for _ in range(MAX_SHIFTS):
+            atom = max((x for x in terms if self.keys[x][0] == "shr"), default=None)
+            if atom is None or len(terms) > MAX_SHIFTS:
+                break
+            _, (offset, inner), amount = self.keys[atom]
+            c = terms.pop(atom)
+            more = (1 << amount) // gcd(c, 1 << amount)
+            c = c * more >> amount
+            scale, constant = scale * more, constant * more + c * offset
+            terms = {x: k * more for x, k in terms.items()}
+            for x, k in inner:
+                terms[x] = terms.get(x, 0) + c * k
+            terms = {x: k for x, k in terms.items() if k}
+            slack = [k * more for k in slack]
+            slack[c > 0] -= c * ((1 << amount) - 1)
+            least, most = self._ends((constant, tuple(terms.items())))
+            lo = max(lo, -((-least - slack[1]) // scale))
+            hi = min(hi, (most + slack[0]) // scale)
+        return IntRange(lo, hi)
+
+    def _ends(self, form: Form) -> tuple[int, int]:
         lo = hi = form[0]
         for atom, c in form[1]:
             r = self.ranges[atom]
             lo += c * (r.lo if c > 0 else r.hi)
             hi += c * (r.hi if c > 0 else r.lo)
-        return IntRange(lo, hi)
+        return lo, hi
 
 
 def _outputs(circuit: Circuit, atoms: _Atoms) -> list[tuple[str, list[Form]]] | None:
@@ -158,14 +197,11 @@ def _form(node: Node, operands: list[Form], atoms: _Atoms) -> Form:
 
 
 def _bits(x: Form, low: int, width: int, atoms: _Atoms) -> Form:
-    """floor(x / 2**l) where nothing lies above; else an atom of x modulo 2**(l+w)"""
+    """floor(x / 2**l) - 2**w floor(x / 2**(l+w)): the parts of a word add up to it again."""
     if unsigned(low + width).covers(atoms.hull(x)):
         return _shifted(x, low, atoms)
-    if low == 0 or width == 1 or _alone(x):
-        # floor(x / 2**l) - 2**w floor(x / 2**(l+w)): the parts of a word add up to it again.
-        above = _shifted(x, low + width, atoms)
-        return _sum([(1, _shifted(x, low, atoms)), (-1 << width, above)], 0)
-    return atoms.form(unsigned(width), "bits", _modulo(x, low + width), low, width)
+    above = _shifted(x, low + width, atoms)
+    return _sum([(1, _shifted(x, low, atoms)), (-1 << width, above)], 0)
 
 
 def _alone(x: Form) -> bool:
@@ -174,10 +210,12 @@ def _alone(x: Form) -> bool:
 
 
 def _signed(x: Form, width: int, atoms: _Atoms) -> Form:
-    """x where it fits, or a form equal to x modulo 2**w that fits; else an atom"""
-    every = twos_complement(width)
-    found = _congruent(x, width, every, atoms)
-    return found or atoms.form(every, "signed", _modulo(x, width), width)
+    """x where it fits, or a form equal to x modulo 2**w that fits; else what is cut off is less"""
+    found = _congruent(x, width, twos_complement(width), atoms)
+    if found is not None:
+        return found
+    above = _shifted((x[0] + (1 << width - 1), x[1]), width, atoms)
+    return _sum([(1, x), (-1 << width, above)], 0)
 
 
 def _congruent(x: Form, width: int, every: IntRange, atoms: _Atoms) -> Form | None:

@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+from threading import Timer
 
 import numpy as np
 import pytest
+from dask_cluster import dask_cluster
 
 from flow.errors import UsageError
 from flow.ir.network import evaluate_network
@@ -24,7 +26,7 @@ hidden_bits = 2
 exponents = 2
 population = 24
 generations = 3
-refine = 1
+refine = 2
 mapped = 4
 refit = 2
 """
@@ -42,7 +44,7 @@ def folder(spec, tmp_path_factory):
     out = tmp_path_factory.mktemp("searched") / "iris"
     told = []
     run_search(open_search(spec), out, listener=lambda state: told.append(state.generation))
-    assert told == [0, 1, 2, 3, 3]
+    assert told == [0, 1, 2, 2, 3, 3]
     return out
 
 
@@ -90,6 +92,21 @@ def test_a_killed_search_goes_on_to_the_same_front(spec, folder, tmp_path):
     told = []
     run_search(open_search(spec), out, listener=lambda state: told.append(state.generation))
     assert told[0] == reached
+    assert (out / FRONT).read_bytes() == (folder / FRONT).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_a_worker_finds_the_same_front(spec, folder, tmp_path):
+    with dask_cluster(tmp_path) as (address, workers):
+
+        def listen(state):
+            if state.generation == 1:
+                Timer(0.1, workers[0].kill).start()
+
+        out = tmp_path / "cluster"
+        run_search(open_search(spec), out, scheduler=address, listener=listen)
+        assert workers[0].wait() == -signal.SIGKILL
+        assert workers[1].poll() is None
     assert (out / FRONT).read_bytes() == (folder / FRONT).read_bytes()
 
 

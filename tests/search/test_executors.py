@@ -1,19 +1,13 @@
 """Work ends the same wherever it runs, also where a worker dies on the way."""
 
-import os
-import subprocess
-import sys
-import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from dask_cluster import dask_cluster
 from search_tasks import die, die_once, refuse, square
 
 from flow.errors import FlowError, ToolFailed, UsageError
 from flow.search.executors import Cluster, Processes, Serial, executor
-
-DASK = Path(sys.executable).parent / "dask"
 
 
 def test_tasks_run_here_in_order():
@@ -47,37 +41,16 @@ def test_there_is_at_least_one_worker():
 
 @pytest.mark.slow
 def test_a_killed_worker_of_a_dask_cluster_changes_nothing(tmp_path):
-    place = tmp_path / "scheduler.json"
-    with ExitStack() as running:
-        _start(running, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-               "--scheduler-file", str(place))  # fmt: skip
-        for _ in range(600):
-            if place.is_file() and place.stat().st_size:
-                break
-            time.sleep(0.1)
-        address = place.read_text().split('"address": "')[1].split('"')[0]
-        for _ in range(2):
-            _start(running, "worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard",
-                   "--local-directory", str(tmp_path))  # fmt: skip
-        with executor(scheduler=address) as work:
-            assert isinstance(work, Cluster)
-            marker = str(tmp_path / "killed")
-            assert work.map(die_once, [(k, marker) for k in range(6)]) == [0, 1, 4, 9, 16, 25]
-            assert Path(marker).exists()
-            with pytest.raises(FlowError, match="3 is refused"):
-                work.map(refuse, [(3,)])
-
-
-def _start(running, *arguments):
-    # Workers load the tasks of this test as they load flow.
-    tests = Path(__file__).resolve().parents[1]
-    path = os.pathsep.join([str(tests.parent), str(tests)])
-    process = subprocess.Popen(
-        [DASK, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
-    running.callback(process.wait)
-    running.callback(process.kill)
+    with (
+        dask_cluster(tmp_path) as (address, _),
+        executor(scheduler=address) as work,
+    ):
+        assert isinstance(work, Cluster)
+        marker = str(tmp_path / "killed")
+        assert work.map(die_once, [(k, marker) for k in range(6)]) == [0, 1, 4, 9, 16, 25]
+        assert Path(marker).exists()
+        with pytest.raises(FlowError, match="3 is refused"):
+            work.map(refuse, [(3,)])
 
 
 def test_a_scheduler_that_is_not_there_is_named(monkeypatch):

@@ -61,5 +61,6 @@ def test_a_perceptron_as_a_genome_decides_as_the_perceptron(wine, hidden):
         found = predict(space, genome, wine.x_test)[0]
         assert found.tolist() == net.classify(wine.x_test).tolist()
         assert net_genome(Space(13, (2,), 3), *parts) is None
+        assert net_genome(Space(13, hidden, 3, bias_bits=3), *parts) is None
         assert net_genome(Space(13, hidden, 3, exponents=0), *parts) is None
     assert np.abs(net.w1).max() > 1
