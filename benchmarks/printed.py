@@ -9,9 +9,10 @@ picked by their accuracy in training and validation and by nothing else; the acc
 of the held-out 30 %, on which `flow build` has shown RTL, netlist and integer meaning equal.
 A point counts with the lower of its accuracies in training and in validation, since the search
 fits the first and has not seen the second. For each loss the smallest point is taken that loses no
-more against the exact baseline. For each published perceptron the most accurate point is taken that
-is 5 times smaller, or, where that one does not promise the published accuracy and PROMISE more, the
-most accurate one that is smaller; for each tree the latter. What is done lies in
+more against the exact baseline, with one standard error of the validation part to spare, or, where
+there is none, the most accurate point. For each published perceptron the most accurate point is
+taken that is 5 times smaller, or, where that one does not promise the published accuracy and
+PROMISE more, the most accurate one that is smaller; for each tree the latter. What is done lies in
 benchmarks/cache/printed and is not done again; `--report` writes the tables of that alone.
 """
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -90,8 +92,7 @@ def one_set(one: Set, given: argparse.Namespace) -> None:
             designs.setdefault(key, (folders[chosen[0]], chosen[1]))
     built = {key: build(one, place, key, *design) for key, design in designs.items()}
     spread = {
-        f"{loss:g}": [area_at(front, base["accuracy"]["fit"] - loss) for front in fronts]
-        for loss in LOSSES
+        f"{loss:g}": [area_at(front, bound(base, loss)) for front in fronts] for loss in LOSSES
     }
     result = {
         "set": one.name,
@@ -139,12 +140,18 @@ def searched(one: Set, place: Path, seed: int, given: argparse.Namespace) -> Pat
 def wishes(one: Set, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What picks must have: an accuracy in training and validation, or an area in cm2."""
     for loss in LOSSES:
-        yield {"what": f"loss {loss:.0%}", "loss": loss, "fit": base["accuracy"]["fit"] - loss}
+        yield {"what": f"loss {loss:.0%}", "loss": loss, "fit": bound(base, loss)}
     for rival in published_for(one.name):
         if rival.kind in FACTORS and rival.accuracy is not None:
             limits = [rival.area_cm2 / factor for factor in FACTORS[rival.kind]]
             wish = {"area_cm2": limits, "promise": rival.accuracy + PROMISE}
             yield {"what": named(rival), "rival": facts(rival), **wish}
+
+
+def bound(base: dict[str, Any], loss: float) -> float:
+    """The accuracy that a point must have: the baseline's less the loss, and a standard error."""
+    share = base["accuracy"]["fit"] - loss
+    return share + math.sqrt(share * (1 - share) / base["samples"]["valid"])
 
 
 def pick(
@@ -163,7 +170,9 @@ def pick(
 
     if "fit" in wish:
         found = [place for place in points if accuracy(place) >= wish["fit"] - 1e-9]
-        return min(found, key=lambda place: (area(place), place), default=None)
+        if not found:
+            return min(points, key=lambda p: (-accuracy(p), area(p), p), default=None)
+        return min(found, key=lambda place: (area(place), place))
     best = None
     for limit in wish["area_cm2"]:
         found = [place for place in points if area(place) <= limit]

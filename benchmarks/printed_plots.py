@@ -9,15 +9,15 @@ from flow.report.published import published_for
 
 COLUMNS = 3
 TITLES = {
-    "ours": "this project (search, training and validation)",
-    "built": "this project (built, test)",
+    "ours": "ours, seen data",
+    "built": "ours, built, test",
     "approximate MLP": "approximate perceptron",
     "approximate tree": "approximate tree",
     "exact MLP": "exact perceptron",
     "other": "other classifier",
 }
 COLOURS = ["#4269d0", "#111111", "#e08a00", "#2f9e6e", "#d6455d", "#8f63c4"]
-SHAPES = ["circle", "diamond", "cross", "triangle-up", "square", "stroke"]
+SHAPES = ["circle", "diamond", "cross", "triangle-up", "square", "triangle-down"]
 
 
 def plot(results: list[dict[str, Any]], file: Path) -> None:
@@ -38,7 +38,7 @@ def plot(results: list[dict[str, Any]], file: Path) -> None:
         .properties(width=230, height=150)
         .facet(facet=alt.Facet("set:N", title=None), columns=COLUMNS)
         .resolve_scale(x="independent", y="independent")
-        .configure_legend(orient="top", columns=3, labelLimit=320)
+        .configure_legend(orient="top", columns=3, labelLimit=200)
     )
     chart.save(file)
 

@@ -142,7 +142,8 @@ def effort_curves(options: Options) -> Iterator[list[Row]]:
 
 def _at_effort(path: Path, effort: str) -> dict[str, Any]:
     recipe = target("asic")
-    config = BuildConfig(**{**recipe.defaults, "model": path, "target": "asic", "effort": effort})
+    words = {"model": path, "target": "asic", "tech": "generic_cmos", "effort": effort}
+    config = BuildConfig(**{**recipe.defaults, **words})
     with tempfile.TemporaryDirectory() as folder:
         start = _now()
         done = build(config, recipe, Path(folder) / "o", last="synthesise")

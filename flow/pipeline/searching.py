@@ -41,8 +41,12 @@ from flow.train.trees import LEAVES, grow_trees
 
 AREAS = "areas.txt"
 """Costs by the hash of their graph."""
-HIDDEN, NETWORKS, STEPS = (2, 3, 5, 8), 24, 500
-"""What is trained by gradients for a first population: sizes, networks of each, steps."""
+HIDDEN, STEPS = (2, 3, 5, 8), 500
+"""What is trained by gradients for a first population: neurons of each size, and steps."""
+NETWORKS = (16, 96)
+"""How many networks of each size at least and at most; small data afford more."""
+VALUES = 200_000
+"""Values of all samples of all networks that one step of training works on."""
 
 
 @dataclass(frozen=True)
@@ -188,9 +192,12 @@ def seeds(search: Search) -> list[IntArray]:
     if "gradient" in spec.start and spec.hidden:
         levels = powers_of_two(spec.exponents)
         bits = tuple(range(1, spec.hidden_bits + 1))
+        # Networks take turns in bits and sparsity, so they come by sixteens.
+        count = VALUES // data.x_train.size // 16 * 16
+        count = min(max(count, NETWORKS[0]), NETWORKS[1])
         for hidden in dict.fromkeys(min(width, *spec.hidden) for width in HIDDEN):
             options = GradientOptions(
-                hidden, levels, NETWORKS, bits, steps=STEPS,
+                hidden, levels, count, bits, steps=STEPS,
                 bias=(1 << (spec.bias_bits - 1)) - 1, seed=spec.seed,
             )  # fmt: skip
             for n in train_many(data, options):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,17 @@ from flow.tools.compiler import available, shared_library
 FLAGS = ("-fwrapv",)
 
 
+PARTS: Mapping[str, tuple[str, ...]] = {"count": ("count",), "area": ("gates", "area")}
+"""The C texts beside this file that each library is made of, in order."""
+
+
 @cache
 def library(name: str) -> ctypes.CDLL | None:
-    """The functions of the C text `name`.c beside this file; None where nothing compiles it."""
+    """The functions of one of PARTS; None where nothing compiles them."""
     if not available():
         return None
-    source = Path(__file__).with_name(f"{name}.c").read_text(encoding="utf-8")
+    texts = (Path(__file__).with_name(f"{part}.c") for part in PARTS[name])
+    source = "\n".join(text.read_text(encoding="utf-8") for text in texts)
     with tempfile.TemporaryDirectory(prefix="flow-kernel-") as folder:
         try:
             built = shared_library(source, Path(folder), name, arguments=FLAGS)

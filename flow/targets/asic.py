@@ -12,7 +12,7 @@ ASIC = Recipe(
     name="asic",
     summary="Standard cells of silicon, smallest area; pipelined on request.",
     fabric=Cells(timer=best_timer, tools=("sta",)),
-    tech="generic_cmos",
+    tech="sky130",
     passes=("heaps", "shared-trees", "adders", "compressed"),
     interval=25e-6,
     quick_passes=("shared-trees", "trees", "heaps"),

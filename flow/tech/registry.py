@@ -11,7 +11,7 @@ from flow.errors import UsageError
 from flow.tech.debian import LIBRARIES
 from flow.tech.technology import Arc, Cell, Storage, Table, Technology, Toggle
 
-_NAMES = ("cnt_tft", "egfet", "generic_cmos")
+_NAMES = ("cnt_tft", "egfet", "generic_cmos", "sky130")
 _TABLES = ("rise", "fall", "rise_transition", "fall_transition")
 
 
@@ -78,7 +78,10 @@ def _cell(name: str, facts: dict[str, Any], figures: dict[str, Any], axes: dict[
                 arc["from"],
                 arc["to"],
                 arc["sense"],
-                *(_table(arc[edge], axes) if edge in arc else None for edge in _TABLES),
+                *(
+                    _table(arc[edge], axes | figures | arc) if edge in arc else None
+                    for edge in _TABLES
+                ),
             )
             for arc in figures.get("arcs", ())
         ),
@@ -90,6 +93,7 @@ def _cell(name: str, facts: dict[str, Any], figures: dict[str, Any], axes: dict[
 
 
 def _table(values: list[list[float]], axes: dict[str, Any]) -> Table:
+    """A table over the axes of its arc, else of its cell, else of the file."""
     return Table(
         tuple(map(float, axes["slews"])),
         tuple(map(float, axes["loads"])),

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from itertools import accumulate
-from math import gcd
 from typing import Any
 
 from flow.ir.circuit import Circuit
@@ -40,12 +39,7 @@ from flow.ir.nodes import (
     Sub,
     Xor,
 )
-
-Form = tuple[int, tuple[tuple[int, int], ...]]
-"""A constant, and (atom, coefficient) for each atom of a sum, in order of atoms."""
-
-MAX_SHIFTS = 64
-"""Shifts that are taken apart to find the interval of a form, and terms that it may have then."""
+from flow.verify.bounds import Form, Shift, bounds
 
 MAX_TERMS = 50_000_000
 """Terms that all forms of a circuit may have together; beyond, nothing is decided."""
@@ -79,54 +73,26 @@ class _Atoms:
         return 0, ((self.numbers[key], 1),)
 
     def hull(self, form: Form) -> IntRange:
-        """An interval of a form, tighter than that of nested sums.
-
-        Each atom is taken once; and a shift s = floor(r / 2**k) as r - 2**k < 2**k s <= r, so that
-        parts of a word are seen to belong together.
-        """
+        """The interval of a form, each atom taken once: tighter than that of nested sums."""
         found = self.hulls.get(form)
         if found is None:
-            found = self.hulls[form] = self._hull(form)
+            found = self.hulls[form] = bounds(form, self.ranges.__getitem__, self._shift)
         return found
 
-    def _hull(self, form: Form) -> IntRange:
-        lo, hi = self._ends(form)
-        terms = dict(form[1])
-        constant, scale, slack = form[0], 1, [0, 0]
-        for _ in range(MAX_SHIFTS):
-            atom = max((x for x in terms if self.keys[x][0] == "shr"), default=None)
-            if atom is None or len(terms) > MAX_SHIFTS:
-                break
-            _, (offset, inner), amount = self.keys[atom]
-            c = terms.pop(atom)
-            more = (1 << amount) // gcd(c, 1 << amount)
-            c = c * more >> amount
-            scale, constant = scale * more, constant * more + c * offset
-            terms = {x: k * more for x, k in terms.items()}
-            for x, k in inner:
-                terms[x] = terms.get(x, 0) + c * k
-            terms = {x: k for x, k in terms.items() if k}
-            slack = [k * more for k in slack]
-            slack[c > 0] -= c * ((1 << amount) - 1)
-            least, most = self._ends((constant, tuple(terms.items())))
-            lo = max(lo, -((-least - slack[1]) // scale))
-            hi = min(hi, (most + slack[0]) // scale)
-        return IntRange(lo, hi)
-
-    def _ends(self, form: Form) -> tuple[int, int]:
-        lo = hi = form[0]
-        for atom, c in form[1]:
-            r = self.ranges[atom]
-            lo += c * (r.lo if c > 0 else r.hi)
-            hi += c * (r.hi if c > 0 else r.lo)
-        return lo, hi
+    def _shift(self, atom: int) -> Shift | None:
+        key = self.keys[atom]
+        return (key[1], key[2]) if key[0] == "shr" else None
 
 
 def _outputs(circuit: Circuit, atoms: _Atoms) -> list[tuple[str, list[Form]]] | None:
     forms: dict[Node, Form] = {}
     terms = 0
     for node in circuit.walk():
-        forms[node] = _form(node, [forms[x] for x in node.operands], atoms)
+        match node:
+            case Xor(Concat(parts, widths), Const(mask)):
+                forms[node] = _flipped_parts([forms[x] for x in parts], widths, mask, atoms)
+            case _:
+                forms[node] = _form(node, [forms[x] for x in node.operands], atoms)
         terms += len(forms[node][1])
         if terms > MAX_TERMS:
             return None
@@ -250,6 +216,15 @@ def _flipped(x: Form, mask: int, atoms: _Atoms) -> Form:
         constant += (1 << high) - (1 << low)
         mask = mask >> high << high
     return _sum(parts, constant)
+
+
+def _flipped_parts(parts: list[Form], widths: tuple[int, ...], mask: int, atoms: _Atoms) -> Form:
+    """Words side by side xor m: each with its own bits of m, and m alone above them"""
+    offsets = list(accumulate(widths, initial=0))
+    places = list(zip(parts, widths, offsets, strict=False))
+    flipped = [_flipped(x, mask >> at & (1 << width) - 1, atoms) for x, width, at in places]
+    total = [(1 << at, x) for x, (_, _, at) in zip(flipped, places, strict=True)]
+    return _sum(total, mask >> offsets[-1] << offsets[-1])
 
 
 def _looked_up(x: Form, base: int, table: tuple[int, ...], atoms: _Atoms) -> Form:

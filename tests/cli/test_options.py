@@ -33,7 +33,7 @@ WRONG = {
     ),
     "--tech egfett": (
         "error: there is no technology 'egfett'\n"
-        "  hint: choose one of cnt_tft, egfet, generic_cmos, osu018, osu035, osu050, "
+        "  hint: choose one of cnt_tft, egfet, generic_cmos, sky130, osu018, osu035, osu050, "
         "or give a Liberty file; did you mean 'egfet'?\n"
     ),
     "--tech egfet@9": (
@@ -120,12 +120,13 @@ def test_a_command_that_does_not_exist_is_answered_with_the_nearest(flow, tmp_pa
 
 
 def test_list_says_what_it_can_list(flow, tmp_path):
-    kinds = "{targets|passes|technologies|stages|primitives}"
+    kinds = "{targets|passes|approximations|technologies|stages|primitives}"
     text = (
         f"Error: Invalid value for '{kinds}': 'pases' is not one of 'targets', 'passes', "
-        "'technologies', 'stages', 'primitives'."
+        "'approximations', 'technologies', 'stages', 'primitives'."
     )
-    refused(flow("list", "pases"), tmp_path, usage(f"list [OPTIONS] {kinds}", text))
+    shown = kinds.replace("primitives", f"\n{' ' * 17}primitives")
+    refused(flow("list", "pases"), tmp_path, usage(f"list [OPTIONS] {shown}", text))
 
 
 CONFIGS = {

@@ -17,7 +17,7 @@ from flow.passes.pipelines import PIPELINES
 from flow.pipeline.synthesis import synthesise
 from flow.pipeline.timers import abc_timer, best_timer, opensta_timer, own_timer, read_stime
 from flow.tech.debian import ROOT, debian, load_debian
-from flow.tech.registry import load
+from flow.tech.registry import load, technologies
 from flow.tools import sta
 
 pytestmark = pytest.mark.tool("yosys")
@@ -33,7 +33,7 @@ def matrix_circuit():
 
 
 def technology(name):
-    if name == "generic_cmos":
+    if name in technologies():
         return load(name)
     library = debian(name)
     if not (ROOT / library.file).is_file():
@@ -49,7 +49,7 @@ def mapped(name, tmp_path, stages=0):
     return synthesise(circuit, cells, tmp_path, effort="fast").netlist, cells
 
 
-@pytest.mark.parametrize("name", ["generic_cmos", "osu018"])
+@pytest.mark.parametrize("name", ["generic_cmos", "sky130", "osu018"])
 def test_the_timers_agree_on_a_combinational_netlist(name, tmp_path):
     netlist, cells = mapped(name, tmp_path)
     ours, theirs = own_timer(netlist, cells, 100.0), abc_timer(netlist, cells, 100.0)
@@ -63,7 +63,7 @@ def test_the_timers_agree_on_a_combinational_netlist(name, tmp_path):
 
 
 @pytest.mark.tool("sta")
-@pytest.mark.parametrize("name", ["generic_cmos", "osu018"])
+@pytest.mark.parametrize("name", ["generic_cmos", "sky130", "osu018"])
 def test_opensta_adds_the_set_up_time_of_a_flip_flop(name, tmp_path):
     if not sta.available():
         pytest.skip("not checked: OpenSTA is not installed")

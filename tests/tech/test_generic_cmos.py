@@ -1,4 +1,4 @@
-"""The generic CMOS library: every figure follows from the published ones named in its files."""
+"""The generic CMOS library: every figure follows from the assumptions named in its files."""
 
 import math
 

@@ -109,7 +109,9 @@ def test_a_helper_buffer_is_two_inverters_and_only_where_no_buffer_is():
     assert HELPER_BUFFER not in liberty_text(replace(TINY, cells=buffered), helper_buffer=True)
 
 
-@pytest.mark.parametrize("name", ["egfet@0.6", "egfet@0.8", "egfet@1.0", "egfet@1.2", "cnt_tft"])
+@pytest.mark.parametrize(
+    "name", ["egfet@0.6", "egfet@0.8", "egfet@1.0", "egfet@1.2", "cnt_tft", "sky130"]
+)
 def test_what_is_written_reads_back_as_the_same_cells(name):
     tech = load(name)
     again = parse_liberty(liberty_text(tech), "x.lib")

@@ -15,18 +15,18 @@ FILES = {
     ("cnt_tft", 3.0): "CNT_TFT_pseudo_Standard_Library_3.0V_25C_TYP_X1.lib",
 }
 
-KNOWN = "cnt_tft, egfet, generic_cmos, osu018, osu035, osu050"
+KNOWN = "cnt_tft, egfet, generic_cmos, sky130, osu018, osu035, osu050"
 
 
 def test_every_technology_and_voltage_is_listed():
-    assert technologies() == ("cnt_tft", "egfet", "generic_cmos")
+    assert technologies() == ("cnt_tft", "egfet", "generic_cmos", "sky130")
     assert [(n, v) for n in ("egfet", "cnt_tft") for v in voltages(n)] == list(FILES)
 
 
 def test_every_data_file_belongs_to_a_listed_technology(root):
     stems = {path.stem for path in (root / "flow" / "tech" / "data").glob("*.toml")}
     expected = {f"{name}_{v:.1f}".replace(".", "v") for name, v in FILES}
-    expected |= {"generic_cmos_1v0", "sources_of_power"}
+    expected |= {"generic_cmos_1v0", "sky130_1v8", "flash_adc", "sources_of_power"}
     assert stems == expected | set(technologies()) | set(parts())
 
 
