@@ -21,7 +21,10 @@ Shift = tuple[Form, int]
 """What is shifted to the right, and by how much; its atoms are older than the shift."""
 
 MAX_SHIFTS = 12
-"""Shifts that are looked at to bound a form, and atoms that it may have then."""
+"""Shifts that are looked at to bound a form: more cost much time and show little."""
+
+MAX_ATOMS = 64
+"""Atoms that a form may have to be looked at closer."""
 
 
 def bounds(
@@ -33,7 +36,7 @@ def bounds(
     for cautious in (False, True):
         total = first
         seen: set[int] = set()
-        while len(seen) < MAX_SHIFTS and len(total.terms) <= MAX_SHIFTS:
+        while len(seen) < MAX_SHIFTS and len(total.terms) <= MAX_ATOMS:
             newest = max((x for x in total.terms if x not in seen and shift_of(x)), default=None)
             shift = None if newest is None else shift_of(newest)
             if newest is None or shift is None:
