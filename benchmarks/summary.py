@@ -75,7 +75,7 @@ def _by_kind(rows: Sequence[Row]) -> dict[str, list[Row]]:
     for pattern, name in _KINDS:
         for row in rows:
             match = re.match(pattern, row.what)
-            if match and row.reach:
+            if match and row.reach and not row.what.startswith("area, geometric"):
                 found.setdefault(name.format(*match.groups()), []).append(row)
     return found
 

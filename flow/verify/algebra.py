@@ -50,15 +50,21 @@ def equal_by_algebra(before: Circuit, after: Circuit) -> bool:
 
     Registers count as wires. False where the forms differ or grow too large to compare.
     """
-    atoms = _Atoms()
-    sides = [_outputs(circuit, atoms) for circuit in (before, after)]
-    return None not in sides and sides[0] == sides[1]
+    for apart in (False, True):
+        atoms = _Atoms(apart)
+        sides = [_outputs(circuit, atoms) for circuit in (before, after)]
+        if None not in sides and sides[0] == sides[1]:
+            return True
+    return False
 
 
 @dataclass
 class _Atoms:
     """Numbers and intervals of the atoms, shared between the circuits that are compared."""
 
+    apart: bool = False
+    """Whether inverted bits of a concat are those of its parts; neither way proves all that the
+    other does."""
     numbers: dict[Hashable, int] = field(default_factory=dict)
     ranges: list[IntRange] = field(default_factory=list)
     keys: list[tuple[Any, ...]] = field(default_factory=list)
@@ -89,8 +95,10 @@ def _outputs(circuit: Circuit, atoms: _Atoms) -> list[tuple[str, list[Form]]] | 
     terms = 0
     for node in circuit.walk():
         match node:
-            case Xor(Concat(parts, widths), Const(mask)):
-                forms[node] = _flipped_parts([forms[x] for x in parts], widths, mask, atoms)
+            case Xor((Concat() | Bits(Concat())) as word, Const(mask)) if atoms.apart or isinstance(
+                word, Concat
+            ):
+                forms[node] = _flipped_fields(_fields(word, forms, atoms), mask, atoms)
             case _:
                 forms[node] = _form(node, [forms[x] for x in node.operands], atoms)
         terms += len(forms[node][1])
@@ -218,13 +226,31 @@ def _flipped(x: Form, mask: int, atoms: _Atoms) -> Form:
     return _sum(parts, constant)
 
 
-def _flipped_parts(parts: list[Form], widths: tuple[int, ...], mask: int, atoms: _Atoms) -> Form:
-    """Words side by side xor m: each with its own bits of m, and m alone above them"""
-    offsets = list(accumulate(widths, initial=0))
-    places = list(zip(parts, widths, offsets, strict=False))
-    flipped = [_flipped(x, mask >> at & (1 << width) - 1, atoms) for x, width, at in places]
-    total = [(1 << at, x) for x, (_, _, at) in zip(flipped, places, strict=True)]
-    return _sum(total, mask >> offsets[-1] << offsets[-1])
+def _fields(word: Concat | Bits, forms: dict[Node, Form], atoms: _Atoms) -> list[tuple[Form, int]]:
+    """The fields side by side, each with its width, of a concat or of some bits of one"""
+    whole, low, high = word, 0, None
+    if isinstance(word, Bits):
+        assert isinstance(word.x, Concat)
+        whole, low, high = word.x, word.low, word.low + word.width
+    assert isinstance(whole, Concat)
+    fields, at = [], 0
+    for part, width in zip(whole.parts, whole.widths, strict=True):
+        first = max(low - at, 0)
+        end = width if high is None else min(high - at, width)
+        if first < end:
+            fields.append((_bits(forms[part], first, end - first, atoms), end - first))
+        at += width
+    return fields
+
+
+def _flipped_fields(fields: list[tuple[Form, int]], mask: int, atoms: _Atoms) -> Form:
+    """Fields side by side xor m: each with its own bits of m, and m alone above them"""
+    total: list[tuple[int, Form]] = []
+    at = 0
+    for x, width in fields:
+        total.append((1 << at, _flipped(x, mask >> at & (1 << width) - 1, atoms)))
+        at += width
+    return _sum(total, mask >> at << at)
 
 
 def _looked_up(x: Form, base: int, table: tuple[int, ...], atoms: _Atoms) -> Form:

@@ -23,7 +23,7 @@ Shift = tuple[Form, int]
 MAX_SHIFTS = 12
 """Shifts that are looked at to bound a form: more cost much time and show little."""
 
-MAX_ATOMS = 64
+MAX_ATOMS = 32
 """Atoms that a form may have to be looked at closer."""
 
 

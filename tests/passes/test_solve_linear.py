@@ -219,7 +219,7 @@ def test_the_result_does_not_depend_on_the_number_of_threads():
 
 
 def test_a_search_shares_more_and_finds_the_same_again():
-    circuit = layer(6, 6, 6, seed=4)
+    circuit = layer(6, 6, 6, seed=8)
     counts = []
     for name in ("heaps", "searched", "searched"):
         made = run_passes(circuit, parse_pipeline(name), check_exact(40))

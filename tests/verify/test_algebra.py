@@ -69,6 +69,9 @@ def single(node: Node) -> Circuit:
          Add(Add(A, B), C)),
         (Concat((Bits(FullAdder(A, B, C), 0, 1), Bits(FullAdder(A, B, C), 1, 1)), (1, 1)),
          Linear((A, B, C), (1, 1, 1), 0)),
+        (Xor(Bits(Concat((Bits(X, 0, 4), Y), (4, 4)), 1, 6), Const(5)),
+         Concat((Xor(Bits(X, 1, 3), Const(5)), Bits(Y, 0, 3)), (3, 3))),
+        (Bits(Add(Concat((Const(1), Y), (1, 4)), Const(7)), 1, 5), Add(Y, Const(4))),
         (Signed(Add(Sub(Const(100), Shl(X, 4)), Const(20 + 512)), 9), Linear((X,), (-16,), 120)),
     ],
 )  # fmt: skip
@@ -128,8 +131,9 @@ def test_every_pass_on_a_network_is_proved_and_refuses_a_mutant(pipeline):
     run_passes(network(inputs=3), PIPELINES[pipeline], prove)
 
 
+@pytest.mark.parametrize("pipeline", ["heaps", "chains"])
 @pytest.mark.parametrize(("low", "high"), [(-8, 7), (0, 15), (-3, 9)])
-def test_shared_sums_as_full_adders_are_proved_by_algebra_alone(low, high):
+def test_shared_sums_of_bits_are_proved_by_algebra_alone(low, high, pipeline):
     chance = np.random.default_rng(1)
     x = tuple(Input("x", i, low, high) for i in range(5))
     rows = [Linear(x, tuple(int(c) for c in chance.integers(-32, 32, 5)), 7) for _ in range(5)]
@@ -141,8 +145,11 @@ def test_shared_sums_as_full_adders_are_proved_by_algebra_alone(low, high):
         mutant = mutate_circuit(step.after, 1)
         assert mutant is None or not equal_by_algebra(step.before, mutant)
 
-    after = run_passes(circuit, PIPELINES["heaps"], prove)
-    assert sum(isinstance(node, FullAdder) for node in after.walk()) > 100
+    after = run_passes(circuit, PIPELINES[pipeline], prove)
+    adders = FullAdder if pipeline == "heaps" else Add
+    assert sum(isinstance(node, adders) for node in after.walk()) > (
+        100 if adders is FullAdder else 20
+    )
 
 
 def test_circuits_that_the_algebra_proves_need_no_sweep():

@@ -41,5 +41,5 @@ def rebuild_linear(circuit: Circuit, replace: Replace) -> Circuit:
             rows[x] = cast("Linear", linear_terms(moved) or moved)
         found = replace(tuple(dict.fromkeys(rows.values())), intern)
         for x, row in rows.items():
-            done[x] = intern(fitted(found[row], row.range))
+            done[x] = intern(fitted(found[row], x.range))
     return substitute(circuit, done)
