@@ -126,7 +126,7 @@ class Ladder:
             write_files(
                 {
                     Path(f"netlist/{emission.top}.v"): text,
-                    Path("netlist/cells.v"): cell_models(netlist, technology),
+                    Path("netlist/cells.v"): cell_models(netlist.histogram(), technology),
                 },
                 folder,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from flow.backends.names import RESERVED
 from flow.errors import ToolFailed
@@ -41,9 +41,9 @@ def netlist_verilog(netlist: Netlist, technology: Technology) -> str:
     return "\n".join([*lines, "endmodule", "", "`default_nettype wire"]) + "\n"
 
 
-def cell_models(netlist: Netlist, technology: Technology) -> str:
-    """Behavioural Verilog-2005 of the cells that a netlist uses, without delays."""
-    cells = [technology.cell(name) for name in netlist.histogram()]
+def cell_models(names: Iterable[str], technology: Technology) -> str:
+    """Behavioural Verilog-2005 of the cells of these names, without delays."""
+    cells = [technology.cell(name) for name in names]
     head = f"// Functions of cells of {technology.title}. Source: {technology.source}"
     return "\n".join([head, *(line for cell in cells for line in _model(cell))]) + "\n"
 

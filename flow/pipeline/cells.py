@@ -85,7 +85,7 @@ class Cells:
         )  # fmt: skip
         top = result.netlist.name
         write_file(out, f"netlist/{top}.v", netlist_verilog(result.netlist, technology))
-        write_file(out, "netlist/cells.v", cell_models(result.netlist, technology))
+        write_file(out, "netlist/cells.v", cell_models(result.netlist.histogram(), technology))
         write_file(out, f"netlist/{top}.json", netlist_json(result.netlist, technology))
         write_file(out, LIBERTY, liberty_text(technology))
         script = result.portable.script if result.portable else result.script

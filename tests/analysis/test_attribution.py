@@ -15,7 +15,7 @@ pytestmark = pytest.mark.tool("abc")
 
 def test_cells_of_a_network_are_shared_out_among_its_layers(tmp_path):
     circuit = network()
-    _, made = mapped(circuit, tmp_path, effort="normal")
+    _, made = mapped(circuit, tmp_path, effort="fast")
     layers = attribute(made.netlist, EGFET, made.graph, layer_of(circuit))
     assert len(layers) == len(made.netlist.instances)
     assert set(layers) == {"dense_1", "dense_2", "argmax"}

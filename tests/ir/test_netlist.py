@@ -147,7 +147,7 @@ def test_icarus_agrees_with_evaluate_on_the_mapped_text(tmp_path):
         f'{checks}        $display("DONE");\n    end\nendmodule\n'
     )
     (tmp_path / "n.v").write_text(netlist_verilog(made.netlist, EGFET))
-    (tmp_path / "c.v").write_text(cell_models(made.netlist, EGFET))
+    (tmp_path / "c.v").write_text(cell_models(made.netlist.histogram(), EGFET))
     (tmp_path / "b.v").write_text(bench)
     command = ["iverilog", "-g2005", "-Wall", "-o", "sim", "n.v", "c.v", "b.v"]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=60)

@@ -92,7 +92,7 @@ def test_the_text_with_its_cell_models_runs_in_icarus(tmp_path):
     text = netlist_verilog(made.netlist, technology)
     assert netlist_aig(read_verilog_netlist(text, technology), technology).literals
     (tmp_path / "netlist.v").write_text(text)
-    (tmp_path / "cells.v").write_text(cell_models(made.netlist, technology))
+    (tmp_path / "cells.v").write_text(cell_models(made.netlist.histogram(), technology))
     (x,), (y,) = made.netlist.inputs, made.netlist.outputs
     words = random_words(x.width, 1)
     bits = [[int(row[0]) >> s & 1 for row in words] for s in range(64)]

@@ -14,10 +14,13 @@ from programs import found
 from small_build import QUICK, flow, write_model
 from tcl import CONSTRAINTS, VIVADO, calls
 
+from flow.backends.netlist_text import cell_models
+from flow.tech.registry import load
 from flow.tech.write_liberty import time_unit
 from flow.tools import icarus, verilator
 from flow.tools.yosys import yosys
 
+EGFET = load("egfet", 1.0)
 LIBRELANE = """
 import json, sys
 from pathlib import Path
@@ -239,7 +242,11 @@ def report(folder):
 @pytest.mark.tool("icarus")
 def test_the_netlist_of_the_yosys_script_gives_every_result(folder):
     yosys((folder / "synth" / "yosys.ys").read_text(), cwd=folder, timeout_s=120)
-    files = ["tb/tb_model.v", "synth/model_netlist.v", "netlist/cells.v"]
+    netlist = (folder / "synth" / "model_netlist.v").read_text()
+    used = dict.fromkeys(re.findall(r"^ +(\w+) \S+ \($", netlist, re.MULTILINE))
+    cells = [name for name in used if name in EGFET.cells]
+    (folder / "synth" / "cells.v").write_text(cell_models(cells, EGFET))
+    files = ["tb/tb_model.v", "synth/model_netlist.v", "synth/cells.v"]
     log = icarus.compile_verilog(files, "tb_model", "n.vvp", folder, 60).log
     assert "error" not in log
     assert "PASS 40 of 40" in icarus.simulate("n.vvp", folder, 60).log
