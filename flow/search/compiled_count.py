@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flow.ir.tensor import IntArray
-from flow.search.kernel import library, plan_of, pointer
+from flow.search.kernel import compiled, plan_of, pointer
 from flow.search.space import Space
 
 SIZE = 256
@@ -21,7 +21,7 @@ def compilable(space: Space) -> bool:
         sources * (((1 << space.source_bits(layer)) - 1) << space.exponents)
         for layer, sources in enumerate(space.widths[:-1])
     )
-    return largest + (1 << space.bias_bits) < 1 << 31 and library("count") is not None
+    return largest + (1 << space.bias_bits) < 1 << 31 and compiled("count") is not None
 
 
 class Compiled:
@@ -52,7 +52,7 @@ class Compiled:
     def _run(self, genomes: IntArray, classes: NDArray[np.int16] | None) -> NDArray[np.int64]:
         genomes = np.ascontiguousarray(genomes, dtype=np.int32)
         correct = np.zeros(len(genomes), np.int64)
-        kernel = library("count")
+        kernel = compiled("count")
         assert kernel is not None
         failed = kernel.flow_count(
             pointer(genomes), ctypes.c_int64(len(genomes)), ctypes.c_int64(genomes.shape[1]),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from flow.errors import ToolNotFound
 from flow.ir.tensor import IntArray
-from flow.search.kernel import library, plan_of, pointer
+from flow.search.kernel import compiled, plan_of, pointer
 from flow.search.space import Space
 from flow.tech.technology import Technology
 
@@ -68,7 +68,7 @@ class AreaEstimate:
 
     def counted(self, space: Space, genomes: IntArray) -> NDArray[np.int64]:
         """The area of the cover in um2 and its number of gates (P, 2)."""
-        kernel = library("area")
+        kernel = compiled("area")
         if kernel is None:
             raise ToolNotFound(
                 "the estimate of areas needs a C compiler",

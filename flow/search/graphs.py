@@ -9,7 +9,7 @@ import numpy as np
 from flow.errors import ToolNotFound
 from flow.ir.aig import Aig
 from flow.ir.tensor import IntArray
-from flow.search.kernel import library, plan_of, pointer
+from flow.search.kernel import compiled, plan_of, pointer
 from flow.search.space import Space
 
 ROOM = 1 << 12
@@ -21,7 +21,7 @@ def genome_graph(space: Space, genome: IntArray) -> Aig:
 
     ToolNotFound where there is no C compiler.
     """
-    kernel = library("area")
+    kernel = compiled("area")
     if kernel is None:
         raise ToolNotFound(
             "the graphs of candidates need a C compiler",

@@ -24,7 +24,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {"count": ("count",), "area": ("gates", "
 
 
 @cache
-def library(name: str) -> ctypes.CDLL | None:
+def compiled(name: str) -> ctypes.CDLL | None:
     """The functions of one of PARTS; None where nothing compiles them."""
     if not available():
         return None

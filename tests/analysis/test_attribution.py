@@ -13,6 +13,19 @@ from flow.analysis.layers import layer_of
 pytestmark = pytest.mark.tool("abc")
 
 
+def test_layers_that_synthesis_merges_still_add_up(tmp_path):
+    """At normal effort a small graph is restructured as a whole: a layer may have no cell left."""
+    circuit = network()
+    _, made = mapped(circuit, tmp_path, effort="normal")
+    layers = attribute(made.netlist, EGFET, made.graph, layer_of(circuit))
+    assert len(layers) == len(made.netlist.instances)
+    assert {"dense_1", "argmax"} <= set(layers) <= {"dense_1", "dense_2", "argmax"}
+    area = area_of(made.netlist, EGFET)
+    shares = totals(layers, area.by_instance)
+    assert sum(shares.values()) == area.um2
+    assert shares["dense_1"] > shares["argmax"]
+
+
 def test_cells_of_a_network_are_shared_out_among_its_layers(tmp_path):
     circuit = network()
     _, made = mapped(circuit, tmp_path, effort="fast")

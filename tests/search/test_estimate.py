@@ -89,7 +89,7 @@ def test_candidates_stand_in_the_order_of_their_mapped_areas(estimate):
 
 
 def test_without_a_compiler_the_user_is_told_what_to_install(estimate, monkeypatch):
-    monkeypatch.setattr("flow.search.estimate.library", lambda name: None)
+    monkeypatch.setattr("flow.search.estimate.compiled", lambda name: None)
     with pytest.raises(ToolNotFound) as caught:
         estimate.counted(*_one_neuron((1, 1), (0, 0), 0))
     assert caught.value.message == "the estimate of areas needs a C compiler"

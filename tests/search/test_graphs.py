@@ -74,7 +74,7 @@ def test_a_constant_has_no_gates_and_what_nothing_needs_is_left_out():
 
 
 def test_without_a_compiler_the_user_is_told_what_to_install(monkeypatch):
-    monkeypatch.setattr("flow.search.graphs.library", lambda name: None)
+    monkeypatch.setattr("flow.search.graphs.compiled", lambda name: None)
     space = Space(1, (), 2)
     with pytest.raises(ToolNotFound) as caught:
         genome_graph(space, np.zeros(space.genes, int))
