@@ -64,6 +64,7 @@ bench-calibration: $(VENV)/.dev ## area of exact printed perceptrons against pla
 	$(BIN)/python benchmarks/calibration.py
 
 bench-printed: $(VENV)/.dev ## printed classifiers against everything published; hours, goes on where it stopped
+	$(BIN)/python benchmarks/fitness.py
 	$(BIN)/python benchmarks/printed.py
 
 bench-setup: benchmarks/.venv/.done ## the rivals' own environment, for bench-models

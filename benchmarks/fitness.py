@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from common import HERE
 from threadpoolctl import threadpool_limits
 
 from flow.search.estimate import AreaEstimate
@@ -55,10 +56,14 @@ class Speed:
 
 
 def main() -> None:
-    """Print the table as Markdown, then the same as JSON."""
+    """Print the table; write benchmarks/fitness.md and benchmarks/results/fitness.json."""
     found = speeds()
-    print(table(found))
-    print(json.dumps([asdict(speed) for speed in found], indent=1))
+    text = "# Fitness of populations, beside one candidate at a time and bare sgemm\n\n"
+    text += f"{table(found)}\n\nPopulation {POPULATION}, one thread, processor time.\n"
+    print(text)
+    (HERE / "fitness.md").write_text(text)
+    record = json.dumps([asdict(speed) for speed in found], indent=1)
+    (HERE / "results" / "fitness.json").write_text(record + "\n")
 
 
 def speeds() -> list[Speed]:
