@@ -4,10 +4,10 @@
     make bench-models         everything; goes on where it was stopped
     python benchmarks/models.py [PART ...] [--quick] [--only TEXT] [--timeout SECONDS] [--report]
 
-Parts are area, luts, time, effort, evaluator, goldens. What was measured lies in benchmarks/cache,
-keyed by what it depends on; `--report` writes the table of it and measures nothing. Smallest
-designs come first, and the table is written after each. Writes benchmarks/models.md and
-results/models.json.
+Parts are area, best, luts, time, effort, evaluator, goldens. What was measured lies in
+benchmarks/cache, keyed by what it depends on; `--report` writes the table of it and measures
+nothing. Smallest designs come first, and the table is written after each. Writes
+benchmarks/models.md and results/models.json.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from cases import Options
 from common import HERE, ROOT, Row, merged, versions, write
 from designs import SEED
 from mapped import MAPPERS, PREPARE
-from sizes import areas, look_up_tables
+from sizes import areas, best, look_up_tables
 from speed import effort_curves, evaluators, goldens, times
 from summary import means, ordered, summary
 
 PARTS: dict[str, Callable[[Options], Iterable[list[Row]]]] = {
     "area": areas,
+    "best": best,
     "luts": look_up_tables,
     "time": times,
     "effort": effort_curves,

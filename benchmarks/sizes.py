@@ -32,27 +32,38 @@ SOURCES = tuple(
 
 
 def areas(options: Options) -> Iterator[list[Row]]:
-    """Mapped area of each case by every script."""
+    """Mapped area of each case by every script, the same for every RTL."""
     for case in options.cases():
         if case.network is None:
             yield [Row(f"area, {case.name}", None, "um2", note=case.missing)]
             continue
-        mine, others, failed = designs_of(case, options, [PASSES])
-        work = [
-            *(partial(mapped.areas, d, libraries(), options.timeout_s) for d in [*mine, *others]),
-            *(partial(own_area, case.network, library) for library in libraries()),
+        table, failed = _by_script(case, options)
+        rows = [
+            _script_row(case, library, script, table, failed)
+            for library in libraries()
+            for script in SCRIPTS
         ]
-        everyone = [*mine, *others]
-        found = run_all(work)
-        own = found[len(everyone) :]
-        table = {d.maker: sizes for d, sizes in zip(everyone, found, strict=False)}
-        rows: list[Row] = []
-        for library, made in zip(libraries(), own, strict=True):
-            scripts = [_script_row(case, library, script, table, failed) for script in SCRIPTS]
-            # Nobody has a size by extract_fa for a large graph.
-            rows += [r for r in scripts if r.value or r.rival_value or "extract" not in r.what]
-            rows += _best_rows(case, library, table, made)
-        yield rows
+        # Nobody has a size by extract_fa for a large graph.
+        yield [r for r in rows if r.value or r.rival_value or "extract" not in r.what]
+
+
+def best(options: Options) -> Iterator[list[Row]]:
+    """The area that our own synthesis reaches of each case, against theirs with ABC alone."""
+    for case in options.cases():
+        if case.network is None:
+            continue
+        table, _ = _by_script(case, options)
+        work = [partial(own_area, case.network, library) for library in libraries()]
+        found = zip(libraries(), run_all(work), strict=True)
+        yield [row for library, own in found for row in _best_rows(case, library, table, own)]
+
+
+def _by_script(case: Case, options: Options) -> tuple[Mapping[str, Sizes], list[str]]:
+    """Sizes of every RTL by every script, by its maker; and what failed."""
+    mine, others, failed = designs_of(case, options, [PASSES])
+    everyone = [*mine, *others]
+    work = [partial(mapped.areas, d, libraries(), options.timeout_s) for d in everyone]
+    return {d.maker: found for d, found in zip(everyone, run_all(work), strict=True)}, failed
 
 
 def _smallest(
