@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from flow.assets import asset
 from flow.backends.emission import Axis, Emission, Stream, VerilogPort
-from flow.backends.names import MAX_LENGTH, MODULES
+from flow.backends.names import MAX_LENGTH, STREAM_MODULES
 from flow.backends.render import fill
 from flow.backends.verilog import CLOCK, HANDSHAKE
 from flow.errors import InternalError
@@ -42,13 +42,13 @@ def with_axis(emission: Emission) -> Emission:
         stream(emission.outputs),
     )
     files = {PurePosixPath("rtl", f"{axis.top}.v"): _wrapper(emission, axis)}
-    for name in MODULES:
+    for name in STREAM_MODULES:
         text = asset("rtl", f"{name}.v").read_text(encoding="utf-8")
         files[PurePosixPath("rtl", f"{name}.v")] = text
     return replace(
         emission,
         files={**emission.files, **files},
-        primitives=emission.primitives | set(MODULES),
+        primitives=emission.primitives | set(STREAM_MODULES),
         axis=axis,
     )
 

@@ -12,6 +12,12 @@ from flow.backends.verilog import CLOCK, HANDSHAKE
 
 HARNESS = ("flow_bench.py", "flow_bench.h")
 """Files of sim/ that are copied into tb/."""
+STORE_HARNESS = ("chip_bench.py", "i2c_controller.py")
+"""The same beside a chip with weight registers."""
+SETS, FEW_BYTES = 3, 256
+"""Sets of weights that its bench loads, one where they have more bytes than this."""
+UPSETS = 300
+"""Upsets that its bench tries, by chance, one after the other."""
 
 
 def bench_files(emission: Emission, samples: int, seed: int = 1) -> dict[PurePosixPath, str]:
@@ -64,11 +70,28 @@ def bench_files(emission: Emission, samples: int, seed: int = 1) -> dict[PurePos
             (f"test_{emission.axis.top}.py", "test_axis.py.j2", wrapped),
             ("run_axis.py", "run.py.j2", wrapped),
         ]
+    harness: tuple[str, ...] = HARNESS
+    if (store := emission.store) is not None:
+        chip = values | {
+            "top": store.top,
+            "sources": sorted(path.name for path in emission.files if path.parts[0] == "rtl"),
+            "script": "run_chip.py",
+            "build": "sim_build_chip",
+            "sets": SETS if store.bytes <= FEW_BYTES else 1,
+            "upsets": UPSETS,
+            "upset_weights": store.tmr_weights,
+            "upset_control": store.tmr_control,
+        }
+        made += [
+            (f"test_{store.top}.py", "test_chip.py.j2", chip),
+            ("run_chip.py", "run.py.j2", chip),
+        ]
+        harness += STORE_HARNESS
     files = {
         PurePosixPath("tb", name): fill(f"verilog/{template}", **given)
         for name, template, given in made
     }
-    for name in HARNESS:
+    for name in harness:
         files[PurePosixPath("tb", name)] = asset("sim", name).read_text(encoding="utf-8")
     return files
 

@@ -62,6 +62,43 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
+class Store:
+    """The chip `top`, whose registers hold the `bits` bits of `port` in bytes, bit 0 first.
+
+    An I2C target at `address` loads them. `tmr_weights` and `tmr_control` say which registers
+    have three copies; upsets are counted for each `bank` of bytes.
+    """
+
+    top: str
+    port: str
+    bits: int
+    tmr_weights: bool
+    tmr_control: bool
+    bank: int = 64
+    address: int = 0x42
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of weights."""
+        return -(-self.bits // 8)
+
+    @property
+    def banks(self) -> int:
+        """Groups of bytes that share a counter."""
+        return -(-self.bytes // self.bank)
+
+    @property
+    def counters(self) -> int:
+        """Counters there are: one a bank, one for the control."""
+        return self.banks * self.tmr_weights + self.tmr_control
+
+    @property
+    def first_counter(self) -> int:
+        """The number of the first of them."""
+        return 0 if self.tmr_weights else self.banks
+
+
+@dataclass(frozen=True, slots=True)
 class Emission:
     """Files by relative path, with what the module `top` looks like from outside.
 
@@ -71,7 +108,7 @@ class Emission:
     files of rtl/ that are instantiated. `work` is about what a sample costs in an event-driven
     simulator, in evaluations. A clocked design has the port `clk`; with `handshake`
     also `rst`, `in_valid`, `in_ready`, `out_valid` and `out_ready`. `axis` is there where the
-    files hold a stream wrapper too.
+    files hold a stream wrapper too, `store` where they hold weights in registers.
     """
 
     files: Mapping[PurePosixPath, str]
@@ -85,6 +122,7 @@ class Emission:
     handshake: bool = False
     work: int = 1
     axis: Axis | None = None
+    store: Store | None = None
 
     @property
     def inputs(self) -> tuple[VerilogPort, ...]:

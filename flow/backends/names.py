@@ -51,7 +51,13 @@ volatile wchar_t xor_eq
 """
 RESERVED = frozenset(f"{_VERILOG} {_SYSTEMVERILOG} {_VHDL} {_CXX}".split())
 """Words of Verilog-2005, SystemVerilog-2017, VHDL-2019 and C++20 that no name may equal."""
-MODULES = ("axis_register", "axis_skid")
+STREAM_MODULES = ("axis_register", "axis_skid")
+"""Modules of rtl/ that a stream wrapper is made of."""
+STORE_MODULES = (
+    "glitch_filter", "held_register", "i2c_target", "majority", "register_copy", "weight_bank",
+)  # fmt: skip
+"""Modules of rtl/ that hold weights."""
+MODULES = (*STREAM_MODULES, *STORE_MODULES)
 """Modules of rtl/ that may stand beside a circuit, so that it has another name."""
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flow.backends.emission import Axis, Emission, VerilogPort
+from flow.backends.weight_store import store_layout
 from flow.errors import InternalError
 from flow.ir.evaluate import IntArray
 
@@ -99,6 +100,8 @@ def layout(emission: Emission, samples: int, scales: Mapping[str, str]) -> str:
     }
     if emission.axis is not None:
         head["axis"] = _axis(emission.axis)
+    if emission.store is not None:
+        head["store"] = store_layout(emission.store)
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
     sides = []
     for name, ports in (("inputs", emission.inputs), ("outputs", emission.outputs)):

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from flow.cli.options import FILE, JSON, configuration, model_options
+from flow.cli.options import FILE, JSON, Clock, configuration, model_options
 
 
 @click.command("build")
@@ -16,14 +16,23 @@ from flow.cli.options import FILE, JSON, configuration, model_options
 @click.option("--tech", help="Technology, e.g. egfet or egfet@0.6; see flow list technologies.")
 @click.option("--voltage", type=float, help="Supply voltage of the technology in V.")
 @click.option("--liberty", type=FILE, help="A Liberty file in place of a technology.")
+@click.option("--bank", type=FILE, multiple=True, help="For banks=N: a model, or its weights.")
+@click.option("--register-bits", type=int, help="Bits of each weight register at least.")
+@click.option("--tmr", help="Registers in three copies: none, weights, control or all.  [none]")
 @click.option("--objective", help="What is to be least: area, delay or balanced.  [area]")
 @click.option("--effort", help="How much is tried for it: fast, normal or high.  [normal]")
 @click.option("--passes", help="Passes in place of the target's, as for flow opt.")
 @click.option("--stages", type=int, help="Pipeline stages; 0 is combinational.")
-@click.option("--period", type=float, help="Clock period in ns; sets the pipeline stages.")
+@click.option(
+    "--clock", "--period", "period", type=Clock(), help="As 6.25ns or 160MHz; sets the stages."
+)
+@click.option("--latency", help="The longest time, as 100ns with --clock, or in clock cycles.")
 @click.option("--handshake/--no-handshake", default=None, help="valid/ready and reset when piped.")
 @click.option("--axis/--no-axis", default=None, help="An AXI4-Stream wrapper, with its bench.")
 @click.option("--interval", type=float, help="Time between two samples in ms, for power.")
+@click.option("--hls-backend", help="vitis, vivado, catapult, oneapi or quartus.  [vitis]")
+@click.option("--reuse", type=int, help="For HLS: uses of a multiplier for a sample.  [1]")
+@click.option("--strategy", help="For HLS: latency or resource.  [latency]")
 @click.option("--simulator", help="icarus, verilator, both or none.")
 @click.option("--prove-limit", type=float, help="Seconds for all proofs together.")
 @click.option("--seed", type=int, help="Where every choice by chance starts.")

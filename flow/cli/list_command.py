@@ -75,7 +75,7 @@ def _technologies() -> list[tuple[str, str]]:
 
 
 def _stages() -> list[tuple[str, str]]:
-    from flow.pipeline.build import STAGES
+    from flow.pipeline.circuit_stages import STAGES
 
     return [(stage.name, (type(stage).__doc__ or "").strip().splitlines()[0]) for stage in STAGES]
 

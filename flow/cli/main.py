@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "build": "A trained network in; a proved, measured circuit out.",
     "search": "A front of small classifiers from data: accuracy, area, power.",
     "train": "The same, from gradients or genes alone.",
+    "codesign": "Widths for a float model within a budget, retrained.",
     "check": "Everything that stands in the way of a model, at once.",
     "eval": "What the integer network answers, for a model or a build folder.",
     "opt": "Run passes on the text form of a circuit.",
@@ -95,9 +96,9 @@ def _told(error: BaseException) -> tuple[dict[str, Any], str]:
     """What went wrong, for machines and for readers; never a traceback."""
     match error:
         case click.Abort() | KeyboardInterrupt():
-            return _facts("interrupted; nothing was written", 130)
+            return _facts(f"interrupted; {_left_behind(error)}", 130)
         case _Interrupted():
-            return _facts("interrupted; nothing was written", 128 + error.number)
+            return _facts(f"interrupted; {_left_behind(error)}", 128 + error.number)
         case click.ClickException():
             return _facts(error.format_message(), 2)[0], _shown(error)
         case InternalError():
@@ -113,6 +114,12 @@ def _told(error: BaseException) -> tuple[dict[str, Any], str]:
             # The last resort: our bug, told without a traceback.
             text = f"{type(error).__name__}: {printable(str(error))}"
             return _said(text, InternalError.exit_code, _innermost(error), REPORT_BUG)
+
+
+def _left_behind(error: BaseException) -> str:
+    """What an interrupted command says in a note about what it has kept."""
+    notes = getattr(error, "__notes__", None) or getattr(error.__cause__, "__notes__", None)
+    return str(notes[-1]) if notes else "nothing was written"
 
 
 def _facts(message: str, code: int) -> tuple[dict[str, Any], str]:

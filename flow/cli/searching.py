@@ -11,6 +11,7 @@ from flow.cli.output import print_document, print_json
 from flow.cli.progress import Bars
 from flow.errors import UsageError
 from flow.pipeline.searching import open_search, run_search
+from flow.search.checkpoint import reached
 from flow.search.front import FRONT, Front, print_front, read_front, table
 
 TITLES = ("point", "train", "valid", "cm2", "mW")
@@ -38,13 +39,30 @@ def search(
     found = open_search(spec, data, generations, seed)
     if start is not None:
         found = replace(found, spec=replace(found.spec, start=start))
-    with Bars() as bars:
-        front = run_search(
-            found, output, workers=workers or 1, scheduler=scheduler, progress=bars.steps
-        )
+    try:
+        with Bars() as bars:
+            front = run_search(
+                found, output, workers=workers or 1, scheduler=scheduler, progress=bars.steps
+            )
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            error.add_note(_kept(output))
+        raise
     _print(front, as_json)
     if not as_json:
         click.echo(f"front: {output / FRONT}")
+
+
+def _kept(output: Path) -> str:
+    """What an interrupted search leaves in its folder."""
+    state = reached(output)
+    if state is None:
+        return "the search has no generation yet: it begins anew when the command is repeated"
+    generation, rounds = state
+    return (
+        f"generation {generation} and {rounds} rounds of refinement are kept in {output}: "
+        "repeat the command to go on from there"
+    )
 
 
 def train_one(

@@ -22,13 +22,13 @@ def _layer(network: Network, layer: Layer) -> int:
     match layer:
         case Dense(weights=weights):
             widths = _widths(network, layer).reshape(-1, weights.shape[0])
-            return int(widths.sum(axis=0) @ _digits(weights).sum(axis=1))
+            return int(widths.sum(axis=0) @ signed_digits(weights).sum(axis=1))
         case Conv(weights=weights):
             channels = _widths(network, layer).reshape(
                 -1, network.types[layer.sources[0]].shape[-1]
             )
             positions = here.size // weights.shape[-1]
-            digits = _digits(weights).reshape(-1, *weights.shape[-2:]).sum(axis=(0, 2))
+            digits = signed_digits(weights).reshape(-1, *weights.shape[-2:]).sum(axis=(0, 2))
             each = channels.max(axis=0).reshape(layer.groups, -1).mean(axis=0)
             return int(positions * (each @ digits))
         case Requantize():
@@ -41,7 +41,7 @@ def _widths(network: Network, layer: Layer) -> NDArray[np.int64]:
     return np.array([r.width for r in network.types[layer.sources[0]].ranges()])
 
 
-def _digits(weights: NDArray[Any]) -> NDArray[np.int64]:
+def signed_digits(weights: NDArray[Any]) -> NDArray[np.int64]:
     """Non-zero digits of the canonical signed form: the bits in which w and 3w differ."""
     w = np.abs(weights.astype(np.int64))
     digits: NDArray[np.int64] = np.bitwise_count(w ^ (3 * w)).astype(np.int64)

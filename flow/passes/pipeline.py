@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from flow.analysis.cost import DelayModel, Delays, arrivals, node_delay
+from flow.analysis.cost import DelayModel, Delays, node_delay
 from flow.analysis.latency import latency
+from flow.analysis.lut_delays import lut_graph
+from flow.analysis.timing_graph import Roots, TimingGraph, nets, word_graph
 from flow.errors import UsageError
 from flow.ir.builder import Builder, substitute
 from flow.ir.circuit import Circuit, Port
 from flow.ir.nodes import (
     Add,
+    Bits,
     Compare,
     FullAdder,
-    Input,
     Linear,
     Lookup,
     Mul,
     Neg,
     Node,
     Register,
-    Shl,
     Sub,
 )
-from flow.passes.cuts import Profile, Span, cuts_for_period, cuts_for_stages
+from flow.passes.retime import Stages, cheapest, earliest, shortest_period, slowest_operation
+from flow.tech.parts import load_part
 
 LEVELS: tuple[type[Node], ...] = (Add, Sub, Neg, Mul, Linear, Compare, Lookup, FullAdder)
 """Operations that count as one level for the option `every`."""
@@ -38,6 +39,8 @@ class Pipeline:
     `stages`: so many blocks of logic, each ending in registers, the slowest as fast as
     possible. `period`: blocks no slower than that, in full adder delays or in the unit of
     `delay`. `every`: at most so many levels of operations a block. Give one of the three.
+    `slack`: percent by which blocks may be slower where that saves registers. `family`: an FPGA
+    family whose look-up tables and carry chains time the circuit, bit by bit, in ns.
     """
 
     name: ClassVar[str] = "pipeline"
@@ -46,6 +49,8 @@ class Pipeline:
     stages: int | None = None
     period: float | None = None
     every: int | None = None
+    slack: float = 0.0
+    family: str | None = None
 
     def run(self, circuit: Circuit) -> Circuit:
         """The circuit with registers."""
@@ -58,27 +63,37 @@ class Pipeline:
         and where one operation takes longer than the period.
         """
         given = [v for v in (self.stages, self.period, self.every) if v is not None]
-        if len(given) != 1 or given[0] <= 0:
+        if len(given) != 1 or given[0] <= 0 or self.slack < 0:
             raise UsageError(
                 "pipeline takes one of the options stages, period and every, and it is positive",
                 hint="write pipeline{stages=2}, pipeline{period=20} or pipeline{every=4}",
             )
         if latency(circuit) or any(isinstance(x, Register) for x in circuit.walk()):
             raise UsageError("pipeline: the circuit has registers already")
-        times = arrivals(circuit, _level if self.every is not None else delay)
-        model = _level if self.every is not None else delay or _plain
-        profile = Profile(_spans(circuit, times, model))
+        roots = Roots(circuit)
+        graph = self._graph(circuit, roots, delay)
+        wires = nets(circuit, roots)
         if self.stages is not None:
-            return _insert(circuit, times, cuts_for_stages(profile, self.stages))
-        limit = float(given[0])
-        cuts = cuts_for_period(profile, limit)
-        if cuts is None:
-            slowest = max(model(node) for node in times)
-            raise UsageError(
-                f"pipeline: an operation takes {slowest:g}, longer than the period {limit:g}",
-                hint="choose a longer period, or expand the operation into smaller ones",
-            )
-        return _insert(circuit, times, cuts)
+            count = self.stages
+            limit = shortest_period(graph, count)
+        else:
+            limit = float(given[0])
+            slowest = slowest_operation(graph)
+            if slowest > limit * (1 + 1e-9):
+                raise UsageError(
+                    f"pipeline: an operation takes {slowest:g}, longer than the period {limit:g}",
+                    hint="choose a longer period, or expand the operation into smaller ones",
+                )
+            count = 1 + int(earliest(graph, limit).max(initial=0))
+        stage = cheapest(graph, wires, limit * (1 + self.slack / 100), count)
+        return _insert(circuit, roots, stage, count)
+
+    def _graph(self, circuit: Circuit, roots: Roots, delay: DelayModel | None) -> TimingGraph:
+        if self.every is not None:
+            return word_graph(circuit, roots, _level)
+        if self.family is not None:
+            return lut_graph(circuit, roots, load_part(self.family))
+        return word_graph(circuit, roots, delay or _plain)
 
 
 def _plain(node: Node) -> float:
@@ -89,82 +104,111 @@ def _level(node: Node) -> float:
     return float(isinstance(node, LEVELS))
 
 
-def _spans(circuit: Circuit, times: dict[Node, float], model: DelayModel) -> list[Span]:
-    """Every value that depends on an input. Shifts to the left are wires, laid after registers."""
-    moving = _moving(circuit)
-    end = max(times.values(), default=0.0)
-    last = {node: times[node] for node in moving}
-    for node in times:
-        for x in node.operands:
-            if x in last:
-                source = _unshifted(x)
-                last[source] = max(last[source], times[node])
-    for port in circuit.outputs:
-        for lane in port.lanes:
-            if lane in last:
-                last[_unshifted(lane)] = end + 1.0
-    return [
-        Span(times[node] - model(node), times[node], last[node], node.range.width)
-        for node in times
-        if node in moving and not isinstance(node, Shl)
-    ]
-
-
-def _moving(circuit: Circuit) -> set[Node]:
-    """The nodes that depend on an input."""
-    moving: set[Node] = set()
-    for node in circuit.walk():
-        if isinstance(node, Input) or any(x in moving for x in node.operands):
-            moving.add(node)
-    return moving
-
-
-def _unshifted(node: Node) -> Node:
-    while isinstance(node, Shl):
-        node = node.x
-    return node
-
-
-@dataclass(slots=True)
-class _Delayed:
-    """Copies of nodes some registers later; users of one value share its registers."""
-
-    intern: Builder
-    moving: set[Node]
-    made: dict[tuple[Node, int], Node] = field(default_factory=dict)
-
-    def __call__(self, node: Node, count: int) -> Node:
-        """The value of a rebuilt node `count` clock cycles later."""
-        if count == 0 or node not in self.moving:
-            return node
-        shift, source = 0, node
-        while isinstance(source, Shl):
-            shift, source = shift + source.amount, source.x
-        value = source
-        for i in range(1, count + 1):
-            value = self.made.setdefault((source, i), self.intern(Register(value)))
-        return self.intern(Shl(value, shift)) if shift else value
-
-
-def _insert(circuit: Circuit, times: dict[Node, float], cuts: list[float]) -> Circuit:
-    """Registers on each value at each cut between it and its readers; the last cut is the end."""
-    inner = cuts[:-1]
-    moving = _moving(circuit)
-    stage = {node: bisect_left(inner, times[node]) if node in moving else 0 for node in times}
-    intern = Builder()
+def _insert(circuit: Circuit, roots: Roots, stage: Stages, count: int) -> Circuit:
+    """Registers on each value at each rank between it and its readers; the last at the outputs."""
+    ranks = _Ranks(circuit, roots, stage, count)
     done: dict[Node, Node] = {}
-    later = _Delayed(intern, set())
-    for node in times:
-        operands = (
-            later(done[x], stage[node] - stage[x]) if x in moving else done[x]
-            for x in node.operands
-        )
-        done[node] = intern(node.with_operands(*operands))
-        if node in moving:
-            later.moving.add(done[node])
-    plain = substitute(circuit, done)
+    for node in circuit.walk():
+        if node not in roots.moving:
+            done[node] = ranks.intern(node.with_operands(*(done[x] for x in node.operands)))
+            ranks.still[node] = done[node]
+        elif node in roots.number:
+            here = int(stage[roots.number[node]])
+            operands = (ranks.at(x, here) for x in node.operands)
+            done[node] = ranks.intern(node.with_operands(*operands))
+            ranks.made[node, here] = done[node]
     outputs = tuple(
-        Port(port.name, tuple(later(done[x], len(cuts) - stage[x]) for x in port.lanes))
+        Port(port.name, tuple(_output(ranks, lane, count) for lane in port.lanes))
         for port in circuit.outputs
     )
-    return replace(plain, outputs=outputs)
+    return replace(substitute(replace(circuit, outputs=()), done), outputs=outputs)
+
+
+def _output(ranks: _Ranks, lane: Node, count: int) -> Node:
+    """A lane behind the last rank, which holds all of it."""
+    if lane in ranks.still:
+        return ranks.still[lane]
+    return ranks.intern(Register(ranks.at(lane, count - 1)))
+
+
+class _Ranks:
+    """Values some ranks later; the readers of one value share its registers.
+
+    Wires are laid anew in every stage that reads them. Where only fields of a value go on, no
+    more than the bits from the lowest of them to the highest are stored.
+    """
+
+    def __init__(self, circuit: Circuit, roots: Roots, stage: Stages, count: int) -> None:
+        self.roots, self.stage = roots, stage
+        self.intern = Builder()
+        self.made: dict[tuple[Node, int], Node] = {}
+        self.still: dict[Node, Node] = {}
+        self._low: dict[tuple[Node, int], int] = {}
+        self._users: dict[Node, list[Node]] = {}
+        self._last: dict[Node, int] = {
+            lane: count - 1 for port in circuit.outputs for lane in port.lanes
+        }
+        whole = set(self._last)
+        for node in reversed(list(circuit.walk())):
+            wire = node in roots.moving and node not in roots.number
+            end = self._last.get(node, -1) if wire else -1
+            if node in roots.number:
+                end = int(stage[roots.number[node]])
+            for x in node.operands:
+                self._last[x] = max(self._last.get(x, -1), end)
+                self._users.setdefault(x, []).append(node)
+        self._ends = dict.fromkeys(whole, count - 1)
+
+    def at(self, node: Node, stage: int) -> Node:
+        """The rebuilt value of a node in a stage, not before its own."""
+        if node in self.still:
+            return self.still[node]
+        stack = [node]
+        while stack:
+            top = stack[-1]
+            if (top, stage) in self.made:
+                stack.pop()
+            elif top in self.roots.number:
+                self._store(top, stage)
+            elif below := [x for x in top.operands if not self._known(x, stage)]:
+                stack.extend(below)
+            else:
+                self.made[top, stage] = self.intern(self._wire(top, stage))
+        return self.made[node, stage]
+
+    def _known(self, node: Node, stage: int) -> bool:
+        return node in self.still or (node, stage) in self.made
+
+    def _wire(self, node: Node, stage: int) -> Node:
+        if isinstance(node, Bits) and (low := self._low.get((node.x, stage), 0)):
+            return Bits(self.made[node.x, stage], node.low - low, node.width)
+        return node.with_operands(
+            *(self.still.get(x) or self.made[x, stage] for x in node.operands)
+        )
+
+    def _store(self, node: Node, stage: int) -> None:
+        """The registers of an operation up to a stage."""
+        first = int(self.stage[self.roots.number[node]])
+        value, low = self.made[node, first], 0
+        for rank in range(first + 1, stage + 1):
+            if (node, rank) not in self.made:
+                begin, end = self._fields(node, rank)
+                if end - begin < value.range.width:
+                    value = self.intern(Bits(value, begin - low, end - begin))
+                self.made[node, rank] = self.intern(Register(value))
+                self._low[node, rank] = begin
+            value, low = self.made[node, rank], self._low.get((node, rank), 0)
+
+    def _fields(self, node: Node, rank: int) -> tuple[int, int]:
+        """The lowest bit of a value that is read behind a rank, and the end of the highest."""
+        width = node.range.width
+        users = [u for u in self._users.get(node, ()) if self._last.get(u, -1) >= rank]
+        fields = [u for u in users if isinstance(u, Bits)]
+        if self._ends.get(node, -1) >= rank or len(fields) < len(users):
+            return 0, width
+        low = min(u.low for u in fields)
+        for end in (min(width, max(u.low + u.width for u in fields)), width):
+            part = Bits(node, low, end - low)
+            if all(Bits(part, u.low - low, u.width).range == u.range for u in fields):
+                return low, end
+        return 0, width

@@ -13,6 +13,7 @@ from flow.passes.fold_comparisons import FoldComparisons
 from flow.passes.fold_tables import FoldTables
 from flow.passes.merge_sums import MergeSums
 from flow.passes.narrow import Narrow
+from flow.passes.round_first import RoundFirst
 from flow.passes.share import Share
 from flow.passes.simplify import Simplify
 from flow.passes.solve_linear import SolveLinear
@@ -38,6 +39,8 @@ FINISH: tuple[Pass, ...] = (
 ADDERS: tuple[Pass, ...] = (
     # Drops zero coefficients and constant terms, so that equal rows look equal to the solver.
     *CANONICAL,
+    # Before intervals and the solver, which see the row with its constant.
+    RoundFirst(),
     # Before the solver, which sees the true intervals of its operands.
     Narrow(),
     SolveLinear(),
@@ -45,7 +48,7 @@ ADDERS: tuple[Pass, ...] = (
 )
 """Linear rows as adders that are shared across rows: the fewest operations."""
 
-PLAIN: tuple[Pass, ...] = (*CANONICAL, Narrow(), ExpandLinear(), *FINISH)
+PLAIN: tuple[Pass, ...] = (*CANONICAL, RoundFirst(), Narrow(), ExpandLinear(), *FINISH)
 """Linear rows as balanced trees, each on its own: the least depth in adders."""
 
 BESPOKE: tuple[Pass, ...] = (*CANONICAL, ExpandLinear(split_signs=True), *FINISH)
@@ -53,6 +56,7 @@ BESPOKE: tuple[Pass, ...] = (*CANONICAL, ExpandLinear(split_signs=True), *FINISH
 
 HEAPS: tuple[Pass, ...] = (
     *CANONICAL,
+    RoundFirst(),
     Narrow(),
     # Before the solver, which would share sums that are not needed.
     Conjunctions(),
@@ -74,6 +78,7 @@ SEARCHED: tuple[Pass, ...] = tuple(
 
 CHAINS: tuple[Pass, ...] = (
     *CANONICAL,
+    RoundFirst(),
     # Before intervals, which a difference of two sums has of its own.
     FoldComparisons(),
     Narrow(),
@@ -92,13 +97,16 @@ SEARCHED_CHAINS: tuple[Pass, ...] = tuple(
 )
 """The same from a search for sums to share."""
 
-COMPRESSED: tuple[Pass, ...] = (*CANONICAL, Narrow(), Conjunctions(), CompressorTrees())
+UNSHARED: tuple[Pass, ...] = (*CANONICAL, RoundFirst(), Narrow(), Conjunctions())
+"""What comes before the compression of each linear row on its own."""
+
+COMPRESSED: tuple[Pass, ...] = (*UNSHARED, CompressorTrees())
 """Linear rows as full adders, nothing shared."""
 
 SHARED_TREES: tuple[Pass, ...] = (*HEAPS[:-1], CompressorTrees(final="add"))
 """Shared sums as trees of full adders and one addition: little more area, half the delay."""
 
-TREES: tuple[Pass, ...] = (*CANONICAL, Narrow(), Conjunctions(), CompressorTrees(final="add"))
+TREES: tuple[Pass, ...] = (*UNSHARED, CompressorTrees(final="add"))
 """Linear rows as trees of full adders and one addition, nothing shared: the least delay."""
 
 PIPELINES: Mapping[str, tuple[Pass, ...]] = {

@@ -13,6 +13,7 @@ from flow.passes.fold_tables import FoldTables
 from flow.passes.merge_sums import MergeSums
 from flow.passes.narrow import Narrow
 from flow.passes.pipeline import Pipeline
+from flow.passes.round_first import RoundFirst
 from flow.passes.share import Share
 from flow.passes.simplify import Simplify
 from flow.passes.solve_linear import SolveLinear
@@ -20,6 +21,7 @@ from flow.passes.solve_linear import SolveLinear
 PASSES: tuple[type[Pass], ...] = (
     Simplify,
     Share,
+    RoundFirst,
     Narrow,
     Conjunctions,
     FoldComparisons,

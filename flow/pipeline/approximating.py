@@ -29,11 +29,14 @@ from flow.passes.approximate.registry import (
     GATE_APPROXIMATIONS,
     NETWORK_APPROXIMATIONS,
     AnyApproximation,
+    parse_approximations,
 )
 from flow.passes.approximate.trim_gates import trimmings
 from flow.passes.base import run_passes
 from flow.passes.lower_layers import LowerLayers
 from flow.passes.pipelines import COMPRESSED, HEAPS
+from flow.pipeline.config import BuildConfig
+from flow.pipeline.importing import Imported, encode_samples
 from flow.pipeline.multiplier_areas import multiplier_areas
 from flow.tech.technology import Technology
 
@@ -89,6 +92,40 @@ def approximated(
             graph, facts = graph_of(network, x, labels)
             network = gate_network(network, item.run_with(graph, facts), facts.lanes)
     return network
+
+
+def approximated_import(
+    imported: Imported, network: Network, config: BuildConfig, technology: object
+) -> tuple[Network, tuple[str, ...]]:
+    """The network of an import after the approximations of a configuration, and notes of them.
+
+    What they look at are the samples of --calibrate, or those that the search of a point has seen.
+    """
+    if config.approximate is None:
+        return network, ()
+    items = parse_approximations(config.approximate)
+    samples = imported.calibration
+    if samples is None or (config.calibrate is None and config.pick is None):
+        raise UsageError(
+            "--approximate looks at training samples, and none are given",
+            hint="give them with --calibrate; those of --data are for the test",
+        )
+    if len(network.inputs) != 1 or len(network.outputs) != 1:
+        raise UsageError("--approximate needs a network of one input and one output")
+    x = encode_samples(network, samples)[network.inputs[0].name]
+    labels = None if samples.labels is None else np.asarray(samples.labels)
+    known = technology if isinstance(technology, Technology) else None
+    found = approximated(network, items, x, labels, known)
+    told = f"approximated, by {len(samples)} training samples: {config.approximate}"
+    if labels is not None and network.types[network.outputs[0]].shape == (1,):
+        before, after = (_right(one, x, labels) for one in (network, found))
+        told += f"; {after} of them are right, {before} were before"
+    return found, (told,)
+
+
+def _right(network: Network, x: IntArray, labels: IntArray) -> int:
+    answers = evaluate_network(network, {network.inputs[0].name: x})[network.outputs[0]]
+    return int((answers.ravel() == labels).sum())
 
 
 def trimmed(network: Network, x: IntArray, labels: IntArray, lost: int) -> Iterator[Trimmed]:

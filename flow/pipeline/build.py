@@ -13,30 +13,8 @@ from flow.errors import UsageError
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.folder import hashes, read_manifest, replacing, write_manifest
 from flow.pipeline.provenance import command_line, plain, tool_versions
-from flow.pipeline.stages.emit_stage import Emit
-from flow.pipeline.stages.import_stage import Import
-from flow.pipeline.stages.lower_stage import Lower
-from flow.pipeline.stages.measure_stage import Measure
-from flow.pipeline.stages.optimise_stage import Optimise
-from flow.pipeline.stages.prove_stage import Prove
-from flow.pipeline.stages.report_stage import WriteReport
-from flow.pipeline.stages.simulate_stage import Simulate
-from flow.pipeline.stages.synthesise_stage import Synthesise
 from flow.pipeline.state import Recipe, Stage, State
 from flow.progress import Progress, silent
-
-STAGES: tuple[Stage, ...] = (
-    Import(),
-    Lower(),
-    Optimise(),
-    Emit(),
-    Simulate(),
-    Synthesise(),
-    # The proofs go along the steps of the synthesis, so they come after it.
-    Prove(),
-    Measure(),
-    WriteReport(),
-)
 
 
 @dataclass(frozen=True)
@@ -64,12 +42,12 @@ def build(
     which must have been made from the same model and data with the same choices. Any error
     leaves `out` as it was. `stages` is told the stages, `progress` what each of them does.
     """
-    begin, end = _bounds(first, last)
-    earlier = _earlier(out, config, begin) if begin else None
-    state = State(config, recipe, tools=tool_versions(recipe.fabric.tools), progress=progress)
+    begin, end = _bounds(recipe.stages, first, last)
+    earlier = _earlier(out, config, recipe.stages, begin) if begin else None
+    state = State(config, recipe, tools=tool_versions(recipe.tools), progress=progress)
     seconds: list[tuple[str, float]] = []
     with replacing(out) as folder:
-        for i, stage in enumerate(STAGES[: end + 1]):
+        for i, stage in enumerate(recipe.stages[: end + 1]):
             own = folder / own_folder(i, stage)
             own.mkdir()
             stages(stage.name, i, end + 1)
@@ -85,12 +63,12 @@ def build(
 
 
 def own_folder(index: int, stage: Stage) -> str:
-    """The name of a stage's folder: its number in the order of STAGES, from 1, and its name."""
+    """The name of a stage's folder: its number among those of the target, from 1, and its name."""
     return f"{index + 1:02d}-{stage.name}"
 
 
-def _bounds(first: str | None, last: str | None) -> tuple[int, int]:
-    names = [stage.name for stage in STAGES]
+def _bounds(stages: tuple[Stage, ...], first: str | None, last: str | None) -> tuple[int, int]:
+    names = [stage.name for stage in stages]
     found = []
     for option, name, default in (("--from", first, names[0]), ("--to", last, names[-1])):
         if (name or default) not in names:
@@ -105,7 +83,7 @@ def _bounds(first: str | None, last: str | None) -> tuple[int, int]:
     return found[0], found[1]
 
 
-def _earlier(out: Path, config: BuildConfig, begin: int) -> Path:
+def _earlier(out: Path, config: BuildConfig, stages: tuple[Stage, ...], begin: int) -> Path:
     """The folder of the earlier build, if it has what comes before stage `begin`.
 
     UsageError unless this version made it, with the same choices, and nothing has changed since.
@@ -122,7 +100,7 @@ def _earlier(out: Path, config: BuildConfig, begin: int) -> Path:
         raise UsageError(
             f"the earlier build ended after stage {ended[-1]}",
             where=str(out),
-            hint=f"give --from {STAGES[len(ended)].name}, or an earlier stage",
+            hint=f"give --from {stages[len(ended)].name}, or an earlier stage",
         )
     if manifest.get("choices") != plain(config):
         raise UsageError(
@@ -144,8 +122,8 @@ def _facts(state: State, end: int) -> dict[str, Any]:
         "flow": __version__,
         "command": command_line(state.config),
         "choices": plain(state.config),
-        "stages": [stage.name for stage in STAGES[: end + 1]],
-        "whole": end == len(STAGES) - 1,
+        "stages": [stage.name for stage in state.recipe.stages[: end + 1]],
+        "whole": end == len(state.recipe.stages) - 1,
         "seed": state.config.seed,
         "model": {"sha256": state.source.sha256, "format": state.source.format}
         if state.source

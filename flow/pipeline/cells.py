@@ -10,6 +10,7 @@ from flow.analysis.timing import timing_of
 from flow.backends.emission import Emission
 from flow.backends.netlist_text import cell_models, netlist_json, netlist_verilog
 from flow.ir.circuit import Circuit
+from flow.pipeline.chip import area_notes, copies_verdict, map_chip, scratch_chip
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.folder import write_file
 from flow.pipeline.measures import measure
@@ -25,7 +26,7 @@ from flow.pipeline.timers import Timer, own_timer
 from flow.tech.part import Part
 from flow.tech.technology import Technology
 from flow.tech.write_liberty import liberty_text
-from flow.verify.simulate import simulate_netlist
+from flow.verify.simulate import simulate_chip_netlist, simulate_netlist
 from flow.verify.verdict import Verdict
 
 TECHNOLOGY = "technology.lib"
@@ -93,7 +94,15 @@ class Cells:
         write_file(own, TECHNOLOGY, liberty_text(technology))
         lines = [f"{point_text(point, self.unit)}\n" for point in result.points]
         write_file(own, "points.txt", "".join([*lines, f"chosen: {result.variant}\n"]))
-        return replace(state, synthesis=result, notes=(*state.notes, *result.notes))
+        notes, emission = [*state.notes, *result.notes], have(state.emission)
+        chip = None
+        if (store := emission.store) is not None:
+            state.progress("the registers of the chip")
+            chip = map_chip(emission, store, out, technology)
+            both = {**result.netlist.histogram(), **chip.cells}
+            write_file(out, "netlist/cells.v", cell_models(both, technology))
+            notes += area_notes(chip, technology.area(result.netlist.histogram()), store.bits)
+        return replace(state, synthesis=result, chip=chip, notes=tuple(notes))
 
     def prove(self, state: State, out: Path) -> tuple[Verdict, ...]:
         """Circuit = Verilog = each step of the synthesis = netlist, and every exact pass."""
@@ -116,19 +125,25 @@ class Cells:
         technology, synthesis = library(state.technology), have(state.synthesis)
         state.progress("simulation of the netlist")
         verdicts = (simulate_netlist(out),) if state.config.simulator != "none" else ()
-        period = clock_period(state.config, state.recipe)
+        emission = have(state.emission)
+        if (store := emission.store) is not None:
+            verdicts = (*verdicts, copies_verdict(have(state.chip), store))
+            if state.config.simulator != "none":
+                with scratch_chip(out, emission, store) as folder:
+                    verdicts = (*verdicts, simulate_chip_netlist(Path(folder)))
+        period = clock_period(state.config, state.circuit_recipe)
         state.progress("area, power and timing")
         found = measure(
             have(state.circuit),
             have(state.emission),
             synthesis,
             technology,
-            state.inputs,
+            state.given_inputs,
             period,
             vectors=state.samples is not None,
             timing=self.timer(synthesis.netlist, technology, period),
         )
-        timing = timing_verdict(found.timing, state.config, state.recipe)
+        timing = timing_verdict(found.timing, state.config, state.circuit_recipe)
         if timing is not None:
             # A slow circuit is right all the same: the report says so, the build goes on.
             verdicts = (*verdicts, timing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
@@ -12,10 +13,14 @@ from flow.errors import UsageError
 from flow.pipeline.points import Objective
 
 HeadChoice = Literal["auto", "decision", "logits"]
-RangeRule = Literal["max", "percentile", "mse"]
+RangeRule = Literal["max", "percentile", "mse", "cross_entropy"]
 WeightStep = Literal["power_of_two", "best"]
+WeightRounding = Literal["nearest", "adaptive"]
 Effort = Literal["fast", "normal", "high"]
 Simulator = Literal["icarus", "verilator", "both", "none"]
+HlsBackendName = Literal["vitis", "vivado", "catapult", "oneapi", "quartus"]
+Strategy = Literal["latency", "resource"]
+Tmr = Literal["none", "weights", "control", "all"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,14 @@ class BuildConfig:
     model: Path | None = None
     #: weights of a Keras .json model; by default the one weight file beside it
     weights: Path | None = None
+    #: how the circuit has its weights: constants, registers that a serial port loads, or banks=N
+    weight_store: str = "constants"
+    #: models of the same structure for banks=N, each with its own weights, after the first
+    bank: tuple[Path, ...] = ()
+    #: bits of each weight register at least; by default what the weights of its layer need
+    register_bits: int | None = None
+    #: registers that are held in three copies: none, weights, control or all
+    tmr: Tmr = "none"
     #: samples that the circuit is tested on, with labels for the accuracy
     data: Path | None = None
     #: samples for quantisation after training; by default the data
@@ -55,6 +68,12 @@ class BuildConfig:
     per_input: bool | None = None
     #: the step of weights: a power of two, or the best of any
     weight_step: WeightStep = "power_of_two"
+    #: how weights are rounded: to the nearest, or so that the layer's answers change least
+    weight_rounding: WeightRounding = "nearest"
+    #: whether channels of neighbouring layers are brought to ranges of one size first
+    equalise: bool = False
+    #: whether biases take the mean error of their layer back
+    bias_correction: bool = True
     #: how data give the range of an activation; by default mse, and max for flow eval
     range: RangeRule | None = None
     #: the share in percent of all values that the range percentile covers
@@ -67,12 +86,16 @@ class BuildConfig:
     effort: Effort = "normal"
     #: of a search folder, the point: "loss<=1%", "accuracy>=0.9", "area<=1cm2" or its index
     pick: str | None = None
+    #: approximations, as "skip-insignificant{kept=2},trim-gates{lost=9}"; see flow list
+    approximate: str | None = None
     #: passes in place of those of the target, as for flow opt
     passes: str | None = None
     #: number of pipeline stages; 0 leaves the circuit combinational
     stages: int = 0
-    #: clock period in ns: the circuit is cut into as many stages as it needs
+    #: clock period, as 6.25ns, 160MHz or a number of ns: as many stages as it needs
     period: float | None = None
+    #: the longest time from input to output, as 100ns or a number of clock cycles
+    latency: str | None = None
     #: valid/ready ports and a reset around a pipelined circuit
     handshake: bool = True
     #: an AXI4-Stream wrapper around the circuit, with a bench of its own
@@ -81,6 +104,12 @@ class BuildConfig:
     interval: float | None = None
     #: simulator of the emitted Verilog
     simulator: Simulator = "both"
+    #: of a project for HLS, the backend of hls4ml: vitis, vivado, catapult, oneapi or quartus
+    hls_backend: HlsBackendName = "vitis"
+    #: of a project for HLS, how often one multiplier is used for a sample
+    reuse: int = 1
+    #: of a project for HLS, what hls4ml saves: latency, or resource
+    strategy: Strategy = "latency"
     #: seconds that all proofs together may take
     prove_limit: float = 300.0
     #: where every choice by chance starts
@@ -94,21 +123,43 @@ _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (
         str,
         "a text",
-        ("target", "tech", "passes", "head", "simulator", "layer_bits", "weight_step", "range",
-         "pick", "objective", "effort"),
+        ("target", "tech", "passes", "head", "simulator", "layer_bits", "weight_step",
+         "weight_rounding", "range",
+         "pick", "approximate", "objective", "effort", "latency", "weight_store", "tmr",
+         "hls_backend", "strategy"),
     ),
-    (bool, "true or false", ("handshake", "axis", "per_channel", "per_input")),
+    (
+        bool,
+        "true or false",
+        ("handshake", "axis", "per_channel", "per_input", "equalise", "bias_correction"),
+    ),
 )  # fmt: skip
 
 
 _CHOICES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("head", get_args(HeadChoice)),
     ("weight_step", get_args(WeightStep)),
+    ("weight_rounding", get_args(WeightRounding)),
     ("range", get_args(RangeRule)),
     ("objective", get_args(Objective)),
     ("effort", get_args(Effort)),
     ("simulator", get_args(Simulator)),
+    ("hls_backend", get_args(HlsBackendName)),
+    ("strategy", get_args(Strategy)),
+    ("tmr", get_args(Tmr)),
 )
+_BANKS = re.compile(r"banks=([1-9][0-9]{0,3})")
+
+
+def bank_count(config: BuildConfig) -> int:
+    """How many banks of weights are wanted; 0 where there are none."""
+    found = _BANKS.fullmatch(config.weight_store)
+    return int(found[1]) if found else 0
+
+
+def is_store(text: str) -> bool:
+    """Whether a value of --weights says how weights are held; else it is the name of a file."""
+    return text in ("constants", "registers") or text.startswith("banks=")
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -142,8 +193,16 @@ def read_config(path: Path) -> dict[str, Any]:
             )
         if isinstance(value, str) and name in FILES:
             value = path.parent / value
+        if name == "bank" and isinstance(value, list):
+            value = tuple(path.parent / str(file) for file in value)
+        if name == "weights" and isinstance(table[key], str) and is_store(table[key]):
+            name, value = "weight_store", table[key]
         if name == "loss":
             value = parse_loss(str(value))
+        if name == "period":
+            value = parse_period(str(value))
+        if name == "latency":
+            value = str(value)
         result[name] = value
     return result
 
@@ -159,14 +218,62 @@ def parse_loss(text: str) -> float:
     return value
 
 
+_TIME = re.compile(r"(\d{1,15}(?:\.\d{1,12})?)\s*(ns|us|ms|s|MHz|GHz|kHz|)")
+_UNITS = {"": 1.0, "ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9, "GHz": 1.0, "MHz": 1e3, "kHz": 1e6}
+
+
+def parse_period(text: str) -> float:
+    """A clock period in ns from 6.25ns, 160MHz or 6.25."""
+    try:
+        return float(text)
+    except ValueError:
+        found = _TIME.fullmatch(text)
+    if not found or not (value := float(found[1])):
+        raise UsageError(f"{text!r} is no clock", hint="write 6.25ns, 160MHz or a number of ns")
+    unit = _UNITS[found[2]]
+    return unit / value if found[2].endswith("Hz") else unit * value
+
+
+def latency_cycles(config: BuildConfig) -> int | None:
+    """The most clock cycles from input to output that the options leave, None where they set none.
+
+    UsageError at a text that is no time or number of cycles, and at a time without a clock.
+    """
+    text = config.latency
+    if text is None:
+        return None
+    if re.fullmatch(r"[1-9]\d{0,3}", text):
+        return int(text)
+    found = _TIME.fullmatch(text)
+    if not found or found[2] == "" or found[2].endswith("Hz"):
+        raise UsageError(
+            f"--latency {text} is no time and no number of clock cycles",
+            hint="write --latency 100ns or --latency 5",
+        )
+    if config.period is None:
+        raise UsageError(
+            f"--latency {text} says nothing without a clock",
+            hint=f"give --clock 6.25ns --latency {text}, or a number of cycles",
+        )
+    cycles = int(float(found[1]) * _UNITS[found[2]] / config.period * (1 + 1e-12))
+    if not cycles:
+        raise UsageError(
+            f"--latency {text} is less than one clock cycle of {config.period:g} ns",
+            hint="give a longer latency or a faster clock",
+        )
+    return cycles
+
+
 def check_config(config: BuildConfig) -> BuildConfig:
     """The configuration, if every value makes sense; else UsageError for the first without."""
     limits: dict[str, tuple[float, float]] = {
         "input_bits": (1, 32),
         "weight_bits": (1, 24),
         "activation_bits": (0, 24),
+        "register_bits": (1, 16),
         "percentile": (50, 100),
         "stages": (0, 1000),
+        "reuse": (1, 1 << 20),
         "period": (1e-6, 1e15),
         "interval": (1e-9, 1e9),
         "prove_limit": (0, 1e6),
@@ -177,7 +284,10 @@ def check_config(config: BuildConfig) -> BuildConfig:
         value = getattr(config, name)
         if value is None:
             continue
-        whole = name in ("input_bits", "weight_bits", "activation_bits", "stages", "seed")
+        whole = name in (
+            "input_bits", "weight_bits", "activation_bits", "register_bits", "stages", "seed",
+            "reuse",
+        )  # fmt: skip
         kind = int if whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kind) or not lo <= value <= hi:
             option = name.replace("_", "-")
@@ -204,9 +314,35 @@ def check_config(config: BuildConfig) -> BuildConfig:
         raise UsageError("--tech and --liberty name two technologies", hint="give one of them")
     if config.stages and config.period is not None:
         raise UsageError("--stages and --period both pipeline", hint="give one of them")
+    if latency_cycles(config) is not None and config.stages:
+        raise UsageError("--stages and --latency both pipeline", hint="give one of them")
     if config.axis and not config.handshake:
         raise UsageError(
             "--axis and --no-handshake contradict each other: a stream must be able to wait",
             hint="leave one of them out",
         )
+    _check_store(config)
     return replace(config)
+
+
+def _check_store(config: BuildConfig) -> None:
+    banks = bank_count(config)
+    if not banks and config.weight_store not in ("constants", "registers"):
+        raise UsageError(
+            f"--weights {config.weight_store} is unknown",
+            hint="one of constants, registers, banks=N with N from 2, or a file of weights",
+        )
+    if not isinstance(config.bank, tuple) or not all(isinstance(x, Path) for x in config.bank):
+        raise UsageError("bank is not a list of paths of files")
+    if (banks or config.bank) and (banks < 2 or len(config.bank) != banks - 1):
+        raise UsageError(
+            f"{config.weight_store} takes {max(0, banks - 1)} models beside the first, "
+            f"and --bank names {len(config.bank)}",
+            hint="--weights banks=3 --bank SECOND --bank THIRD",
+        )
+    if config.tmr != "none" and config.weight_store != "registers":
+        raise UsageError(
+            f"--tmr {config.tmr} needs weights in registers", hint="give --weights registers"
+        )
+    if config.weight_store == "registers" and config.axis:
+        raise UsageError("--axis has no place for weights in registers", hint="leave it out")

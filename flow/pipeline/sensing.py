@@ -20,7 +20,7 @@ def sensors(state: State, circuit_mw: float) -> Sensors | None:
     None elsewhere, and for inputs that no flash converter gives: signed, or above MOST_BITS.
     """
     technology, parts = state.target, flash_parts()
-    if not state.recipe.printed_power or not isinstance(technology, Technology):
+    if not state.circuit_recipe.printed_power or not isinstance(technology, Technology):
         return None
     if technology.name != parts.technology:
         return None

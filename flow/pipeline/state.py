@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from flow.errors import UsageError
 from flow.pipeline.config import BuildConfig
 from flow.progress import Progress, silent
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that 
     from flow.frontend.source import SourceModel
     from flow.ir.circuit import Circuit
     from flow.ir.network import Network
+    from flow.passes.free_weights import Freed
+    from flow.pipeline.chip import ChipMeasures
+    from flow.pipeline.hls import HlsProject
     from flow.pipeline.lut_measures import LutMeasures
     from flow.pipeline.lut_synthesis import LutSynthesis
     from flow.pipeline.measures import Measures
@@ -86,28 +90,68 @@ class Fabric(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a target is made of, apart from the stages: the choices that differ between targets.
+    """What a target is made of: its stages in order, and the choices that differ between targets.
 
-    `fabric` is what it maps onto, `tech` names its technology. `passes` are pipeline texts as
-    for `flow opt`, of which the one of least mapped size is taken (the first for large
-    circuits), `high_passes` more of them for high effort, and `quick_passes` those of another
-    objective than the area; `defaults` are values of BuildConfig that the target prefers;
-    `interval` is its usual time between two samples in ms; `printed_power` says that printed
-    batteries and harvesters are its sources of power.
+    `defaults` are values of BuildConfig that the target prefers, `stores` the ways in which what
+    it builds may hold its weights.
     """
 
     name: str
     summary: str
+    stages: tuple[Stage, ...]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    stores: tuple[str, ...] = ("constants",)
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Names of the modules of flow.tools that its builds use."""
+        raise NotImplementedError
+
+    def choose(self, config: BuildConfig) -> Technology | Part | None:
+        """What is built for; None where no technology is. UsageError at options of others."""
+        raise NotImplementedError
+
+
+HLS_OPTIONS = ("hls_backend", "reuse", "strategy")
+"""Choices of BuildConfig that only projects for HLS have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CircuitRecipe(Recipe):
+    """A target that is a circuit of our own, mapped onto a fabric.
+
+    `fabric` is what it maps onto, `tech` names its technology. `passes` are pipeline texts as
+    for `flow opt`, of which the one of least mapped size is taken (the first for large
+    circuits), `high_passes` more of them for high effort, and `quick_passes` those of another
+    objective than the area; `interval` is its usual time between two samples in ms;
+    `printed_power` says that printed batteries and harvesters are its sources of power.
+    """
+
     fabric: Fabric
     tech: str
     passes: tuple[str, ...]
     interval: float
     quick_passes: tuple[str, ...]
     high_passes: tuple[str, ...] = ()
-    defaults: Mapping[str, Any] = field(default_factory=dict)
     printed_power: bool = False
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The programs of every circuit, and those of the fabric."""
+        return ("abc", "icarus", "verilator", "yosys", *self.fabric.tools)
+
+    def choose(self, config: BuildConfig) -> Technology | Part:
+        """The technology of the fabric that the options name, else the usual one."""
+        for name in HLS_OPTIONS:
+            if getattr(config, name) != getattr(BuildConfig, name):
+                raise UsageError(
+                    f"--{name.replace('_', '-')} is for projects for HLS, "
+                    f"the target {self.name} is a circuit",
+                    hint="leave it out, or build with --target hls",
+                )
+        return self.fabric.choose(config, self.tech)
 
 
 @dataclass(frozen=True)
@@ -137,6 +181,7 @@ class State:
     source: SourceModel | None = None
     samples: Samples | None = None
     network: Network | None = None
+    freed: Freed | None = None
     notes: tuple[str, ...] = ()
     quantisation: tuple[QuantisedLayer, ...] = ()
     lowered: Circuit | None = None
@@ -152,10 +197,33 @@ class State:
     luts: LutSynthesis | None = None
     verdicts: tuple[Verdict, ...] = ()
     measures: Measures | None = None
+    chip: ChipMeasures | None = None
     fpga: LutMeasures | None = None
+    hls: HlsProject | None = None
     report: Record | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = silent
+
+    @property
+    def given_inputs(self) -> Mapping[str, Any]:
+        """`inputs` for the user's samples alone, with the weights of the model."""
+        return self._given(self.inputs)
+
+    @property
+    def given_expected(self) -> Mapping[str, Any]:
+        """`expected` for the user's samples alone."""
+        return self._given(self.expected)
+
+    def _given(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self.samples is None:
+            return values
+        return {port: rows[: len(self.samples)] for port, rows in values.items()}
+
+    @property
+    def circuit_recipe(self) -> CircuitRecipe:
+        """The recipe, in the stages that only circuits go through."""
+        assert isinstance(self.recipe, CircuitRecipe), "this stage is one of circuits"
+        return self.recipe
 
     @property
     def target(self) -> Technology | Part:

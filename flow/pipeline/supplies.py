@@ -18,7 +18,7 @@ def supplies(state: State, sensors_mw: float | None) -> tuple[Supply, ...]:
     """A row for each supply, ascending; empty where the target is not printed, or the technology
     has figures for one supply only. `sensors_mw` is the power of the converters, where known."""
     technology = state.target
-    if not state.recipe.printed_power or not isinstance(technology, Technology):
+    if not state.circuit_recipe.printed_power or not isinstance(technology, Technology):
         return ()
     if technology.name not in technologies() or len(voltages(technology.name)) < 2:
         return ()
@@ -27,9 +27,9 @@ def supplies(state: State, sensors_mw: float | None) -> tuple[Supply, ...]:
         activity = uniform_activity(netlist, technology)
     else:
         buses = [bus.name for bus in netlist.inputs]
-        bits = stimulus(have(state.emission), buses, state.inputs)
+        bits = stimulus(have(state.emission), buses, state.given_inputs)
         activity = simulate_activity(netlist, technology, bits)
-    period = clock_period(state.config, state.recipe)
+    period = clock_period(state.config, state.circuit_recipe)
     rows = []
     for voltage in voltages(technology.name):
         cells = load(technology.name, voltage)

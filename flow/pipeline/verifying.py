@@ -20,13 +20,16 @@ from flow.pipeline.proving import prove_design
 from flow.pipeline.reading import read_text
 from flow.pipeline.reopening import Design, Mapped, family, foreign, reopen, reopen_mapped
 from flow.pipeline.stages.import_stage import flat
+from flow.pipeline.verifying_hls import is_hls, verify_hls
 from flow.progress import Progress, counted, silent
 from flow.tech.part import Part
 from flow.verify.lint import lint
 from flow.verify.lut_netlist import prove_luts, simulate_luts
 from flow.verify.simulate import (
     AXIS,
+    CHIP,
     simulate_axis,
+    simulate_chip,
     simulate_cocotb,
     simulate_icarus,
     simulate_netlist,
@@ -53,6 +56,8 @@ def verify(
     if not isinstance(stages, list) or "emit" not in stages:
         detail = "the build ended before the stage emit"
         return (*verdicts, Verdict("the circuit", "not checked", detail, 0.0))
+    if is_hls(manifest):
+        return (*verdicts, *verify_hls(folder, manifest, progress))
     try:
         design = reopen(folder)
     except FlowError as error:
@@ -169,8 +174,11 @@ def _simulated(design: Design, seed: int, netlist: bool, progress: Progress) -> 
     checks: list[Callable[[], tuple[Verdict, ...]]] = [lambda: lint(folder, top)]
     if axis is not None:
         checks.append(lambda: lint(folder, axis.top, of=AXIS))
+    if (store := design.emission.store) is not None:
+        checks.append(lambda: lint(folder, store.top, of=CHIP))
     simulators: list[Callable[[Path], Verdict]] = [simulate_icarus, simulate_cocotb]
     simulators += [simulate_axis] if axis else []
+    simulators += [simulate_chip] if store else []
     simulators += [simulate_verilator, *([_netlist_check(design)] if netlist else [])]
     checks += [partial(_one, simulator, folder) for simulator in simulators]
     ended = counted(checks, "linters and simulators", progress)

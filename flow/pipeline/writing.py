@@ -52,6 +52,11 @@ def write_text(path: Path, text: str) -> None:
     _write(path, lambda file: file.write(text.encode()))
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """A file; whole or not at all."""
+    _write(path, lambda file: file.write(content))
+
+
 def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -100,10 +100,17 @@ def parts_of(front: Front, index: int) -> tuple[Part, ...]:
 
 def inputs_of(front: Front, index: int) -> tuple[str, ...]:
     """The columns that a point reads."""
+    if (gates := front.points[index].gates) is not None:
+        signals = {literal >> 1 for literal in (*gates.literals, *gates.word)}
+        bits = front.space.input_bits
+        read = [
+            any(1 + i * bits + k in signals for k in range(bits)) for i in range(len(front.columns))
+        ]
+        return tuple(name for name, used in zip(front.columns, read, strict=True) if used)
     genome = front.space.canonical(np.array(front.points[index].genome))
     genes = front.space.layers(genome)[0]
-    read = (genes.masks[0] != 0).any(axis=0)
-    return tuple(name for name, used in zip(front.columns, read.tolist(), strict=True) if used)
+    found = (genes.masks[0] != 0).any(axis=0).tolist()
+    return tuple(name for name, used in zip(front.columns, found, strict=True) if used)
 
 
 def _cm2(front: Front, index: int) -> float:
@@ -214,6 +221,7 @@ def _row(front: Front, index: int, folder: str) -> dict[str, Any]:
              "shown": fig.whole(part.shown) if part.shown else fig.NONE}
             for part in parts_of(front, index)
         ],
+        "gates": fig.whole(len(point.gates.literals) // 2) if point.gates is not None else "",
         "command": f"flow build {folder} --pick {index} -o OUT",
     }  # fmt: skip
 

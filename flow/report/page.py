@@ -8,7 +8,7 @@ from typing import Any
 from flow.report import figures as fig
 from flow.report import tuning
 from flow.report.quantisation import EXPLAINED, TITLES, rows
-from flow.report.record import Accuracy, Check, Record, Sensors, Status, Supply, Timing
+from flow.report.record import Accuracy, Check, Latency, Record, Sensors, Status, Supply, Timing
 
 HUES = 10
 MOST_CLASSES = 32
@@ -134,7 +134,8 @@ def _cards(record: Record) -> list[dict[str, Any]]:
     if (timing := record.timing) is not None:
         cards.append(_card("critical path", fig.duration(timing.delay, timing.unit), timing.tool))
     cards += _fpga_cards(record)
-    cards.append(_latency_card(record))
+    if record.latency is not None:
+        cards.append(_latency_card(record, record.latency))
     if record.sources:
         source = record.source
         cards.append(
@@ -160,8 +161,8 @@ def _fpga_cards(record: Record) -> list[dict[str, Any]]:
     ]
 
 
-def _latency_card(record: Record) -> dict[str, Any]:
-    latency, power = record.latency, record.power
+def _latency_card(record: Record, latency: Latency) -> dict[str, Any]:
+    power = record.power
     clock = ""
     if power is not None and power.clock_period:
         period = fig.duration(power.clock_period, power.clock_unit)

@@ -311,7 +311,7 @@ class Record:
     area: Area | None
     power: Power | None
     timing: Timing | None
-    latency: Latency
+    latency: Latency | None
     sources: tuple[PowerSource, ...]
     layers: tuple[LayerRow, ...]
     widths: tuple[WidthCount, ...]

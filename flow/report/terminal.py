@@ -70,6 +70,8 @@ def _accuracy(level: str) -> Callable[[Record], str]:
 
 
 def _latency(r: Record) -> str:
+    if r.latency is None:
+        return fig.NONE
     if r.latency.cycles == 0:
         return "combinational"
     unit = "cycle" if r.latency.cycles == 1 else "cycles"

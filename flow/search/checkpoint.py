@@ -94,6 +94,15 @@ def load_state(folder: Path, identity: Mapping[str, Any]) -> State | None:
     return state
 
 
+def reached(folder: Path) -> tuple[int, int] | None:
+    """The generation and the rounds of refinement of the state in a folder, if there is one."""
+    try:
+        facts = json.loads((folder / STATE).read_text())
+        return int(facts["generation"]), int(facts["rounds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def _changed(old: Any, new: Mapping[str, Any]) -> str:
     """Which parts of an identity differ, for a reader."""
     held = old if isinstance(old, dict) else {}

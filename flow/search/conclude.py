@@ -19,7 +19,7 @@ from flow.search.costs import MappedArea
 from flow.search.decision import Decision, search_decision
 from flow.search.evolution import Problem
 from flow.search.executors import Executor
-from flow.search.front import Point, decided
+from flow.search.front import Point, classifier, decided
 from flow.search.nsga2 import first_front
 from flow.search.space import Space
 
@@ -63,7 +63,7 @@ def count_right(space: Space, point: Point, x: IntArray, y: IntArray) -> int:
 
 def classes(space: Space, point: Point, x: IntArray) -> NDArray[np.int64]:
     """The class index (N,) that a point gives every sample."""
-    network = decided(space.network(np.array(point.genome)), point.rounds)
+    network = classifier(space, point)
     inputs = {network.inputs[0].name: np.asarray(x).astype(np.int64)}
     found = evaluate_network(network, inputs)[network.outputs[0]]
     return np.asarray(found, dtype=np.int64).reshape(len(x))

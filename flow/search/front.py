@@ -14,9 +14,9 @@ import numpy as np
 
 from flow.errors import UsageError
 from flow.ir.approximate import Rounds
-from flow.ir.layers import Input, Tournament
+from flow.ir.layers import Gates, Input, Tournament
 from flow.ir.network import Network
-from flow.ir.tensor import tensor_type
+from flow.ir.tensor import fractions, tensor_type
 from flow.search.space import Space
 
 FRONT, SPEC, TEST, FIT = "front.json", "spec.toml", "test.csv", "fit.csv"
@@ -28,8 +28,18 @@ _NEVER = Fraction(10**30)
 
 
 @dataclass(frozen=True, slots=True)
+class Trimmed:
+    """The gates of a classifier: the two literals of each, one gate after the other, and the
+    literals of the bits of the class, the lowest first; see `Gates` of the layers."""
+
+    literals: tuple[int, ...]
+    word: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
-    """A classifier of the front. `rounds` replace its decision where they are given.
+    """A classifier of the front. `rounds` replace its decision where they are given, and `gates`
+    all that the genome means; `origin` says what gates were made of if not of the genome.
 
     `train` and `valid` are the numbers of samples classified right; areas are in um2, `leakage`
     in nW: the mean over all states of the cells, at the supply of the search.
@@ -42,6 +52,8 @@ class Point:
     area: int
     estimate: int
     leakage: int
+    gates: Trimmed | None = None
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +82,12 @@ class Front:
     points: tuple[Point, ...]
 
     def accuracy(self, point: Point) -> float:
-        """The share of training and validation samples together that a point gets right."""
-        return (point.train + point.valid) / (self.samples["train"] + self.samples["valid"])
+        """The share of samples that a point gets right, in training or in validation: the lower.
+
+        A search fits the first and chooses by both, so neither alone says what to expect.
+        """
+        train = point.train / self.samples["train"]
+        return min(train, point.valid / self.samples["valid"]) if self.samples["valid"] else train
 
     @property
     def top(self) -> float:
@@ -123,19 +139,28 @@ def read_front(folder: Path) -> Front:
 
 
 def _point(facts: Mapping[str, Any]) -> Point:
-    rounds = facts["rounds"]
-    return Point(
-        tuple(int(g) for g in facts["genome"]),
-        None if rounds is None else tuple((int(a), int(b), int(m)) for a, b, m in rounds),
-        *(int(facts[name]) for name in ("train", "valid", "area", "estimate", "leakage")),
+    rounds, gates = facts["rounds"], facts.get("gates")
+    train, valid, area, estimate, leakage = (
+        int(facts[name]) for name in ("train", "valid", "area", "estimate", "leakage")
     )
+    return Point(
+        _whole(facts["genome"]),
+        None if rounds is None else tuple((int(a), int(b), int(m)) for a, b, m in rounds),
+        train, valid, area, estimate, leakage,
+        None if gates is None else Trimmed(_whole(gates["literals"]), _whole(gates["word"])),
+        str(facts.get("origin", "")),
+    )  # fmt: skip
+
+
+def _whole(values: Sequence[Any]) -> tuple[int, ...]:
+    return tuple(int(v) for v in values)
 
 
 def pick(front: Front, text: str) -> int:
     """The index of the point that a text asks for.
 
-    "loss<=1%" and "accuracy>=0.9": the smallest that is as accurate on training and validation
-    samples; "area<=1cm2": the most accurate that is as small; a number: that index.
+    "loss<=1%" and "accuracy>=0.9": the smallest that is as accurate, by `Front.accuracy`;
+    "area<=1cm2": the most accurate that is as small; a number: that index.
     """
     if not front.points:
         raise UsageError("the front has no points")
@@ -188,7 +213,7 @@ def pick(front: Front, text: str) -> int:
 def point_network(front: Front, index: int, name: str = "classifier") -> Network:
     """The Network of a point, whose input takes the features as the data have them."""
     point = front.points[index]
-    network = decided(front.space.network(np.array(point.genome), name), point.rounds)
+    network = classifier(front.space, point, name)
     levels = 1 << front.space.input_bits
     spans = [Fraction(h) - Fraction(low) for low, h in zip(front.low, front.high, strict=True)]
     steps = np.array([span / levels if span > 0 else _NEVER for span in spans], dtype=object)
@@ -197,6 +222,23 @@ def point_network(front: Front, index: int, name: str = "classifier") -> Network
     tensor = tensor_type((front.space.inputs,), 0, levels - 1, steps)
     entry = Input(old.name, (), old.place, tensor, offset, "floor")
     return Network(network.name, (entry, *network.layers[1:]), network.outputs)
+
+
+def classifier(space: Space, point: Point, name: str = "classifier") -> Network:
+    """The Network of a point, whose input takes levels."""
+    network = decided(space.network(np.array(point.genome), name), point.rounds)
+    return network if point.gates is None else gated(network, space, point.gates)
+
+
+def gated(network: Network, space: Space, gates: Trimmed) -> Network:
+    """The network with gates for all that follows its input, the bits of the inputs in order."""
+    source, last = network.layers[0], network.layers[-1]
+    pairs = tuple(zip(gates.literals[::2], gates.literals[1::2], strict=True))
+    widths = (space.input_bits,) * space.inputs
+    layer = Gates(
+        last.name, (source.name,), last.place, widths, pairs, (gates.word,), fractions(1, (1,))
+    )
+    return replace(network, layers=(source, layer))
 
 
 def decided(network: Network, rounds: Rounds | None) -> Network:

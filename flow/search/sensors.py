@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from flow.ir.layers import MaskedDense, Requantize
+from flow.ir.layers import Gates, MaskedDense, Requantize
 from flow.ir.network import Network
 from flow.ir.tensor import IntArray
 from flow.search.costs import Cost, MappedArea
@@ -87,6 +87,9 @@ class _First:
 
 def _of_network(network: Network) -> Cost:
     """The cost of the converters of a network."""
+    gates = network.layers[-1]
+    if isinstance(gates, Gates):
+        return _of_gates(gates)
     first = next(layer for layer in network.layers if isinstance(layer, MaskedDense))
     bits = network.types[network.inputs[0].name].hull.hi.bit_length()
     weights = first.weights.astype(np.int64).T[None]
@@ -100,6 +103,17 @@ def _of_network(network: Network) -> Cost:
         top = np.broadcast_to(after.hi.astype(np.int64), size)
         layer = replace(layer, shift=shift.reshape(size), top=top)
     return _costs(layer, bits)[0]
+
+
+def _of_gates(layer: Gates) -> Cost:
+    """The cost of converters of all the bits that gates read."""
+    read = {v >> 1 for table in (*layer.gates, *layer.words) for v in table}
+    masks, place = [], 1
+    for width in layer.widths:
+        masks.append(sum(1 << i for i in range(width) if place + i in read))
+        place += width
+    row = np.array(masks, dtype=np.int64)[None, None]
+    return _costs(_First(row, np.ones_like(row), np.zeros((1, 1), np.int64)), max(layer.widths))[0]
 
 
 def _areas(space: Space, genomes: IntArray) -> IntArray:

@@ -62,6 +62,8 @@ class Spec:
     refit: int = 10
     #: rounds of local search on each point of the front, after the last generation
     refine: int = 20
+    #: share of the training samples that gates of a point may cost in the last step; 0 leaves them
+    trim: float = 0.05
     #: whether the converters of the inputs count into the area, as those of EGFET at 1 V
     sensors: bool = False
     #: technology, and its supply in V
@@ -85,6 +87,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "mapped": (1, 100_000),
     "refit": (1, 1_000_000),
     "refine": (0, 100_000),
+    "trim": (0, 1),
     "voltage": (0.01, 100),
 }
 STARTS = ("trees", "gradient")

@@ -3,12 +3,14 @@
 Adders stay words, because each is a carry chain; the passes are chosen by look-up tables.
 """
 
+from flow.pipeline.circuit_stages import STAGES
 from flow.pipeline.luts import Luts
-from flow.pipeline.state import Recipe
+from flow.pipeline.state import CircuitRecipe
 
-FPGA = Recipe(
+FPGA = CircuitRecipe(
     name="fpga",
     summary="Look-up tables and carry chains of Xilinx 7 series, ECP5 or iCE40.",
+    stages=STAGES,
     fabric=Luts(),
     tech="xilinx",
     passes=("chains", "adders"),

@@ -6,11 +6,13 @@ bits and weights 8 bits there, and nothing is rounded between the layers.
 """
 
 from flow.pipeline.cells import Cells
-from flow.pipeline.state import Recipe
+from flow.pipeline.circuit_stages import STAGES
+from flow.pipeline.state import CircuitRecipe
 
-PRINTED = Recipe(
+PRINTED = CircuitRecipe(
     name="printed",
     summary="Bespoke combinational classifiers in printed electronics, smallest area.",
+    stages=STAGES,
     fabric=Cells(),
     tech="egfet",
     passes=("heaps", "shared-trees", "adders", "compressed"),

@@ -8,9 +8,10 @@ from flow.errors import UsageError
 from flow.pipeline.state import Recipe
 from flow.targets.asic import ASIC
 from flow.targets.fpga import FPGA
+from flow.targets.hls import HLS
 from flow.targets.printed import PRINTED
 
-TARGETS: tuple[Recipe, ...] = (PRINTED, ASIC, FPGA)
+TARGETS: tuple[Recipe, ...] = (PRINTED, ASIC, FPGA, HLS)
 
 
 def target(name: str) -> Recipe:

@@ -47,7 +47,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An FPGA family. `luts` says how many look-up tables each cell takes.
+    """An FPGA family. `luts` says how many look-up tables each cell takes, `carry_bits` how many
+    places of a chain a carry cell holds.
 
     `synthesis` is the Yosys command, `models` its files of cell models below Yosys' share folder;
     `place` is None where no open place and route knows the family.
@@ -62,6 +63,7 @@ class Part:
     models: tuple[str, ...]
     luts: Mapping[str, int]
     carries: tuple[str, ...]
+    carry_bits: int
     flipflops: tuple[str, ...]
     muxes: tuple[str, ...]
     dsps: tuple[str, ...]

@@ -39,6 +39,7 @@ def load_part(name: str) -> Part:
         models=tuple(data["models"]),
         luts=data["luts"],
         carries=tuple(cells["carries"]),
+        carry_bits=cells["carry_bits"],
         flipflops=tuple(cells["flipflops"]),
         muxes=tuple(cells["muxes"]),
         dsps=tuple(cells["dsps"]),

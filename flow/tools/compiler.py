@@ -64,6 +64,21 @@ def shared_library(
     return folder / built
 
 
+def program(
+    arguments: Sequence[str],
+    folder: Path,
+    built: Path,
+    language: str = "c",
+    timeout_s: float = 600.0,
+) -> None:
+    """Build the program `built` with these arguments in `folder`; ToolFailed where it does not."""
+    done = _run((*arguments, "-o", str(built)), language, folder, timeout_s)
+    if done.returncode:
+        raise ToolFailed(
+            "the generated C++ does not compile", log=done.log, hint="its last lines say why"
+        )
+
+
 def _run(arguments: tuple[str, ...], language: str, folder: Path, timeout_s: float) -> Completed:
     return run(
         Command(

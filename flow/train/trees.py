@@ -34,19 +34,18 @@ def grow_trees(
                 max_leaf_nodes=count, criterion=criterion, random_state=seed
             )
             model.fit(x, y)
-            yield _paths(model)
+            known = model.classes_
+            yield [(path, int(known[value[0].argmax()])) for path, value in paths(model.tree_)]
 
 
-def _paths(model: Any) -> list[tuple[Path, int]]:
-    tree, known = model.tree_, model.classes_
-    found: list[tuple[Path, int]] = []
+def paths(tree: Any) -> Iterator[tuple[Path, Any]]:
+    """The leaves of a tree of scikit-learn: the way to each, and its value."""
     waiting: list[tuple[int, Path]] = [(0, ())]
     while waiting:
         node, path = waiting.pop()
         if tree.children_left[node] < 0:
-            found.append((path, int(known[tree.value[node][0].argmax()])))
+            yield path, tree.value[node]
             continue
         feature, threshold = int(tree.feature[node]), ceil(float(tree.threshold[node]))
         waiting.append((int(tree.children_right[node]), (*path, (feature, threshold, True))))
         waiting.append((int(tree.children_left[node]), (*path, (feature, threshold, False))))
-    return found

@@ -296,6 +296,9 @@ def _shifted(x: Form, amount: int, atoms: _Atoms) -> Form:
     whole = atoms.hull(x)
     if whole.lo >> amount == whole.hi >> amount:
         return whole.lo >> amount, ()
+    rectified = _rounded(x, amount, atoms)
+    if rectified is not None:
+        return _shifted(rectified, amount, atoms)
     # Above the widest value every bit is the sign.
     amount = min(amount, max(whole.hi, ~whole.lo, 0).bit_length())
     q = x[0] >> amount, tuple((atom, c >> amount) for atom, c in x[1] if c >> amount)
@@ -314,6 +317,17 @@ def _shifted(x: Form, amount: int, atoms: _Atoms) -> Form:
     else:
         rest = atoms.form(IntRange(lo, hi), "shr", r, amount)
     return _sum([(1, q), (1, rest)], 0)
+
+
+def _rounded(x: Form, amount: int, atoms: _Atoms) -> Form | None:
+    """floor((c relu(y) + h) / 2**k) = floor(relu(c y + h) / 2**k), where c > 0 and 0 < h < 2**k"""
+    if not 0 < x[0] < 1 << amount or len(x[1]) != 1:
+        return None
+    ((atom, factor),) = x[1]
+    kind, *key = atoms.keys[atom]
+    if kind != "clamp" or key[1:] != [0, None] or factor < 0:
+        return None
+    return _clamped(_sum([(factor, key[0])], x[0]), 0, None, atoms)
 
 
 def _modulo(x: Form, width: int) -> Form:

@@ -36,6 +36,8 @@ NETLIST_EVALUATIONS = 24_000_000
 """The same for a mapped netlist, whose many small cells take several times as long."""
 AXIS = " of the AXI4-Stream wrapper"
 """What the names of its checks say."""
+CHIP = " of the chip"
+"""The same for a chip with weight registers."""
 FEWEST = 10
 """Samples that it runs in any case."""
 
@@ -111,14 +113,33 @@ def simulate_axis(folder: Path, timeout_s: float = 600.0) -> Verdict:
     return simulate_cocotb(folder, timeout_s=timeout_s, script="run_axis.py", of=AXIS)
 
 
+def simulate_chip(folder: Path, timeout_s: float = 600.0) -> Verdict:
+    """The cocotb test of the chip in Icarus: weights by I2C, and upsets of registers in copies."""
+    return simulate_cocotb(folder, timeout_s=timeout_s, script="run_chip.py", of=CHIP)
+
+
+def simulate_chip_netlist(folder: Path, timeout_s: float = 600.0) -> Verdict:
+    """The same around the mapped netlists of chip and circuit; `folder` has them in rtl/.
+
+    Upsets need registers with names, which a netlist has not: weights are loaded and used.
+    """
+    return simulate_cocotb(
+        folder, timeout_s=timeout_s, script="run_chip.py", of=f"{CHIP}'s netlist", only="weights"
+    )
+
+
 def simulate_cocotb(
     folder: Path,
     simulator: str = "icarus",
     timeout_s: float = 600.0,
     script: str = "run.py",
     of: str = "",
+    only: str = "",
 ) -> Verdict:
-    """The cocotb test that `script` of tb/ runs, in "icarus" or "verilator"."""
+    """The cocotb test that `script` of tb/ runs, in "icarus" or "verilator".
+
+    With `only`, the tests whose names begin so.
+    """
 
     def work(layout: Layout, scratch: Path, samples: int) -> str:
         if find_spec("cocotb") is None:
@@ -136,6 +157,7 @@ def simulate_cocotb(
                 "SIM": simulator,
                 "FLOW_SAMPLES": str(samples),
                 "PYTHONDONTWRITEBYTECODE": "1",
+                **({"COCOTB_TEST_FILTER": rf"\.{only}\w*$", "FLOW_SETS": "1"} if only else {}),
             },
             timeout_s=timeout_s,
             name="cocotb",

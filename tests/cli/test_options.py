@@ -7,7 +7,7 @@ import pytest
 from cli.conftest import tree
 
 PASSES = (
-    "simplify, share, narrow, conjunctions, fold-comparisons, fold-tables, solve-linear, "
+    "simplify, share, round-first, narrow, conjunctions, fold-comparisons, fold-tables, solve-linear, "
     "expand-linear, merge-sums, "
     "compressor-trees, carry-chains, balance-adders, pipeline, canonical, adders, plain, bespoke, "
     "heaps, searched, chains, searched-chains, compressed, shared-trees, trees"

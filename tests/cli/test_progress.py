@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from small_build import ROOT, write_model
 
-from flow.pipeline.build import STAGES, build
+from flow.pipeline.build import build
+from flow.pipeline.circuit_stages import STAGES
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.evaluating import PART, answer, ask
 from flow.pipeline.verifying import verify

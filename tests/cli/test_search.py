@@ -43,6 +43,33 @@ def test_a_search_shows_its_front_and_repeats_it_from_its_folder(flow, folder):
     assert json.loads(said.out) == json.loads((folder / "out" / "front.json").read_text())
 
 
+def test_an_interrupted_search_says_what_is_kept_and_goes_on(flow, folder, monkeypatch):
+    from flow.pipeline import searching
+
+    def stopped(*arguments):
+        raise KeyboardInterrupt
+
+    out = folder / "stopped"
+    with monkeypatch.context() as held:
+        held.setattr(searching, "seeds", stopped)
+        said = flow("search", folder / "iris.toml", "-o", out)
+    assert (said.code, said.err.splitlines()[-1]) == (
+        130,
+        "interrupted; the search has no generation yet: "
+        "it begins anew when the command is repeated",
+    )
+    with monkeypatch.context() as held:
+        held.setattr(searching, "points", stopped)
+        said = flow("search", folder / "iris.toml", "-o", out)
+    assert (said.code, said.err.splitlines()[-1]) == (
+        130,
+        f"interrupted; generation 1 and 0 rounds of refinement are kept in {out}: "
+        "repeat the command to go on from there",
+    )
+    assert flow("search", folder / "iris.toml", "-o", out).code == 0
+    assert (out / "front.json").read_bytes() == (folder / "out" / "front.json").read_bytes()
+
+
 def test_training_by_genes_or_gradients_gives_a_front_too(flow, folder, monkeypatch):
     monkeypatch.setattr("flow.pipeline.searching.STEPS", 4)
     for option in ((), ("--genetic", "--generations", "0")):

@@ -14,6 +14,7 @@ from flow.passes.registry import PASSES
 ANY = (
     "simplify",
     "share",
+    "round-first",
     "narrow",
     "solve-linear",
     "solve-linear{method=wmc,hard-dc=1,decompose-dc=-1}",

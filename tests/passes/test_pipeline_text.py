@@ -12,7 +12,7 @@ from flow.passes.registry import PASSES
 from flow.passes.simplify import Simplify
 
 NAMES = (
-    "simplify, share, narrow, conjunctions, fold-comparisons, fold-tables, solve-linear, "
+    "simplify, share, round-first, narrow, conjunctions, fold-comparisons, fold-tables, solve-linear, "
     "expand-linear, merge-sums, "
     "compressor-trees, carry-chains, balance-adders, pipeline"
 )
@@ -73,7 +73,7 @@ def test_printing_gives_the_text_back(text):
         (
             "pipeline{stage=3}",
             "error: pipeline has no option 'stage'\n"
-            "  hint: did you mean 'stages'? the options are stages, period, every",
+            "  hint: did you mean 'stages'? the options are stages, period, every, slack, family",
         ),
         (
             "pipeline{stages}",

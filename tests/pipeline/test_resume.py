@@ -8,7 +8,8 @@ import shutil
 import pytest
 from small_build import QUICK, flow, write_model
 
-from flow.pipeline.build import STAGES, own_folder
+from flow.pipeline.build import own_folder
+from flow.pipeline.circuit_stages import STAGES
 from flow.pipeline.folder import hashes, read_manifest
 
 NAMES = [stage.name for stage in STAGES]

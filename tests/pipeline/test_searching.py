@@ -61,13 +61,16 @@ def test_the_front_counts_what_its_networks_answer(folder):
     levels = np.floor((seen.x - front.low) * 16 / (np.array(front.high) - front.low))
     coded = {"x": np.clip(levels, 0, 15).astype(np.int64)}
     assert [p.area for p in front.points] == sorted(p.area for p in front.points)
-    assert [p.train for p in front.points] == sorted(p.train for p in front.points)
+    accuracies = [front.accuracy(p) for p in front.points]
+    assert accuracies == sorted(accuracies)
+    assert any(p.gates is not None for p in front.points)
     for index, point in enumerate(front.points):
         network = point_network(front, index)
         answers = evaluate_network(network, coded)["class"][:, 0]
         right = (answers == seen.y).reshape(-1)
-        assert right.sum() == point.train + point.valid
         assert right[:78].sum() == point.train
+        # What was trimmed has seen all samples in the end: its twin was counted in validation.
+        assert point.gates is not None or right[78:].sum() == point.valid
 
 
 def test_two_processes_find_the_same_front(spec, folder, tmp_path):

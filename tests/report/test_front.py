@@ -10,7 +10,7 @@ from report.test_html import read, words
 
 from flow.report.front import Part, front_page, front_to_html, inputs_of, parts_of
 from flow.report.published import Published, published, published_for
-from flow.search.front import Front, Point
+from flow.search.front import Front, Point, Trimmed
 from flow.search.space import Space
 
 SPACE = Space(inputs=3, hidden=(2,), classes=2, hidden_bits=2, exponents=2, bias_bits=6)
@@ -52,6 +52,17 @@ def test_a_point_is_told_by_layers_and_the_inputs_it_reads():
     )
     assert inputs_of(front(), 1) == ("age", "size")
     assert inputs_of(front(), 0) == ("age",)
+
+
+def test_a_trimmed_point_reads_what_its_gates_read():
+    own = front()
+    # Signals 1 to 4 are the bits of age, 5 to 8 those of mass, 9 to 12 those of size.
+    gates = Trimmed((9, 14), (26,))
+    own = replace(own, points=(own.points[0], replace(own.points[1], gates=gates)))
+    assert inputs_of(own, 1) == ("age", "mass")
+    assert [row["gates"] for row in front_page(own, "out", RIVALS)["rows"]] == ["", "1"]
+    text = words(front_to_html(own, "out", RIVALS))
+    assert "1 gates are left after trimming; the table is of the network before it" in text
 
 
 def test_rows_name_area_power_its_source_and_the_command_that_builds_the_point():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
@@ -48,19 +49,24 @@ def activation_quantiser(
     rounding: Rounding = "half_up",
     unit: Fraction = Fraction(1),
     percentile: float = PERCENTILE,
+    judge: Callable[[Quantiser], float] | None = None,
 ) -> Quantiser:
     """A quantiser for values like these, whose step is `unit` times a power of two.
 
     Its range holds all values (`max`), that share in percent of them (`percentile`), or whatever
-    gives the least squared error (`mse`).
+    gives the least squared error (`mse`), or the least of what `judge` says (`cross_entropy`).
     """
     magnitudes = np.abs(values)
     largest = float(magnitudes.max(initial=0.0)) or 1.0
     if rule == "percentile":
         largest = float(np.percentile(_some(magnitudes), percentile)) or largest
     lo, hi, step = fixed_point(largest / float(unit), bits, signed)
-    steps = [unit * step / (1 << k) for k in range(4 if rule == "mse" else 1)]
+    tried = 4 if rule in ("mse", "cross_entropy") else 1
+    steps = [unit * step / (1 << k) for k in range(tried)]
     nearest = [Quantiser(step_array(s), lo, hi) for s in steps]
+    if rule == "cross_entropy" and judge is not None:
+        ready = [replace(q, rounding=rounding) for q in nearest]
+        return ready[int(np.argmin([judge(q) for q in ready]))]
     return replace(_best(nearest, _some(values)), rounding=rounding)
 
 

@@ -29,7 +29,9 @@ from flow.frontend.exact.tensor_facts import (
 )
 from flow.frontend.float_model import evaluate_layer, evaluate_source
 from flow.frontend.functions import piecewise_linear
+from flow.frontend.quantisation.answers import Judge, change_of_answers
 from flow.frontend.quantisation.correct_bias import with_corrected_biases
+from flow.frontend.quantisation.equalise import equalised
 from flow.frontend.quantisation.fold import fold, leading_affines
 from flow.frontend.quantisation.options import QuantiseOptions
 from flow.frontend.quantisation.rewire import (
@@ -93,7 +95,12 @@ def calibrate(
     seen = evaluate_source(plain, data)
     layers = [x if x.name in coding else quantise_weights(x, options, seen) for x in plain.layers]
     model = replace(plain, layers=tuple(layers))
-    model = _quantise_activations(model, options, evaluate_source(model, data))
+    judge = None
+    if options.activation_range == "cross_entropy":
+        judge = change_of_answers(plain, data, options.head != "logits")
+    model = _quantise_activations(model, options, evaluate_source(model, data), judge)
+    if not options.bias_correction:
+        return model
     return with_corrected_biases(model, plain, before_quantisers(plain, data, own))
 
 
@@ -122,7 +129,8 @@ def with_coded_inputs(
     for layer in model.layers:
         if isinstance(layer, SourceInput) and not is_quantised(model, layer.name):
             model = _code_input(model, layer, options, data[layer.name], layer.name in scaled)
-    return fold(model, keep=tuple(x.name for x in leading_affines(model))), data
+    model = fold(model, keep=tuple(x.name for x in leading_affines(model)))
+    return equalised(model) if options.equalise else model, data
 
 
 # ---------------------------------------------------------------------- inputs
@@ -164,7 +172,10 @@ def _code_input(
 
 
 def _quantise_activations(
-    model: SourceModel, options: QuantiseOptions, values: Mapping[str, FloatArray]
+    model: SourceModel,
+    options: QuantiseOptions,
+    values: Mapping[str, FloatArray],
+    judge: Judge | None,
 ) -> SourceModel:
     for layer in model.layers:
         if isinstance(layer, SourceActivation) and _tabulated(model, layer):
@@ -176,7 +187,7 @@ def _quantise_activations(
             source = named(model, reader.name).sources[k]
             bits = _bits_behind(model, source, options)
             if bits is not None and not narrow(model, source):
-                model = _requantise(model, _early(model, source), bits, options, values)
+                model = _requantise(model, _early(model, source), bits, options, values, judge)
     return model
 
 
@@ -261,14 +272,21 @@ def _requantise(
     bits: int,
     options: QuantiseOptions,
     values: Mapping[str, FloatArray],
+    judge: Judge | None,
 ) -> SourceModel:
-    layer = named(model, source)
     shifted = biased(model, source)
     rounding: Rounding = "half_up" if shifted is None else "floor"
     q = activation_quantiser(
         _seen(model, values, source), bits, not unsigned(model, source),
         options.activation_range, rounding, unit(model, source), options.percentile,
+        None if judge is None else lambda q: judge(_with_quantiser(model, source, q)),
     )  # fmt: skip
+    return _with_quantiser(model, source, q)
+
+
+def _with_quantiser(model: SourceModel, source: str, q: Quantiser) -> SourceModel:
+    """The model with a quantiser behind a tensor; one that rounds down has half a step before."""
+    layer, shifted = named(model, source), biased(model, source)
     if shifted is not None:
         half = float(q.step[()]) / 2
         bias = 0.0 if shifted.bias is None else shifted.bias.values

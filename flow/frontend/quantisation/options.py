@@ -9,8 +9,9 @@ from flow.errors import UsageError
 
 WIDTHS = (1, 32)
 
-RangeRule = Literal["max", "percentile", "mse"]
+RangeRule = Literal["max", "percentile", "mse", "cross_entropy"]
 WeightStep = Literal["power_of_two", "best"]
+WeightRounding = Literal["nearest", "adaptive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,13 @@ class QuantiseOptions:
     per_input: bool | None = None
     #: The step of weights: a power of two, or any rational of least squared error.
     weight_step: WeightStep = "power_of_two"
+    #: Whether a weight takes its nearest value, or the one with which the layer's answers change
+    #: least.
+    weight_rounding: WeightRounding = "nearest"
+    #: Whether channels of neighbouring layers are brought to ranges of one size before.
+    equalise: bool = False
+    #: Whether biases take the mean error of their layer back.
+    bias_correction: bool = True
     #: How the range of an activation follows from the calibration data.
     activation_range: RangeRule = "mse"
     #: The share in percent of the values that the rule `percentile` covers.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from flow.errors import UnsupportedModel, UsageError
-from flow.frontend.exact.lowering import Lowered, lower_exactly
+from flow.frontend.exact.lowering import lower_exactly
 from flow.frontend.exact.ports import plan_ports
 from flow.frontend.exact.workbench import Value, alive
 from flow.frontend.functions import piecewise_linear
@@ -20,6 +20,7 @@ from flow.frontend.quantisation.options import QuantiseOptions
 from flow.frontend.shapes import source_shapes
 from flow.frontend.source import (
     HEADS,
+    FloatArray,
     SourceActivation,
     SourceAffine,
     SourceConv,
@@ -74,15 +75,48 @@ def to_network(
         )
         lowered = lower_exactly(model, ports, decision, False)
         return Quantised(lowered.network, notes, options, lowered.values)
-    return _after_training(model, options, calibration, decision)
+    return to_integers(_calibrated(model, options, calibration, decision))
 
 
-def _after_training(
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibrated:
+    """A float model with a quantiser wherever integers take over, and what that was made from.
+
+    `model` has steps on its kernels, and float biases: they are rounded to the grid of their sums
+    by `to_integers`. Its kernels and biases may change; its steps and quantisers stay.
+    """
+
+    model: SourceModel
+    options: QuantiseOptions
+    data: Mapping[str, FloatArray]
+    decision: bool
+    notes: tuple[str, ...]
+
+
+def calibrated(
+    model: SourceModel, options: QuantiseOptions, calibration: Mapping[str, Any]
+) -> Calibrated:
+    """A float model quantised to the widths of the options, before it becomes integers."""
+    model = replace(model, layers=alive(model))
+    _refuse_broken(model)
+    decision = _decides(model, options)
+    return _calibrated(hoist(model), options, calibration, decision)
+
+
+def to_integers(ready: Calibrated) -> Quantised:
+    """The network of a calibrated model."""
+    bits, signed = ready.options.input_bits, ready.options.input_signed
+    ports, _ = plan_ports(ready.model, bits, False, signed, ready.data)
+    lowered = lower_exactly(ready.model, ports, ready.decision, True)
+    return Quantised(lowered.network, ready.notes, ready.options, lowered.values)
+
+
+def _calibrated(
     model: SourceModel,
     options: QuantiseOptions,
     calibration: Mapping[str, Any],
     decision: bool,
-) -> Quantised:
+) -> Calibrated:
     options = _with_layers(model, options)
     data, assumed = _data(model, calibration)
     notes = tuple(assumed)
@@ -93,8 +127,7 @@ def _after_training(
             f"activations have {AUTOMATIC_BITS} bits instead",
         )
         options = replace(options, activation_bits=AUTOMATIC_BITS)
-    lowered = _lowered(model, options, data, decision)
-    return Quantised(lowered.network, notes, options, lowered.values)
+    return Calibrated(calibrate(model, options, data), options, data, decision, notes)
 
 
 def _with_layers(model: SourceModel, options: QuantiseOptions) -> QuantiseOptions:
@@ -136,14 +169,6 @@ def full_width(model: SourceModel, options: QuantiseOptions) -> int:
                 width = int(np.max(np.asarray(q.hi) - np.asarray(q.lo))).bit_length()
         widths[layer.name] = width
     return math.ceil(max(widths.values()))
-
-
-def _lowered(
-    model: SourceModel, options: QuantiseOptions, data: Mapping[str, Any], decision: bool
-) -> Lowered:
-    ready = calibrate(model, options, data)
-    ports, _ = plan_ports(ready, options.input_bits, False, options.input_signed, data)
-    return lower_exactly(ready, ports, decision, True)
 
 
 def _data(model: SourceModel, calibration: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -17,7 +17,9 @@ from flow.frontend.exact.grids import short, weight_step
 from flow.frontend.exact.rational import power_of_two, rational
 from flow.frontend.float_model import evaluate_layer
 from flow.frontend.functions import alpha
+from flow.frontend.quantisation.correct_bias import FEWEST
 from flow.frontend.quantisation.options import QuantiseOptions
+from flow.frontend.quantisation.round_adaptively import rounded_adaptively
 from flow.frontend.source import (
     FloatArray,
     SourceActivation,
@@ -53,7 +55,7 @@ def quantise_weights(
         case SourceActivation(function="leaky_relu", parameters=parameters):
             return replace(layer, parameters=(float(short(alpha(parameters), bits)),))
         case SourceDense() | SourceConv() if layer.kernel.step is None:
-            return _kernel(layer, bits, options, values[layer.sources[0]][:LOOKED_AT])
+            return _kernel(layer, bits, options, values[layer.sources[0]])
         case _:
             return layer
 
@@ -61,6 +63,19 @@ def quantise_weights(
 def _kernel(
     layer: SourceDense | SourceConv, bits: int, options: QuantiseOptions, seen: FloatArray
 ) -> SourceLayer:
+    rounded = _nearest(layer, bits, options, seen[:LOOKED_AT])
+    if options.weight_rounding == "nearest" or bits > WIDEST:
+        return rounded
+    about_mean = options.bias_correction and len(seen) >= FEWEST
+    return replace(
+        rounded, kernel=rounded_adaptively(layer, rounded.kernel, bits, seen, about_mean)
+    )
+
+
+def _nearest(
+    layer: SourceDense | SourceConv, bits: int, options: QuantiseOptions, seen: FloatArray
+) -> SourceDense | SourceConv:
+    """The layer with each weight at its nearest value."""
     together = replace(layer, kernel=_on_steps(layer.kernel.values, bits, options))
     if options.per_input is False:
         return together

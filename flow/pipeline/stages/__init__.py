@@ -1,1 +1,1 @@
-"""The stages of a build, one per file; `flow.pipeline.build.STAGES` is their order."""
+"""The stages of a build, one per file; a target has a tuple of them, in its order."""

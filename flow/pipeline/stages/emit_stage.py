@@ -14,6 +14,7 @@ from flow.backends.emission import Emission, write_files
 from flow.backends.project import About, project_files
 from flow.backends.vectors import vector_files
 from flow.backends.verilog import Header, emit_verilog
+from flow.backends.weight_store import with_store
 from flow.ir.network import Network
 from flow.passes.lower_layers import port_names
 from flow.pipeline.folder import write_file
@@ -47,6 +48,8 @@ class Emit:
         emission = emit_verilog(circuit, header=header, handshake=handshake)
         if state.config.axis:
             emission = with_axis(emission)
+        if state.freed is not None:
+            emission = with_store(emission, emission.inputs[-1].source, state.config.tmr)
         samples = len(next(iter(state.inputs.values())))
         emission.write(out)
         write_files(bench_files(emission, samples, state.config.seed + 1), out)
@@ -63,7 +66,7 @@ class Emit:
 
 def about(state: State, facts: tuple[str, ...]) -> About:
     """What the project files say of the circuit."""
-    config, recipe = state.config, state.recipe
+    config, recipe = state.config, state.circuit_recipe
     technology = state.target
     cells = isinstance(technology, Technology)
     interval = config.interval or recipe.interval

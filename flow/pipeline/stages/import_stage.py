@@ -12,10 +12,12 @@ from flow.ir.network import Network, evaluate_network
 from flow.ir.network_text import print_network
 from flow.passes.fold_layers import FoldLayers
 from flow.passes.lower_layers import port_names
+from flow.pipeline.approximating import approximated_import
 from flow.pipeline.folder import write_file
 from flow.pipeline.importing import Imported, encode_samples, import_model
 from flow.pipeline.picking import import_point, is_front
 from flow.pipeline.state import State
+from flow.pipeline.storing import stored_weights
 from flow.pipeline.studying import studied
 
 UNLABELLED_VECTORS = 256
@@ -30,16 +32,22 @@ class Import:
 
     def run(self, state: State, out: Path, own: Path) -> State:
         """network.json, notes.txt; and what the network answers to every sample."""
-        technology = state.recipe.fabric.choose(state.config, state.recipe.tech)
+        technology = state.recipe.choose(state.config)
         if is_front(state.config.model):
             imported = import_point(state.config)
         else:
             imported = import_model(state.config, progress=state.progress)
-        network = FoldLayers().run(imported.network)
-        notes = list(imported.notes)
-        inputs = _inputs(imported, network, state.config.seed, notes)
+        fixed = FoldLayers().run(imported.network)
+        fixed, said = approximated_import(imported, fixed, state.config, technology)
+        notes = [*imported.notes, *said]
+        stored = stored_weights(fixed, state.config, state.recipe)
+        network = stored.network
+        inputs = _inputs(imported, fixed, state.config.seed, notes)
+        inputs = stored.with_weights(inputs, len(imported.samples or ()), state.config.seed)
+        notes += stored.notes
         state.progress("the network answers the samples")
         answers = evaluate_network(network, inputs)
+        stored.require_same(inputs, answers)
         write_file(own, "network.json", print_network(network))
         write_file(own, "notes.txt", "".join(f"{note}\n" for note in notes))
         x_ports = port_names("x", len(network.inputs))
@@ -50,6 +58,7 @@ class Import:
             source=imported.source,
             samples=imported.samples,
             network=network,
+            freed=stored.freed,
             notes=tuple(notes),
             quantisation=studied(imported),
             technology=technology,

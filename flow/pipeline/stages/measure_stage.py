@@ -17,7 +17,7 @@ class Measure:
 
     def run(self, state: State, out: Path, own: Path) -> State:
         """verdicts.json and figures; raises CheckFailed where the netlist disagrees."""
-        measured, verdicts = state.recipe.fabric.measure(state, out, own)
+        measured, verdicts = state.circuit_recipe.fabric.measure(state, out, own)
         require_right(verdicts)
         write_verdicts(own, verdicts)
         return replace(measured, verdicts=(*state.verdicts, *verdicts))

@@ -17,11 +17,13 @@ from flow.passes.pipeline import Pipeline
 from flow.passes.pipeline_text import parse_pipeline, print_pipeline
 from flow.pipeline.choosing import choose_passes, read_trials, trials_text
 from flow.pipeline.comparing import require_equal
+from flow.pipeline.config import latency_cycles
 from flow.pipeline.folder import write_file
 from flow.pipeline.period import pipeline_for
 from flow.pipeline.points import point_text
 from flow.pipeline.reading import read_text
 from flow.pipeline.state import PassStep, State, have
+from flow.tech.part import Part
 
 TRIALS = "trials.json"
 
@@ -35,12 +37,12 @@ class Optimise:
     def run(self, state: State, out: Path, own: Path) -> State:
         """NN-pass.flow after each pass, passes.txt, trials.json, and the circuit to be emitted."""
         config, lowered = state.config, have(state.lowered)
-        unit = state.recipe.fabric.unit
-        text, trials = choose_passes(lowered, config, state.recipe, state.target, state.progress)
-        passes = parse_pipeline(text)
+        unit = state.circuit_recipe.fabric.unit
+        choice = choose_passes(lowered, config, state.circuit_recipe, state.target, state.progress)
+        passes = tuple(step.applied for step in choice.steps)
         lines = [
             f"tried {trial.passes}, {point_text(point, unit)}\n"
-            for trial in trials
+            for trial in choice.trials
             for point in trial.points
         ]
         steps: list[PassStep] = []
@@ -52,19 +54,24 @@ class Optimise:
             steps.append(PassStep(step.name, step.applied.exact, step.before, step.after))
             name = f"{number:02d}-{step.applied.name}.flow"
             write_file(own, name, print_circuit(step.after))
-            state.progress(f"passes: {step.applied.name}", number, len(passes))
+            state.progress(f"comparing: {step.applied.name}", number, len(passes))
 
         observers = (record, check_exact(seed=state.config.seed))
-        circuit = PassManager(passes, observers).run(lowered)
-        _require_operations(circuit, text)
+        for step in choice.steps:
+            for observe in observers:
+                observe(step)
+        circuit = choice.steps[-1].after if choice.steps else lowered
+        _require_operations(circuit, choice.passes)
         if (last := _pipelining(state, circuit)) is not None:
             passes = (*passes, last)
             circuit = PassManager((last,), observers).run(circuit)
         require_equal("the optimised circuit", evaluate(circuit, state.inputs), state.expected)
         write_file(own, "passes.txt", f"{print_pipeline(passes)}\n{''.join(lines)}")
         write_file(own, "circuit.flow", print_circuit(circuit))
-        write_file(own, TRIALS, trials_text(text, trials))
-        return replace(state, circuit=circuit, steps=tuple(steps), passes=text, trials=trials)
+        write_file(own, TRIALS, trials_text(choice.passes, choice.trials))
+        return replace(
+            state, circuit=circuit, steps=tuple(steps), passes=choice.passes, trials=choice.trials
+        )
 
     def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
         """The circuits of the earlier build, the last one compared anew."""
@@ -84,18 +91,22 @@ class Optimise:
 
 def _pipelining(state: State, circuit: Circuit) -> Pass | None:
     """The pass that the options ask for behind the others."""
-    config = state.config
-    if config.stages:
-        return Pipeline(stages=config.stages)
-    if config.period is not None:
-        fabric, technology = state.recipe.fabric, state.target
+    config, technology = state.config, state.target
+    most = latency_cycles(config)
+    family = technology.name if isinstance(technology, Part) else None
+    if config.period is None:
+        stages = config.stages or most
+        return Pipeline(stages=stages, family=family) if stages else None
+    fabric = state.circuit_recipe.fabric
 
-        def delay(piped: Circuit, emission: Emission) -> float:
-            state.progress(f"timing of {latency(piped)} stages")
-            return fabric.delay(piped, emission, technology, config)
+    def delay(piped: Circuit, emission: Emission) -> float:
+        state.progress(f"timing of {latency(piped)} stages")
+        return fabric.delay(piped, emission, technology, config)
 
-        return pipeline_for(circuit, delay, technology.name, config.period, config.handshake)
-    return None
+    return pipeline_for(
+        circuit, delay, Pipeline(family=family), technology.name, config.period, most,
+        config.handshake,
+    )  # fmt: skip
 
 
 def _require_operations(circuit: Circuit, text: str) -> None:

@@ -17,7 +17,7 @@ class Prove:
 
     def run(self, state: State, out: Path, own: Path) -> State:
         """verdicts.json; raises CheckFailed where something is disproved."""
-        verdicts = state.recipe.fabric.prove(state, out)
+        verdicts = state.circuit_recipe.fabric.prove(state, out)
         write_verdicts(own, verdicts)
         require_good(verdicts)
         return replace(state, verdicts=(*state.verdicts, *verdicts))

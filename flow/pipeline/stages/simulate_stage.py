@@ -13,7 +13,9 @@ from flow.progress import counted
 from flow.verify.lint import lint
 from flow.verify.simulate import (
     AXIS,
+    CHIP,
     simulate_axis,
+    simulate_chip,
     simulate_cocotb,
     simulate_icarus,
     simulate_verilator,
@@ -38,6 +40,11 @@ class Simulate:
             checks.append(lambda: lint(out, axis.top, of=AXIS))
             if chosen != "none":
                 checks.append(lambda: (simulate_axis(out),))
+        if (store := have(state.emission).store) is not None:
+            chip = store.top
+            checks.append(lambda: lint(out, chip, of=CHIP))
+            if chosen != "none":
+                checks.append(lambda: (simulate_chip(out),))
         if chosen in ("icarus", "both"):
             checks.append(lambda: (simulate_icarus(out),))
             checks.append(lambda: (simulate_cocotb(out),))

@@ -16,7 +16,7 @@ class Synthesise:
 
     def run(self, state: State, out: Path, own: Path) -> State:
         """netlist/, synth/, and what the fabric says of its steps."""
-        return state.recipe.fabric.synthesise(state, out, own)
+        return state.circuit_recipe.fabric.synthesise(state, out, own)
 
     def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
         """Synthesis runs again: its graphs are what the proofs go along."""

@@ -1,0 +1,75 @@
+"""One choice for each layer, so that the losses add up to the least within limits.
+
+The integer program of Yao et al., "HAWQ-V3: Dyadic Neural Network Quantization", ICML 2021: a
+binary variable for each layer and choice, one choice a layer, a limit for each resource. HiGHS
+solves it (Huangfu and Hall, Mathematical Programming Computation 10, 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from flow.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Widths that a layer may have, what they lose, and what they take of each resource."""
+
+    weight_bits: int
+    activation_bits: int
+    loss: float
+    costs: Mapping[str, float]
+
+
+def allocate(layers: Sequence[Sequence[Choice]], limits: Mapping[str, float]) -> tuple[Choice, ...]:
+    """The choice of each layer with the least sum of losses, no resource above its limit.
+
+    Of equal sums any. UsageError where no choice keeps the limits.
+    """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    for name, limit in limits.items():
+        least = sum(min(c.costs[name] for c in choices) for choices in layers)
+        if least > limit:
+            raise UsageError(
+                f"no widths keep {name} at {limit:,.0f}: the narrowest take {least:,.0f}",
+                hint="raise the limit, or allow narrower widths",
+            )
+    every = [c for choices in layers for c in choices]
+    owner = np.repeat(np.arange(len(layers)), [len(choices) for choices in layers])
+    one = (owner == np.arange(len(layers))[:, None]).astype(float)
+    constraints = [LinearConstraint(one, 1, 1)]
+    for name, limit in limits.items():
+        # In units of the limit, so that the tolerance of the solver means the same for each.
+        row = np.array([c.costs[name] for c in every])[None, :]
+        constraints.append(LinearConstraint(row / (limit or 1.0), -np.inf, 1.0 if limit else 0.0))
+    losses = np.array([c.loss for c in every])
+    scale = float(np.abs(losses).max(initial=0.0)) or 1.0
+    solved = milp(
+        losses / scale, constraints=constraints, integrality=np.ones(len(every)),
+        bounds=Bounds(0, 1), options={"mip_rel_gap": 0.0},
+    )  # fmt: skip
+    if solved.x is None:
+        raise UsageError("no widths keep all limits together", hint="raise one of them")
+    chosen = np.flatnonzero(solved.x > 0.5)
+    return tuple(every[i] for i in chosen.tolist())
+
+
+def enumerate_all(
+    layers: Sequence[Sequence[Choice]], limits: Mapping[str, float]
+) -> tuple[Choice, ...] | None:
+    """The same by trying every combination: for few layers, and to check `allocate`."""
+    best: tuple[Choice, ...] | None = None
+    for combination in product(*layers):
+        within = all(
+            sum(c.costs[name] for c in combination) <= limit for name, limit in limits.items()
+        )
+        loss = sum(c.loss for c in combination)
+        if within and (best is None or loss < sum(c.loss for c in best)):
+            best = combination
+    return best

@@ -1,0 +1,108 @@
+"""Trees, forests and boosted trees on integer levels, as leaves that vote with whole numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flow.train.dataset import ByteArray
+from flow.train.table import IntArray
+from flow.train.trees import Path, paths
+
+TOP = 7
+"""The largest vote of a boosted tree."""
+RATE = 0.4
+"""By how much boosting goes towards what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One tree, a forest of trees, or so many rounds of boosted ones, a tree for each class."""
+
+    boosted: bool
+    trees: int
+    leaves: int
+
+    @property
+    def name(self) -> str:
+        """What it is called in reports."""
+        rounds = "1 round" if self.trees == 1 else f"{self.trees} rounds"
+        what = f"{rounds} of boosted trees" if self.boosted else f"{self.trees} trees"
+        return f"{'a tree' if self.single else what} of {self.leaves} leaves"
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one tree."""
+        return not self.boosted and self.trees == 1
+
+
+RECIPES = (
+    *(Recipe(False, 1, leaves) for leaves in (6, 10, 16, 24, 32, 48)),
+    *(Recipe(False, *sizes) for sizes in ((3, 8), (5, 16), (9, 24))),
+    *(Recipe(True, *sizes) for sizes in ((2, 4), (4, 6), (8, 6))),
+)
+"""What is grown, the small ones first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A leaf: the comparisons on the way to it, and what it adds to the score of each class."""
+
+    path: Path
+    votes: tuple[int, ...]
+
+
+def grow_ensemble(
+    recipe: Recipe, x: ByteArray, y: IntArray, classes: int, seed: int = 0
+) -> tuple[Vote, ...]:
+    """The leaves of all trees for samples x (N, features) of labels y below `classes`.
+
+    The class is that of the largest score. Forests: L. Breiman, "Random Forests", 2001; boosting:
+    J. H. Friedman, "Greedy function approximation", 2001; both as scikit-learn grows them.
+    """
+    return tuple((_boosted if recipe.boosted else _forest)(recipe, x, y, classes, seed))
+
+
+def _forest(recipe: Recipe, x: ByteArray, y: IntArray, classes: int, seed: int) -> Iterator[Vote]:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.tree import DecisionTreeClassifier
+
+    model: Any
+    if recipe.single:
+        model = DecisionTreeClassifier(max_leaf_nodes=recipe.leaves, random_state=seed)
+        trees = [model.fit(x, y)]
+    else:
+        model = RandomForestClassifier(
+            recipe.trees, max_leaf_nodes=recipe.leaves, max_features=0.5, random_state=seed
+        )
+        trees = model.fit(x, y).estimators_
+    for tree in trees:
+        for path, value in paths(tree.tree_):
+            vote = np.zeros(classes, np.int64)
+            vote[int(model.classes_[value[0].argmax()])] = 1
+            yield Vote(path, tuple(vote.tolist()))
+
+
+def _boosted(recipe: Recipe, x: ByteArray, y: IntArray, classes: int, seed: int) -> Iterator[Vote]:
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    model: Any = GradientBoostingClassifier(
+        n_estimators=recipe.trees, max_leaf_nodes=recipe.leaves, max_depth=None,
+        learning_rate=RATE, init="zero", random_state=seed,
+    ).fit(x, y)  # fmt: skip
+    # With two classes there is one tree a round, for the second of them.
+    known = model.classes_.tolist()
+    owners = known[1:] if len(known) == 2 else known
+    grown = [
+        (owner, path, float(value[0, 0]))
+        for row in model.estimators_
+        for owner, tree in zip(owners, row, strict=True)
+        for path, value in paths(tree.tree_)
+    ]
+    unit = max(abs(value) for _, _, value in grown) / TOP or 1.0
+    for owner, path, value in grown:
+        if vote := round(value / unit):
+            yield Vote(path, tuple(vote * (c == owner) for c in range(classes)))

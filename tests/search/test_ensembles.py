@@ -1,0 +1,34 @@
+"""Ensembles of trees as Networks: the classes that their votes give."""
+
+import numpy as np
+import pytest
+
+from flow.ir.network import evaluate_network
+from flow.search.ensembles import ensemble_network
+from flow.search.space import Space
+from flow.train.ensembles import Recipe, grow_ensemble
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize(
+    "recipe", [Recipe(False, 1, 6), Recipe(False, 3, 4), Recipe(True, 2, 4)], ids=lambda r: r.name
+)
+def test_the_network_of_an_ensemble_answers_as_its_votes(recipe, classes):
+    rng = np.random.default_rng(classes)
+    x = rng.integers(0, 16, (80, 4)).astype(np.uint8)
+    y = ((x[:, 0] + x[:, 2].astype(np.int64)) * classes) // 31
+    leaves = grow_ensemble(recipe, x, y, classes)
+    scores = np.zeros((80, classes), np.int64)
+    for leaf in leaves:
+        inside = np.all([(x[:, f] >= t) == above for f, t, above in leaf.path], axis=0)
+        scores[inside] += np.array(leaf.votes)
+    network = ensemble_network(Space(4, (2,), classes), [(v.path, v.votes) for v in leaves])
+    found = evaluate_network(network, {"x": x.astype(np.int64)})["class"].ravel()
+    assert (found == scores.argmax(axis=1)).all()
+    assert (found == y).mean() > 0.6
+
+
+def test_an_ensemble_that_knows_one_class_is_a_constant():
+    network = ensemble_network(Space(2, (2,), 3), [((), (0, 0, 4))])
+    x = np.zeros((3, 2), np.int64)
+    assert evaluate_network(network, {"x": x})["class"].ravel().tolist() == [2, 2, 2]
