@@ -31,11 +31,10 @@ from flow.frontend.quantisation.quantise import to_network
 from flow.frontend.sklearn.reader import from_estimator
 from flow.ir.layers import Dense
 from flow.ir.network import Network, evaluate_network
-from flow.passes.base import run_passes
 from flow.passes.fold_layers import FoldLayers
 from flow.passes.lower_layers import LowerLayers
-from flow.passes.pipeline_text import parse_pipeline
 from flow.pipeline.choosing import choose_passes
+from flow.pipeline.config import BuildConfig
 from flow.pipeline.synthesis import synthesise
 from flow.targets.printed import PRINTED
 from flow.tech.registry import load
@@ -73,8 +72,8 @@ def row(name: str, hidden: int, published: float) -> Row:
     network, accuracy, shape = trained(path, hidden)
     technology = load("egfet")
     lowered = LowerLayers().run(network)
-    text, _ = choose_passes(lowered, PRINTED.passes, PRINTED.fabric, technology)
-    circuit = run_passes(lowered, parse_pipeline(text))
+    choice = choose_passes(lowered, BuildConfig(target="printed"), PRINTED, technology)
+    circuit = choice.steps[-1].after
     with tempfile.TemporaryDirectory() as folder:
         found = synthesise(circuit, technology, Path(folder))
         ours = min(area for _, area in found.areas) / 1e8

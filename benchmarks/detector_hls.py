@@ -64,6 +64,8 @@ FILES = (
     "mlperf_ic_resnet8/pretrainedResnet.h5",
 )
 """Models below the shared ones, the quickest first."""
+WEIGHTS = {"keras_dense_3layer/KERAS_3layer.json": "KERAS_3layer_weights.h5"}
+"""Which weights are meant where several files lie beside a model."""
 OTHERS: tuple[tuple[str, dict[str, Any]], ...] = (
     *((name, {"hls_backend": backend})
       for backend in ("vivado", "catapult", "quartus")
@@ -93,6 +95,7 @@ def _rows(name: str, choices: dict[str, Any]) -> Iterator[Row]:
         folder = Path(scratch)
         config = BuildConfig(
             model=path, target="hls", head="logits", data=_data(path, folder),
+            weights=path.with_name(WEIGHTS[name]) if name in WEIGHTS else None,
             **{**HLS.defaults, **choices},
         )  # fmt: skip
         out = folder / "out"

@@ -22,7 +22,7 @@ from cases import Options
 from common import HERE, ROOT, Row, merged, versions, write
 from designs import SEED
 from mapped import MAPPERS, PREPARE
-from sizes import areas, best, look_up_tables
+from sizes import CHOICE, DEEP_GATES, areas, best, look_up_tables
 from speed import effort_curves, evaluators, goldens, times
 from summary import means, ordered, summary
 
@@ -41,7 +41,9 @@ REMARKS = (
     "`extract_fa -fa -ha` finds, in graphs of at most "
     f"{mapped.LARGEST_EXTRACT} gates; then ABC prepares the rest by `{PREPARE}` and maps it by "
     + ", ".join(f"`{name}`: `{script}`" for name, script in MAPPERS.items())
-    + ". `flow` is our own synthesis of the same circuit, the passes `heaps`. Each RTL answers as "
+    + ". `flow` is our own Verilog by the passes `heaps`; the best of ours is our own synthesis, "
+    f"too: of the pipelines `heaps`, {', '.join(f'`{text}`' for text in CHOICE)} the one that "
+    f"quick scripts make smallest, at high effort up to {DEEP_GATES} gates. Each RTL answers as "
     "the integer model to 640 random inputs, after each kind of preparation. The rival is the "
     "smaller of alkaid 0.8.2 (`method0='mc'`, no ternary adders) and da4ml 0.6.0.",
     "`ratio` is ours over the rival's: below 1 is better for sizes and seconds, above 1 for "

@@ -2,7 +2,7 @@
 
     make bench-printed
     python benchmarks/printed.py [--only NAME,...] [--seeds N] [--generations N] [--workers N]
-                                 [--report]
+                                 [--report] [--times]
 
 Every data set is split 70/30, stratified, with seed 42. The search sees training data; points are
 picked by their accuracy in training and validation and by nothing else; the accuracy told is that
@@ -14,6 +14,7 @@ there is none, the most accurate point. For each published perceptron the most a
 taken that is 5 times smaller, or, where that one does not promise the published accuracy and
 PROMISE more, the most accurate one that is smaller; for each tree the latter. What is done lies in
 benchmarks/cache/printed and is not done again; `--report` writes the tables of that alone.
+`--times` measures the time of a search of population 1000, for a quiet machine, and nothing else.
 """
 
 from __future__ import annotations
@@ -47,17 +48,26 @@ FACTORS = {"approximate MLP": (5.0, 1.05), "approximate tree": (1.05,)}
 """How many times smaller than a published design of a kind its pick is, as far as it promises its
 accuracy. Other kinds get no pick; the tables show all."""
 PROMISE = 0.01
+TIMED = (30, 3000)
+"""Generations of the searches of population 1000 that are timed."""
+_TIMED = {"population": 1000, "refine": 0, "start": ["trees"]}
 
 
 def main() -> None:
     """Everything that the arguments name and the cache lacks, then the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--only", default="", help="names of data sets, with commas")
-    parser.add_argument("--seeds", type=int, default=3, help="searches of each set")
+    parser.add_argument("--seeds", type=int, help="searches of each set, not those of the sets")
     parser.add_argument("--generations", type=int, help="in place of those of the examples")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--report", action="store_true", help="measure nothing that is not cached")
+    parser.add_argument("--times", action="store_true", help="only the time of large searches")
     given = parser.parse_args()
+    if given.times:
+        for generations in TIMED:
+            timed(SETS["cardio"], generations, given.workers)
+        write()
+        return
     names = [name for name in given.only.split(",") if name] or list(SETS)
     if strange := [name for name in names if name not in SETS]:
         parser.error(f"no data set {strange[0]!r}: there are {', '.join(SETS)}")
@@ -76,7 +86,7 @@ def one_set(one: Set, given: argparse.Namespace) -> None:
     place = CACHE / one.name
     place.mkdir(parents=True, exist_ok=True)
     base = cached(place / f"baseline-{one.key}.json", lambda: measured(one))
-    seeds = range(1, given.seeds + 1)
+    seeds = range(1, (given.seeds or one.seeds) + 1)
     ceiling = cached(place / f"forest-{one.key}.json", lambda: forest(one))
     folders = [searched(one, place, seed, given) for seed in seeds]
     fronts = [read_front(folder) for folder in folders]
@@ -137,6 +147,32 @@ def searched(one: Set, place: Path, seed: int, given: argparse.Namespace) -> Pat
     return folder
 
 
+def timed(one: Set, generations: int, workers: int) -> None:
+    """The time of a whole search of population 1000 without local search, its front mapped.
+
+    One that was stopped goes on, and its time says no more than that.
+    """
+    place = CACHE / f"times-{one.name}-{generations}"
+    if (place / "took.json").is_file():
+        return
+    resumed = place.is_dir()
+    place.mkdir(parents=True, exist_ok=True)
+    kept = [
+        line
+        for line in one.spec_file.read_text().splitlines()
+        if line.split("=")[0].strip() not in (*_TIMED, "generations")
+    ]
+    kept += [f"{name} = {json.dumps(value)}" for name, value in _TIMED.items()]
+    spec = place / "spec.toml"
+    spec.write_text("\n".join([*kept, f"generations = {generations}"]) + "\n")
+    begin = time.perf_counter()
+    flow("search", spec, "--data", one.path, "--workers", workers, "-o", place / "search")
+    facts = {"set": one.name, "population": _TIMED["population"], "generations": generations,
+             "workers": workers, "seconds": round(time.perf_counter() - begin, 1),
+             "resumed": resumed}  # fmt: skip
+    (place / "took.json").write_text(json.dumps(facts) + "\n")
+
+
 def wishes(one: Set, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What picks must have: an accuracy in training and validation, or an area in cm2."""
     for loss in LOSSES:
@@ -151,7 +187,7 @@ def wishes(one: Set, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def bound(base: dict[str, Any], loss: float) -> float:
     """The accuracy that a point must have: the baseline's less the loss, and a standard error."""
     share = base["accuracy"]["fit"] - loss
-    return share + math.sqrt(share * (1 - share) / base["samples"]["valid"])
+    return float(share + math.sqrt(share * (1 - share) / base["samples"]["valid"]))
 
 
 def pick(
@@ -162,8 +198,7 @@ def pick(
 
     def accuracy(place: tuple[int, int]) -> float:
         front = fronts[place[0]]
-        point, samples = front.points[place[1]], front.samples
-        return min(point.train / samples["train"], point.valid / samples["valid"])
+        return front.accuracy(front.points[place[1]])
 
     def area(place: tuple[int, int]) -> float:
         return fronts[place[0]].points[place[1]].area / 1e8
@@ -249,10 +284,15 @@ def write() -> None:
     for path in KEPT.glob("*.manifest.json"):
         if path.name not in kept:
             path.unlink()
-    found = {"versions": versions("flow", "numpy", "scikit-learn", "pyosys"), "sets": results}
+    times = [json.loads(path.read_text()) for path in sorted(CACHE.glob("times-*/took.json"))]
+    found = {
+        "versions": versions("flow", "numpy", "scikit-learn", "pyosys"),
+        "sets": results,
+        "times": times,
+    }
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / "printed.json").write_text(json.dumps(found, indent=1) + "\n")
-    (HERE / "printed.md").write_text(tables(results))
+    (HERE / "printed.md").write_text(tables(results, times))
     plot(results, ROOT / "docs" / "printed_fronts.svg")
 
 

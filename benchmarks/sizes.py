@@ -18,11 +18,16 @@ from mapped import SCRIPTS, Library, Sizes, cached, key_of
 from flow.backends.aiger import write_aiger
 from flow.backends.bitblast import bitblast
 from flow.ir.network import Network
+from flow.pipeline.cells import Cells
 from flow.pipeline.synthesis import synthesise
 from flow.targets.fpga import FPGA
 
 PASSES = "heaps"
 """The pipeline that silicon takes first."""
+CHOICE = ("searched", "shared-trees")
+"""The other pipelines that a build at high effort tries, and that were seen to win."""
+DEEP_GATES = 12_000
+"""Gates up to which our own synthesis is given high effort."""
 SOURCES = tuple(
     (ROOT / "flow" / name).read_text()
     for name in ("pipeline/synthesis.py", "pipeline/variants.py", "pipeline/adder_forms.py",
@@ -124,21 +129,44 @@ def _best_rows(
     return rows
 
 
-def own_area(network: Network, library: Library, effort: str = "normal") -> dict[str, Any]:
-    """Our own synthesis of a network: its area, the script that won, the seconds."""
+def own_area(network: Network, library: Library) -> dict[str, Any]:
+    """Our own synthesis of a network: its area, the script that won, the seconds.
+
+    As a build at high effort does, the pipeline is the one whose circuit quick scripts make
+    smallest, where the circuit is small enough to try; small graphs are then given high effort.
+    """
     circuit = circuit_of(network, PASSES)
-    graph = write_aiger(bitblast(circuit)).hex()
+    graph = bitblast(circuit)
+    effort = "high" if graph.size <= DEEP_GATES else "normal"
+    choice = CHOICE if graph.size <= Cells.largest else ()
 
     def work() -> dict[str, Any]:
         start = time.perf_counter()
+        texts = (PASSES, *choice)
+        circuits = {text: circuit_of(network, text) for text in choice} | {PASSES: circuit}
         with tempfile.TemporaryDirectory() as folder:
-            made = synthesise(
-                circuit, library.technology, Path(folder), effort=effort, timeout_s=900
-            )
-        return {"um2": min(a for _, a in made.areas), "script": f"flow {made.variant}",
-                "areas": made.areas, "seconds": time.perf_counter() - start}  # fmt: skip
+            made = partial(synthesise, technology=library.technology, timeout_s=900)
+            sizes = {
+                text: min(a for _, a in made(circuits[text], folder=scratch(folder, text),
+                                             effort="fast").areas)
+                for text in texts if choice
+            }  # fmt: skip
+            best = min(texts, key=lambda text: sizes.get(text, 0.0))
+            found = made(circuits[best], folder=scratch(folder, "made"), effort=effort)
+        script = f"flow {best}, {effort} effort, {found.variant}"
+        return {"um2": min(a for _, a in found.areas), "script": script, "pipelines": sizes,
+                "areas": found.areas, "seconds": time.perf_counter() - start}  # fmt: skip
 
-    return cached(key_of("own", graph, effort, library.liberty, *SOURCES), work)
+    return cached(
+        key_of("own", write_aiger(graph).hex(), effort, *choice, library.liberty, *SOURCES), work
+    )
+
+
+def scratch(folder: str, name: str) -> Path:
+    """A new folder in another."""
+    path = Path(folder) / name
+    path.mkdir()
+    return path
 
 
 def look_up_tables(options: Options) -> Iterator[list[Row]]:

@@ -41,7 +41,7 @@ def times(options: Options) -> Iterator[list[Row]]:
     """Processor seconds from each Keras 3 file to Verilog on disk, against alkaid.
 
     In one process that has imported all it needs, and as whole commands by turns, at default
-    effort. For silicon the passes are chosen by trial, so it has a few files alone.
+    effort, for look-up tables and for cells.
     """
     if options.report:
         return
@@ -64,23 +64,22 @@ def _file_rows(name: str, timeout_s: float) -> list[Row]:
         try:
             log = _process(inside, timeout_s)
         except subprocess.CalledProcessError as error:
-            why = " ".join(error.stderr.split("\n")[-3:]).strip()[:120]
+            why = error.stderr.strip().splitlines()[-1][:120]
             return [Row(f"file to Verilog, {name}", None, "s", note=f"alkaid: {why}")]
         rival = json.loads(log.splitlines()[-1])["cpu"]
-        targets = TARGETS if name in CURVES else TARGETS[:1]
         commands = {
             "alkaid": [PYTHON.parent / "alkaid", "convert", path, folder / "theirs", "-n", "0"]
         } | {
             t: [sys.executable, "-m", "flow", "build", path, "--target", t, "--to", "emit",
                 "-o", folder / t]
-            for t in targets
+            for t in TARGETS
         }  # fmt: skip
         used: dict[str, list[float]] = {who: [] for who in commands}
         for _ in range(RUNS):
             for who, command in commands.items():
                 used[who].append(_cpu(lambda c=command: _process(c, timeout_s)))
         rows = []
-        for t in targets:
+        for t in TARGETS:
             for what, own, other in (
                 ("in one process", _inside(path, t), rival),
                 ("whole commands", median(used[t]), median(used["alkaid"])),

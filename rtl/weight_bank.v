@@ -29,46 +29,61 @@ module weight_bank #(
     localparam COUNTED = (TMR_WEIGHTS != 0 ? BANKS : 0) + (TMR_CONTROL != 0 ? 1 : 0);
     localparam FIRST = TMR_WEIGHTS != 0 ? 0 : BANKS;
 
-    wire [BYTES-1:0] select;
     wire [EACH*BYTES-1:0] held;
-    wire [EACH*BYTES-1:0] next;
     wire [EACH*BYTES-1:0] differ;
+    reg [EACH*BYTES-1:0] kept;
+    reg [EACH*BYTES-1:0] next;
+    reg [8*BYTES-1:0] words;
+    reg [BYTES-1:0] lost;
+    reg [7:0] found;
     held_register #(
         .WIDTH(EACH * BYTES),
         .TMR  (TMR_WEIGHTS)
-    ) words (
+    ) bytes (
         .clk(clk),
         .rst(1'b0),
         .d(next),
         .q(held),
         .wrong(differ)
     );
+    assign weights = words;
 
-    wire [8*BYTES-1:0] columns;
-    wire [BYTES-1:0] lost;
-    genvar i;
-    genvar j;
-    generate
-        for (i = 0; i < BYTES; i = i + 1) begin : bytes
-            wire [7:0] here = held[EACH*i+:8];
-            wire [7:0] then = write & select[i] ? data : here;
-            assign select[i] = address == i;
-            assign weights[8*i+:8] = here;
-            for (j = 0; j < 8; j = j + 1) begin : bits
-                assign columns[BYTES*j+i] = here[j] & select[i];
-            end
-            if (EACH == 9) begin : checked
-                assign next[EACH*i+:EACH] = {^then, then};
-                assign lost[i] = ^held[EACH*i+:EACH];
-            end else begin : plain
-                assign next[EACH*i+:EACH] = then;
-                assign lost[i] = 1'b0;
+    // What is held, and what is held on: the voted bytes with their parity made anew.
+    integer k;
+    always @* begin
+        kept = held;
+        lost = 0;
+        words = 0;
+        for (k = 0; k < BYTES; k = k + 1) begin
+            words[8*k+:8] = held[EACH*k+:8];
+            if (EACH == 9) begin
+                kept[EACH*k+EACH-1] = ^held[EACH*k+:8];
+                lost[k] = ^held[EACH*k+:EACH];
             end
         end
-    endgenerate
+    end
+
+    integer n;
+    always @* begin
+        next = kept;
+        for (n = 0; n < BYTES; n = n + 1)
+            if (write && address == n[15:0]) begin
+                if (EACH == 9) next[EACH*n+EACH-1] = ^data;
+                next[EACH*n+:8] = data;
+            end
+    end
+
+    integer m;
+    always @* begin
+        found = 0;
+        for (m = 0; m < BYTES; m = m + 1)
+            found = found | ({8{address == m[15:0]}} & words[8*m+:8]);
+    end
 
     // Counters: 16 bits each, repaired below lost.
     wire [7:0] counted;
+    genvar i;
+    genvar j;
     generate
         if (COUNTED > 0) begin : counters
             wire [16*COUNTED-1:0] total;
@@ -100,11 +115,11 @@ module weight_bank #(
                 end
             end
             for (i = 0; i < 2 * COUNTED; i = i + 1) begin : step
-                localparam [15:0] PLACE = 32768 + 2 * FIRST + i;
+                localparam integer PLACE = 32768 + 2 * FIRST + i;
                 wire [7:0] now = total[8*i+:8];
                 assign total_next[8*i+:8] = clear ? 8'd0 : now + {7'd0, event_now[i] & ~&now};
                 for (j = 0; j < 8; j = j + 1) begin : bits
-                    assign shown[2*COUNTED*j+i] = now[j] & address == PLACE;
+                    assign shown[2*COUNTED*j+i] = now[j] & address == PLACE[15:0];
                 end
             end
             for (j = 0; j < 8; j = j + 1) begin : reads
@@ -116,11 +131,7 @@ module weight_bank #(
         end
     endgenerate
 
-    generate
-        for (j = 0; j < 8; j = j + 1) begin : reads
-            assign read[j] = counted[j] | (|columns[BYTES*j+:BYTES]);
-        end
-    endgenerate
+    assign read = counted | found;
 endmodule
 
 `default_nettype wire

@@ -102,7 +102,7 @@ def registers(store: dict[str, Any]) -> list[tuple[str, int, int]]:
     """Path, bits, and counter of every register in three copies; -1 is that of the control."""
     found = []
     if store["tmr_weights"]:
-        found.append(("bank.words", 9 * store["bytes"], 0))
+        found.append(("bank.bytes", 9 * store["bytes"], 0))
     if store["tmr_control"]:
         found += [("target.held", 35, -1), ("target.scl_filter.held", 6, -1)]
         found += [("target.sda_filter.held", 6, -1)]
@@ -169,7 +169,7 @@ async def double_upsets(dut: Any, seed: int, most: int) -> None:
     for place in chance.sample(range(bits), min(most, bits)):
         await FallingEdge(dut.clk)
         for copy in chance.sample(COPIES, 2):
-            register = chip.held(f"bank.words.{copy}").q
+            register = chip.held(f"bank.bytes.{copy}").q
             register.value = int(register.value) ^ 1 << place
         await FallingEdge(dut.clk)
         await FallingEdge(dut.clk)

@@ -18,7 +18,19 @@ import argparse
 from dataclasses import dataclass
 
 import numpy as np
-from chamber import GAPS, GROUPS, PITCH_MM, STRIPS, Z_MM, Array, Bits, Events, edge, simulate
+from chamber import (
+    GAPS,
+    GROUPS,
+    ORIGIN_MM,
+    PITCH_MM,
+    STRIPS,
+    Z_MM,
+    Array,
+    Bits,
+    Events,
+    edge,
+    simulate,
+)
 
 CLUSTERS = 5
 """In a gap of an event; the widest of more are kept."""
@@ -84,7 +96,7 @@ def errors(events: Events) -> Array:
     Half the interval of the middle 68.27 %, so that noise hits on the road do not count.
     """
     middle, size = clusters(events.hits)
-    slope = np.tan(events.angle / 1e3)
+    slope = np.tan(events.angle / 1e3 + np.arctan(events.position / ORIGIN_MM))
     crossing = events.position[:, None] + slope[:, None] * Z_MM
     off = (middle - crossing[:, :, None]) / PITCH_MM[:, None]
     near = np.abs(off) < ROAD
@@ -97,7 +109,7 @@ def errors(events: Events) -> Array:
 
 
 def fit(hits: Bits, error: Array, chunk: int = 250) -> Array:
-    """The angle of each event in mrad; NaN where there are no two groups with a cluster."""
+    """The angle of each event in mrad, as `Events` has it; NaN where there are no two groups with a cluster."""
     parts = [_fit(hits[i : i + chunk], error) for i in range(0, len(hits), chunk)]
     return np.concatenate(parts)
 
@@ -119,7 +131,8 @@ def _fit(hits: Bits, error: Array) -> Array:
     line = np.take_along_axis(lines, best[None, :, None], axis=2)
     for _ in range(3):
         line, _ = _refit(line, middle, weight)
-    return np.asarray(np.arctan(line[1, :, 0]) * 1e3)
+    offset, slope = line[:, :, 0]
+    return np.asarray(np.arctan(slope) - np.arctan(offset / ORIGIN_MM)) * 1e3
 
 
 def _refit(lines: Array, middle: Array, weight: Array) -> tuple[Array, Array]:

@@ -80,7 +80,7 @@ class Precision:
         Quantiser(5, 0, True), Quantiser(5, 0, True), Quantiser(6, 0, True),
     )  # fmt: skip
     biases: tuple[Quantiser, ...] = (Quantiser(7, 2, True),) * 3
-    activations: tuple[Quantiser, ...] = (Quantiser(6, 2, False), Quantiser(6, 2, False))
+    activations: tuple[Quantiser, ...] = (Quantiser(8, 3, False),) * 2
 
 
 class Mlp:
@@ -138,8 +138,8 @@ def start(seed: int) -> tuple[list[Floats], list[Floats]]:
         (d + STAGGER[j] - STAGGER[i]) * PITCH_MM[j] / (Z_MM[j] - Z_MM[i]) * 10 for i, j, d in every
     ]
     slope = rng.choice([-1, 1], (WIDTHS[1], 1))
-    first = (slope * bend - rng.uniform(-1, 1, (WIDTHS[1], 1))) / 8
-    first += rng.normal(size=first.shape) * 0.03
+    first = (slope * bend - rng.uniform(-1, 1, (WIDTHS[1], 1))) / 4
+    first += rng.normal(size=first.shape) * 0.06
     weights = [first.astype(np.float32)]
     for inputs, outputs in pairwise(WIDTHS[1:]):
         w = rng.normal(size=(outputs, inputs)) * np.sqrt(2 / inputs)

@@ -107,7 +107,8 @@ class Emission:
     0 where none was needed: a constant, or a value that nothing reads. `primitives` names the
     files of rtl/ that are instantiated. `work` is about what a sample costs in an event-driven
     simulator, in evaluations. A clocked design has the port `clk`; with `handshake`
-    also `rst`, `in_valid`, `in_ready`, `out_valid` and `out_ready`. `axis` is there where the
+    also `rst`, `in_valid`, `in_ready`, `out_valid` and `out_ready`. `parts` are the files of rtl/
+    with the modules that `top` instantiates. `axis` is there where the
     files hold a stream wrapper too, `store` where they hold weights in registers.
     """
 
@@ -121,6 +122,7 @@ class Emission:
     clocked: bool = False
     handshake: bool = False
     work: int = 1
+    parts: tuple[str, ...] = ()
     axis: Axis | None = None
     store: Store | None = None
 

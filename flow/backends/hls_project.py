@@ -20,7 +20,6 @@ from flow.tools.hls4ml import HEADERS
 PROJECT = PurePosixPath("hls")
 """The folder of the project that hls4ml writes."""
 BENCH = PurePosixPath("tb/tb.cpp")
-_UTILS = PROJECT / "firmware" / "nnet_utils"
 _AC = "ac_int<W, true>"
 _UNROLL = "#pragma unroll"
 
@@ -31,7 +30,7 @@ class HlsBackend:
 
     `includes` are the folders below `hls/` that g++ needs; `unchecked` says why g++ cannot run
     the project, or is empty. With `references` arrays are objects, else plain C arrays; with
-    `fixed` integers are fixed-point numbers without a fraction.
+    `fixed` integers are fixed-point numbers without a fraction. Its C++ lies in `sources`.
     """
 
     name: str
@@ -45,6 +44,7 @@ class HlsBackend:
     unchecked: str = ""
     sizes: bool = False
     fixed: bool = False
+    sources: PurePosixPath = PROJECT / "firmware"
 
 
 def _xilinx(name: str, title: str, command: str) -> HlsBackend:
@@ -81,6 +81,7 @@ BACKENDS: Mapping[str, HlsBackend] = {
         _UNROLL,
         (),
         references=True,
+        sources=PROJECT / "src" / "firmware",
         unchecked="its C++ is SYCL, which only Intel's icpx compiles",
     ),
     "quartus": HlsBackend(
@@ -118,10 +119,13 @@ def _offsets(network: Network) -> dict[str, int]:
 
 
 def own_files(network: Network, model: HlsModel, backend: HlsBackend) -> dict[PurePosixPath, str]:
-    """Our headers below `hls/`, and the bench that runs the vectors through the project."""
-    layers, constants = HEADERS
-    return {
-        _UTILS / layers: fill(
+    """Our headers below `hls/`, and the bench that runs the vectors, where a compiler can."""
+    layers, constants = (backend.sources / "nnet_utils" / header for header in HEADERS)
+    values = model.constants
+    if backend.references:  # Code for a device sees only constants of its compiler.
+        values = values.replace("static const ", "static constexpr ")
+    files = {
+        layers: fill(
             "hls/flow_layers.h.j2",
             backend=backend.title,
             integer=backend.integer,
@@ -130,15 +134,18 @@ def own_files(network: Network, model: HlsModel, backend: HlsBackend) -> dict[Pu
             references=backend.references,
             fixed=backend.fixed,
         ),
-        _UTILS / constants: fill("hls/flow_constants.h.j2", constants=model.constants),
-        BENCH: fill(
-            "hls/tb.cpp.j2",
-            top=network.name,
-            ports=ports(network),
-            offsets=_offsets(network),
-            sizes=backend.sizes,
-        ),
+        constants: fill("hls/flow_constants.h.j2", constants=values),
     }
+    if backend.unchecked:
+        return files
+    bench = fill(
+        "hls/tb.cpp.j2",
+        top=network.name,
+        ports=ports(network),
+        offsets=_offsets(network),
+        sizes=backend.sizes,
+    )
+    return files | {BENCH: bench}
 
 
 def hls_vectors(
@@ -159,13 +166,15 @@ def hls_vectors(
 
 @dataclass(frozen=True, slots=True)
 class HlsAbout:
-    """What the README says: of the model, figures, choices, and what hls4ml said."""
+    """What the README says: of the model, figures, choices, what hls4ml said, and why the samples
+    were not run, if so."""
 
     description: str
     facts: tuple[str, ...]
     choices: str
     said: tuple[str, ...]
     samples: int
+    unchecked: str
 
 
 def readme(network: Network, backend: HlsBackend, about: HlsAbout) -> str:

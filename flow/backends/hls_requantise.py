@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from math import gcd
 from typing import assert_never
 
-import numpy as np
-
 from flow.ir.rounding import Rounding
-
-TRIED = 1 << 16
-"""Values of x up to which the gap is found by trying all of them."""
-_SAFE = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +96,29 @@ def _gap(
 ) -> int:
     """By how much a x + add stays below the next multiple of the divisor, at least; with `ties`
     also how far it stays above the last one where it is none."""
-    peak = max(abs(a * x + add) for x in (lo, hi) for add in (low, high)) + divisor
-    if hi - lo >= TRIED or peak >= _SAFE:
-        return 1
-    x = np.arange(lo, hi + 1, dtype=np.int64)
-    rest = (a * x + np.where(x < pivot, low, high)) % divisor
-    gap = divisor - int(rest.max())
-    above = rest[rest > 0]
-    return min(gap, int(above.min())) if ties and above.size else gap
+    gap = divisor
+    for first, last, add in ((lo, min(hi, pivot - 1), low), (max(lo, pivot), hi, high)):
+        if first <= last:
+            count, start = last - first + 1, a * first + add
+            gap = min(gap, 1 + least_rest(count, divisor, -a, -start - 1))
+            if ties:
+                gap = min(gap, 1 + least_rest(count, divisor, a, start - 1))
+    return gap
+
+
+def least_rest(count: int, divisor: int, a: int, b: int) -> int:
+    """The least (a x + b) mod divisor for 0 <= x < count, by the steps of Euclid's algorithm.
+
+    The least values are those after x has passed a multiple of the divisor: again such a row,
+    modulo a. The row is read backwards where that makes a smaller.
+    """
+    least = divisor
+    while True:
+        a, b = a % divisor, b % divisor
+        if 2 * a > divisor:
+            a, b = divisor - a, (b + a * (count - 1)) % divisor
+        least = min(least, b)
+        passed = (a * (count - 1) + b) // divisor
+        if a == 0 or passed == 0:
+            return least
+        count, divisor, a, b = passed, a, -divisor, b - divisor

@@ -19,14 +19,18 @@ from flow.cli.options import FILE, JSON, Clock, configuration, model_options
 @click.option("--bank", type=FILE, multiple=True, help="For banks=N: a model, or its weights.")
 @click.option("--register-bits", type=int, help="Bits of each weight register at least.")
 @click.option("--tmr", help="Registers in three copies: none, weights, control or all.  [none]")
+@click.option("--readout", type=FILE, help="A TOML file of what stands before an encoder.")
 @click.option("--objective", help="What is to be least: area, delay or balanced.  [area]")
 @click.option("--effort", help="How much is tried for it: fast, normal or high.  [normal]")
+@click.option("--approximate", help="As trim-gates{lost=9}; see flow list approximations.")
 @click.option("--passes", help="Passes in place of the target's, as for flow opt.")
 @click.option("--stages", type=int, help="Pipeline stages; 0 is combinational.")
 @click.option(
     "--clock", "--period", "period", type=Clock(), help="As 6.25ns or 160MHz; sets the stages."
 )
 @click.option("--latency", help="The longest time, as 100ns with --clock, or in clock cycles.")
+@click.option("--ii", type=int, help="Clocks between two samples: arithmetic is shared. Of fpga.")
+@click.option("--max-luts", type=int, help="Look-up tables at most: sets --ii. Of fpga.")
 @click.option("--handshake/--no-handshake", default=None, help="valid/ready and reset when piped.")
 @click.option("--axis/--no-axis", default=None, help="An AXI4-Stream wrapper, with its bench.")
 @click.option("--interval", type=float, help="Time between two samples in ms, for power.")

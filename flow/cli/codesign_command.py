@@ -46,6 +46,10 @@ class Amount(click.ParamType[float]):
     "--points", type=int, default=5, show_default=True,
     help="Other budgets to draw, each with mixed and with uniform widths.",
 )  # fmt: skip
+@click.option(
+    "--sizes", type=int, default=0, show_default=True,
+    help="Networks of other sizes and widths to train, by evolution.",
+)  # fmt: skip
 @click.option("--test", type=FILE, help="Samples to measure on.  [a quarter of --data]")
 @click.option("--seed", type=int, help="Where every choice by chance starts.")
 @click.option("--target", help="Build the result for it too, in OUTPUT/build.")
@@ -62,6 +66,7 @@ def command(
     epochs: int,
     distil: float,
     points: int,
+    sizes: int,
     test: Path | None,
     target: str | None,
     as_json: bool,
@@ -79,7 +84,7 @@ def command(
     asked = {
         "limits": {name: value for name, value in limits.items() if value is not None},
         "widths": _range(widths), "measure": sensitivity, "epochs": epochs, "distil": distil,
-        "points": points, "test": test,
+        "points": points, "sizes": sizes, "test": test,
     }  # fmt: skip
     run_codesign(options, config, asked, target, output, as_json)
 

@@ -66,7 +66,6 @@ def model_options(command: F) -> F:
             click.option("--data", type=FILE, help="Samples: .npy, .npz, or .csv with labels."),
             click.option("--calibrate", type=FILE, help="Samples for quantisation.  [--data]"),
             click.option("--pick", help='Of a search folder: "loss<=1%", "area<=1cm2", an index.'),
-            click.option("--approximate", help="See flow list approximations, and the docs."),
             click.option("--config", type=FILE, help="A flow.toml with any of these options."),
             click.option("--input-bits", type=int, help="Bits of each input."),
             click.option("--weight-bits", type=int, help="Bits of each weight of a float net."),

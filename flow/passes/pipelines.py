@@ -13,6 +13,7 @@ from flow.passes.fold_comparisons import FoldComparisons
 from flow.passes.fold_tables import FoldTables
 from flow.passes.merge_sums import MergeSums
 from flow.passes.narrow import Narrow
+from flow.passes.offset_tables import OffsetTables
 from flow.passes.round_first import RoundFirst
 from flow.passes.share import Share
 from flow.passes.simplify import Simplify
@@ -60,6 +61,7 @@ HEAPS: tuple[Pass, ...] = (
     Narrow(),
     # Before the solver, which would share sums that are not needed.
     Conjunctions(),
+    OffsetTables(),
     SolveLinear(method="bits"),
     # Negations and powers of two reach the sums that read them.
     Simplify(),

@@ -12,6 +12,7 @@ from flow.passes.fold_comparisons import FoldComparisons
 from flow.passes.fold_tables import FoldTables
 from flow.passes.merge_sums import MergeSums
 from flow.passes.narrow import Narrow
+from flow.passes.offset_tables import OffsetTables
 from flow.passes.pipeline import Pipeline
 from flow.passes.round_first import RoundFirst
 from flow.passes.share import Share
@@ -26,6 +27,7 @@ PASSES: tuple[type[Pass], ...] = (
     Conjunctions,
     FoldComparisons,
     FoldTables,
+    OffsetTables,
     SolveLinear,
     ExpandLinear,
     MergeSums,

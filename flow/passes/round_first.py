@@ -19,7 +19,7 @@ class RoundFirst:
 
     Both are 0 where x + h is below 2**s, and elsewhere both rectifiers hand their operand on. The
     row takes the constant into its bias, which saves an addition; only rectifiers and sums that
-    nothing else reads change.
+    nothing else reads change, and rectifiers that still have something to do.
     """
 
     name: ClassVar[str] = "round-first"
@@ -68,5 +68,8 @@ def _rounding(node: Node, readers: Counter[Node]) -> tuple[Node, Relu, Linear, i
     if not 0 < constant < 1 << shift or readers[total] != 1 or readers[relu] != 1:
         return None
     if factor & (factor - 1) and len(row.terms) > 1:
+        return None
+    if factor * row.range.lo + constant >= 0:
+        # The rectifier would go with it, which the algebra of the proof cannot always follow.
         return None
     return total, relu, row, factor, constant

@@ -1,4 +1,4 @@
-"""The chip around a circuit on cells: its registers and port mapped by Yosys, counted, simulated."""
+"""The chip around a circuit: registers and port mapped by Yosys, counted, simulated."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def register_bits(store: Store) -> dict[str, tuple[int, bool]]:
     """Bits of every register of a chip by path, and whether it has three copies."""
     control = store.tmr_control
     found = {
-        "bank.words": ((9 if store.tmr_weights else 8) * store.bytes, store.tmr_weights),
+        "bank.bytes": ((9 if store.tmr_weights else 8) * store.bytes, store.tmr_weights),
         "target.held": (35, control),
         "target.scl_filter.held": (6, control),
         "target.sda_filter.held": (6, control),

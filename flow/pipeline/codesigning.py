@@ -22,6 +22,7 @@ from flow.pipeline.config import BuildConfig
 from flow.pipeline.importing import quantise_options, read_samples, read_source
 from flow.pipeline.realising import Parts, Realised, Realiser
 from flow.pipeline.sensitivity import LayerFacts, Measure, sensitivities
+from flow.pipeline.sizing import sized_designs
 from flow.pipeline.writing import write_bytes, write_named_arrays, write_text
 from flow.progress import Progress, silent
 from flow.report.codesign import (
@@ -39,6 +40,9 @@ from flow.train.retrain import RetrainOptions
 MODEL, PAGE, FACTS, CONFIG, TEST, BUILD = (
     "model.onnx", "codesign.html", "codesign.json", "flow.toml", "test.npz", "build",
 )  # fmt: skip
+PARTS = (1.0, 0.25, 0.0625)
+"""Parts for which the losses of weights may count: retraining takes back more of them than of
+what layers read."""
 HELD, CHOSEN = 0.25, 0.25
 """Shares of the samples that are held out, and of the rest that choose the epoch."""
 FEWEST = 40
@@ -60,6 +64,7 @@ class CodesignOptions:
     epochs: int = 40
     distil: float = 0.0
     points: int = 5
+    sizes: int = 0
     test: Path | None = None
 
     def __post_init__(self) -> None:
@@ -72,6 +77,9 @@ class CodesignOptions:
             raise UsageError(
                 "no limit is given", hint="give --bops 350k, --model-bits 20k or --area 50k"
             )
+        for name in ("epochs", "points", "sizes"):
+            if not 0 <= getattr(self, name) <= 10_000:
+                raise UsageError(f"--{name} {getattr(self, name)} is not from 0 to 10000")
         if not 0 <= self.distil <= 1:
             raise UsageError(f"--distil {self.distil} is no share from 0 to 1")
 
@@ -85,6 +93,31 @@ class Codesigned:
     parts: Parts
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What is known of every layer before widths are chosen, and how a choice is made real."""
+
+    layers: tuple[LayerFacts, ...]
+    realiser: Realiser
+
+
+def prepare(config: BuildConfig, options: CodesignOptions, progress: Progress = silent) -> Prepared:
+    """The model and its samples, read, and the sensitivity of its layers.
+
+    UsageError where the data have no labels.
+    """
+    source = read_source(config)
+    parts = _parts(config, options, source)
+    asked = replace(quantise_options(config, parts.fit), head="decision")
+    low, high = options.widths
+    layers = sensitivities(
+        source, asked, parts.fit.inputs, parts.fit.labels, range(low, high + 1),
+        options.measure, config.seed, progress,
+    )  # fmt: skip
+    training = RetrainOptions(epochs=options.epochs, seed=config.seed)
+    return Prepared(layers, Realiser(source, asked, parts, training, options.distil))
+
+
 def codesign(
     config: BuildConfig, options: CodesignOptions, progress: Progress = silent
 ) -> Codesigned:
@@ -94,35 +127,22 @@ def codesign(
     """
     from threadpoolctl import threadpool_limits
 
-    source = read_source(config)
-    parts = _parts(config, options, source)
-    asked = replace(quantise_options(config, parts.fit), head="decision")
-    low, high = options.widths
     with threadpool_limits(1):
-        layers = sensitivities(
-            source, asked, parts.fit.inputs, parts.fit.labels, range(low, high + 1),
-            options.measure, config.seed, progress,
-        )  # fmt: skip
-        best = allocate([x.choices for x in layers], options.limits)
-        training = RetrainOptions(epochs=options.epochs, seed=config.seed)
-        realiser = Realiser(source, asked, parts, training, options.distil)
-        wanted: list[tuple[Kind, tuple[Choice, ...]]] = [("chosen", best)]
-        wanted += [("mixed", c) for c in _mixed(layers, options) if c != best]
-        wanted += [("uniform", c) for c in _uniform(layers, options)]
-        designs = []
-        chosen: Realised | None = None
-        for i, (kind, choices) in enumerate(wanted):
-            progress("designs", i, len(wanted))
-            made = realiser.realise(_widths(layers, choices))
-            chosen = chosen or made
-            designs.append(_design(kind, layers, choices, made))
-    assert chosen is not None
+        ready = prepare(config, options, progress)
+        layers, realiser = ready.layers, ready.realiser
+        found = _designs(realiser, layers, options, progress)
+        if options.sizes:
+            known = [pair for pair in found if pair[0].kind != "uniform"]
+            sized = sized_designs(realiser, layers, known, options.widths, options.sizes, progress)
+            found = _within(found[0], sized, options.limits) + found[1:] + sized
+    source, parts = realiser.source, realiser.parts
     record = Codesign(
         source.name, reference(source, parts.held),
         {"fit": len(parts.fit), "choose": len(parts.choose), "held out": len(parts.held)},
-        options.limits, tuple(_sensitivity(x) for x in layers), tuple(designs),
+        options.limits, tuple(_sensitivity(x) for x in layers), tuple(d for d, _ in found),
     )  # fmt: skip
-    return Codesigned(record, to_integers(replace(chosen.ready, decision=False)).network, parts)
+    chosen = replace(found[0][1].ready, decision=False)
+    return Codesigned(record, to_integers(chosen).network, parts)
 
 
 def write_codesign(found: Codesigned, out: Path) -> None:
@@ -182,7 +202,10 @@ def _parts(config: BuildConfig, options: CodesignOptions, source: SourceModel) -
     return Parts(fit, choose, held)
 
 
-def _widths(layers: Sequence[LayerFacts], choices: Sequence[Choice]) -> dict[str, tuple[int, int]]:
+def widths_of(
+    layers: Sequence[LayerFacts], choices: Sequence[Choice]
+) -> dict[str, tuple[int, int]]:
+    """The widths of each layer by its name."""
     pairs = zip(layers, choices, strict=True)
     return {x.name: (c.weight_bits, c.activation_bits) for x, c in pairs}
 
@@ -199,35 +222,85 @@ def _budgets(layers: Sequence[LayerFacts], options: CodesignOptions) -> list[dic
     return [{name: low * (high / low) ** r} for r in ratios]
 
 
-def _mixed(layers: Sequence[LayerFacts], options: CodesignOptions) -> list[tuple[Choice, ...]]:
-    found = [allocate([x.choices for x in layers], limits) for limits in _budgets(layers, options)]
-    return _distinct(found)
+def _designs(
+    realiser: Realiser, layers: Sequence[LayerFacts], options: CodesignOptions, progress: Progress
+) -> list[tuple[Design, Realised]]:
+    """The design within the limits, then those of other budgets: mixed widths, then uniform.
+
+    At each budget every part of `PARTS` weighs the losses of the weights, and what decides best
+    on the samples that choose is taken; of equals that of the least expected loss.
+    """
+    made: dict[tuple[tuple[int, int], ...], Realised] = {}
+    budgets = [dict(options.limits), *_budgets(layers, options)]
+    tries = PARTS if options.epochs else PARTS[:1]
+
+    def best(candidates: Sequence[tuple[Choice, ...]]) -> tuple[Choice, ...]:
+        for choices in candidates:
+            if _key(choices) not in made:
+                progress("designs", len(made))
+                made[_key(choices)] = realiser.realise(widths_of(layers, choices))
+        return max(candidates, key=lambda c: (made[_key(c)].chosen, -sum(x.loss for x in c)))
+
+    mixed = [
+        best([allocate([x.choices for x in layers], limits, part) for part in tries])
+        for limits in budgets
+    ]
+    even = [
+        best(found) for limits in budgets if (found := _uniform(layers, options, limits, tries))
+    ]
+    chosen = best([mixed[0], *even[:1]])
+    kinds: list[tuple[Kind, tuple[Choice, ...]]] = [("chosen", chosen)]
+    kinds += [("mixed", c) for c in _distinct(mixed) if _key(c) != _key(chosen)]
+    kinds += [("uniform", c) for c in _distinct(even)]
+    return [(_design(k, layers, c, made[_key(c)]), made[_key(c)]) for k, c in kinds]
 
 
-def _uniform(layers: Sequence[LayerFacts], options: CodesignOptions) -> list[tuple[Choice, ...]]:
-    """For each of the same limits, the pair of widths for all layers with the least loss."""
+def _uniform(
+    layers: Sequence[LayerFacts],
+    options: CodesignOptions,
+    limits: Mapping[str, float],
+    tries: Sequence[float],
+) -> list[tuple[Choice, ...]]:
+    """The pairs of widths for all layers with the least loss within limits, for each part."""
     low, high = options.widths
     pairs = [(w, a) for w in range(low, high + 1) for a in range(low, high + 1)]
-    every = [tuple(_of(x, w, a) for x in layers) for w, a in pairs]
-    found = []
-    for limits in [dict(options.limits), *_budgets(layers, options)]:
-        within = [
-            choices
-            for choices in every
-            if all(sum(c.costs[n] for c in choices) <= limit for n, limit in limits.items())
-        ]
-        if within:
-            found.append(min(within, key=lambda choices: sum(c.loss for c in choices)))
-    return _distinct(found)
+    every = [tuple(choice_of(x, w, a) for x in layers) for w, a in pairs]
+    within = [
+        choices
+        for choices in every
+        if all(sum(c.costs[n] for c in choices) <= limit for n, limit in limits.items())
+    ]
+    if not within:
+        return []
+    return [min(within, key=lambda choices: sum(c.weighed(p) for c in choices)) for p in tries]
+
+
+def _within(
+    first: tuple[Design, Realised],
+    others: Sequence[tuple[Design, Realised]],
+    limits: Mapping[str, float],
+) -> list[tuple[Design, Realised]]:
+    """What decides best on the samples that choose, within the limits, as the chosen design; of
+    equals that of the fewest bit operations."""
+    fits = [(d, r) for d, r in others if all(getattr(d, n) <= x for n, x in limits.items())]
+    best = max([first, *fits], key=lambda pair: (pair[1].chosen, -pair[0].bops))
+    if best is first:
+        return [first]
+    return [(replace(best[0], kind="chosen"), best[1]), (replace(first[0], kind="mixed"), first[1])]
+
+
+def _key(choices: Sequence[Choice]) -> tuple[tuple[int, int], ...]:
+    return tuple((c.weight_bits, c.activation_bits) for c in choices)
 
 
 def _distinct(found: Sequence[tuple[Choice, ...]]) -> list[tuple[Choice, ...]]:
     """Each once, in the order of its first."""
-    known = {tuple((c.weight_bits, c.activation_bits) for c in one): one for one in reversed(found)}
+    known = {_key(one): one for one in reversed(found)}
     return list(reversed(known.values()))
 
 
-def _of(layer: LayerFacts, weight_bits: int, read_bits: int) -> Choice:
+def choice_of(layer: LayerFacts, weight_bits: int, read_bits: int) -> Choice:
+    """The choice of a layer with these widths; an input keeps its own."""
     reads = read_bits if layer.fixed is None else layer.fixed
     wanted = weight_bits, reads
     return next(c for c in layer.choices if (c.weight_bits, c.activation_bits) == wanted)

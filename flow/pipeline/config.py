@@ -39,6 +39,8 @@ class BuildConfig:
     register_bits: int | None = None
     #: registers that are held in three copies: none, weights, control or all
     tmr: Tmr = "none"
+    #: a TOML file of the block that sums, normalises and arranges charges before an encoder
+    readout: Path | None = None
     #: samples that the circuit is tested on, with labels for the accuracy
     data: Path | None = None
     #: samples for quantisation after training; by default the data
@@ -96,6 +98,10 @@ class BuildConfig:
     period: float | None = None
     #: the longest time from input to output, as 100ns or a number of clock cycles
     latency: str | None = None
+    #: clock cycles between two samples: adders and multipliers are shared over so many steps
+    ii: int | None = None
+    #: look-up tables at most: as many steps as they need
+    max_luts: int | None = None
     #: valid/ready ports and a reset around a pipelined circuit
     handshake: bool = True
     #: an AXI4-Stream wrapper around the circuit, with a bench of its own
@@ -116,7 +122,7 @@ class BuildConfig:
     seed: int = 0
 
 
-FILES = ("model", "weights", "data", "calibrate", "liberty")
+FILES = ("model", "weights", "data", "calibrate", "liberty", "readout")
 """Choices that name a file."""
 _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (Path, "the path of a file", FILES),
@@ -273,6 +279,8 @@ def check_config(config: BuildConfig) -> BuildConfig:
         "register_bits": (1, 16),
         "percentile": (50, 100),
         "stages": (0, 1000),
+        "ii": (1, 4096),
+        "max_luts": (1, 10**9),
         "reuse": (1, 1 << 20),
         "period": (1e-6, 1e15),
         "interval": (1e-9, 1e9),
@@ -286,7 +294,7 @@ def check_config(config: BuildConfig) -> BuildConfig:
             continue
         whole = name in (
             "input_bits", "weight_bits", "activation_bits", "register_bits", "stages", "seed",
-            "reuse",
+            "reuse", "ii", "max_luts",
         )  # fmt: skip
         kind = int if whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kind) or not lo <= value <= hi:
@@ -322,7 +330,34 @@ def check_config(config: BuildConfig) -> BuildConfig:
             hint="leave one of them out",
         )
     _check_store(config)
+    _check_folding(config)
     return replace(config)
+
+
+def _check_folding(config: BuildConfig) -> None:
+    option = "--max-luts" if config.max_luts is not None else "--ii"
+    if (config.ii or 1) == 1 and config.max_luts is None:
+        return
+    if config.target != "fpga":
+        raise UsageError(
+            f"{option} is for FPGAs, the target is {config.target}",
+            hint="leave it out, or build with --target fpga",
+        )
+    if config.stages:
+        raise UsageError(
+            f"--stages and {option} contradict each other: steps take the place of stages",
+            hint="give one of them",
+        )
+    if not config.handshake:
+        raise UsageError(
+            f"{option} and --no-handshake contradict each other: a sample cannot enter every clock",
+            hint="leave one of them out",
+        )
+    if config.weight_store != "constants":
+        raise UsageError(
+            f"{option} needs constant weights, and they are in {config.weight_store}",
+            hint="leave out --weights",
+        )
 
 
 def _check_store(config: BuildConfig) -> None:

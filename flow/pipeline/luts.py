@@ -13,6 +13,7 @@ from flow.errors import UsageError
 from flow.ir.circuit import Circuit
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.folder import write_file
+from flow.pipeline.folding import prove_folding
 from flow.pipeline.lut_measures import LutMeasures
 from flow.pipeline.lut_synthesis import module_of, synthesise_luts
 from flow.pipeline.period import period_text
@@ -99,6 +100,11 @@ class Luts:
             have(state.emission),
             state.config.prove_limit,
         )
+        if state.folding is not None:
+            return prove_folding(
+                state.folding, emission,
+                limit_s=limit, seed=state.config.seed + 1, progress=state.progress,
+            )  # fmt: skip
         chain = prove_design(
             circuit, emission, None, state.steps,
             steps=(), netlist=None, held=(), limit_s=limit / 2, seed=state.config.seed + 1,

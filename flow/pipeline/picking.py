@@ -68,8 +68,8 @@ def import_point(config: BuildConfig) -> Imported:
     ]
     if point.gates is not None:
         notes.append(
-            f"an approximation of its gates (trim-gates) has left {len(point.gates.literals) // 2} "
-            f"of {point.origin or 'its network'}; in validation its twin was counted, which was "
+            f"trim-gates, an approximation, has left {len(point.gates.literals) // 2} gates of "
+            f"{point.origin or 'its network'}; in validation its twin was counted, which was "
             "trimmed without these samples"
         )
     if config.data is None:

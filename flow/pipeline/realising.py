@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,12 +37,16 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Realised:
-    """A calibrated model with its accuracy on samples held out, before and after retraining."""
+    """A calibrated model with its accuracy on samples held out, before and after retraining.
+
+    `chosen` is the accuracy on the samples that choose.
+    """
 
     ready: Calibrated
     network: Network
     rounded: float
     accuracy: float
+    chosen: float
 
     @property
     def area(self) -> float:
@@ -52,7 +56,8 @@ class Realised:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Realiser:
-    """Makes designs of one float model; `distil` is the part of its answers among what is wanted.
+    """Makes designs of one float model; `distil` is the part of the answers of its teacher, itself
+    if none is named, among what is wanted.
 
     With no epochs a design is rounded only.
     """
@@ -62,6 +67,7 @@ class Realiser:
     parts: Parts
     retraining: RetrainOptions
     distil: float = 0.0
+    teacher: SourceModel | None = None
 
     def realise(self, widths: Widths, progress: Progress = silent) -> Realised:
         """The design of these widths. Inputs keep those of the options."""
@@ -69,10 +75,14 @@ class Realiser:
         before = to_integers(ready).network
         rounded = self.accuracy(before, self.parts.held)
         if not self.retraining.epochs:
-            return Realised(ready, before, rounded, rounded)
+            chosen = self.accuracy(before, self.parts.choose)
+            return Realised(ready, before, rounded, rounded, chosen)
         taught = self._retrained(ready, progress)
         network = to_integers(taught).network
-        return Realised(taught, network, rounded, self.accuracy(network, self.parts.held))
+        accuracy, chosen = (
+            self.accuracy(network, part) for part in (self.parts.held, self.parts.choose)
+        )
+        return Realised(taught, network, rounded, accuracy, chosen)
 
     def calibrate(self, widths: Widths) -> Calibrated:
         """The float model rounded to these widths."""
@@ -91,7 +101,7 @@ class Realiser:
         return share(answers.reshape(len(answers), -1), np.asarray(samples.labels))
 
     def _retrained(self, ready: Calibrated, progress: Progress) -> Calibrated:
-        floats = differentiable(self.source, True)
+        floats = differentiable(self.teacher or self.source, True)
         found = differentiable(ready.model, True)
         # Rounding starts from the float weights, not from rounded ones.
         plain = calibrated_floats(self.source, ready, self.parts.fit.inputs)
@@ -144,8 +154,3 @@ def with_weights(model: SourceModel, weights: Mapping[str, tuple[Array, Array]])
             layer = replace(layer, kernel=Weights(kernel, layer.kernel.step), bias=Weights(bias))
         layers.append(layer)
     return replace(model, layers=tuple(layers))
-
-
-def uniform(names: Sequence[str], weight_bits: int, read_bits: int) -> dict[str, tuple[int, int]]:
-    """One width for the weights, and one for the reads, of all layers."""
-    return dict.fromkeys(names, (weight_bits, read_bits))

@@ -60,7 +60,7 @@ def record(state: State) -> Record:
         area=None if measures is None else _area(measures),
         power=power,
         timing=None if measures is None else _timing(measures),
-        latency=Latency(latency(circuit), emission.initiation_interval),
+        latency=Latency(emission.latency, emission.initiation_interval),
         sources=() if power is None else _sources(state, power),
         layers=_layers(network, circuit, measures),
         widths=_widths(circuit),
@@ -195,7 +195,7 @@ def _layers(network: Network, circuit: Circuit, measures: Measures | None) -> tu
 def layer_row(
     network: Network,
     layer: Layer,
-    adders: int = 0,
+    adders: int | None = None,
     cells: int = 0,
     area: float | None = None,
     power: float | None = None,

@@ -15,6 +15,7 @@ from flow.backends.axis import with_axis
 from flow.backends.bench import bench_files
 from flow.backends.bitblast import bitblast
 from flow.backends.emission import Emission, VerilogPort
+from flow.backends.folded import emit_folded
 from flow.backends.names import MODULES
 from flow.backends.vectors import LAYOUT, layout
 from flow.backends.verilog import emit_verilog
@@ -30,6 +31,7 @@ from flow.ir.text import parse_circuit
 from flow.passes.base import pass_text
 from flow.passes.pipeline_text import parse_pipeline
 from flow.pipeline.cells import TECHNOLOGY
+from flow.pipeline.folding import Folding, reopen_folding
 from flow.pipeline.luts import PART
 from flow.pipeline.reading import read_text
 from flow.pipeline.stages.emit_stage import lane_scales
@@ -64,6 +66,7 @@ class Design:
     emission: Emission
     inputs: Mapping[str, Any]
     expected: Mapping[str, Any]
+    folding: Folding | None = None
 
     @property
     def samples(self) -> int:
@@ -89,16 +92,18 @@ def reopen(folder: Path) -> Design:
     place = folder / "01-import" / "network.json"
     network = parse_network(read_text(place), "01-import/network.json")
     circuit = _circuit(folder, f"{OPTIMISE}/circuit.flow")
-    made = _emission(folder, circuit)
+    folding = reopen_folding(folder / OPTIMISE, network)
+    made = _emission(folder, circuit, folding)
     emission = replace(made, files={path: read_text(folder / path) for path in made.files})
     return Design(
         folder,
         network,
-        _passes(folder),
+        _passes(folder) if folding is None else folding.steps,
         circuit,
         emission,
         read_vectors(folder, "vectors/inputs.npy", emission.inputs),
         read_vectors(folder, "vectors/expected.npy", emission.outputs),
+        folding,
     )
 
 
@@ -188,11 +193,14 @@ def _passes(folder: Path) -> tuple[PassStep, ...]:
     return tuple(steps)
 
 
-def _emission(folder: Path, circuit: Circuit) -> Emission:
+def _emission(folder: Path, circuit: Circuit, folding: Folding | None) -> Emission:
     """What the circuit becomes with the handshake and the wrapper that the layout speaks of."""
     data = parse_json(read_bytes(folder / LAYOUT), str(LAYOUT))
     said = data if isinstance(data, dict) else {}
-    made = emit_verilog(circuit, handshake=said.get("handshake") is True)
+    if folding is not None:
+        made = emit_folded(folding.folded)
+    else:
+        made = emit_verilog(circuit, handshake=said.get("handshake") is True)
     if isinstance(store := said.get("store"), dict):
         copies = store.get("tmr_weights") is True, store.get("tmr_control") is True
         return with_store(made, made.inputs[-1].source, _TRIPLES[copies])

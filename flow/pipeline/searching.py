@@ -16,7 +16,7 @@ from flow import __version__
 from flow.errors import ToolError, UsageError
 from flow.ir.tensor import IntArray
 from flow.pipeline.mapped_areas import MappedAreas
-from flow.pipeline.trimming import with_trimmed
+from flow.pipeline.trimming import recipes_for, with_trimmed
 from flow.progress import Progress, silent
 from flow.search.checkpoint import load_state, save_state, write_whole
 from flow.search.conclude import count_right, with_decisions
@@ -36,7 +36,6 @@ from flow.tech.registry import load
 from flow.tech.technology import Technology
 from flow.tools import abc
 from flow.train.dataset import Dataset, prepare
-from flow.train.ensembles import RECIPES
 from flow.train.gradient import GradientOptions, powers_of_two, train_many
 from flow.train.table import Table, load_table
 from flow.train.trees import LEAVES, grow_trees
@@ -45,7 +44,7 @@ AREAS = "areas.txt"
 """Costs by the hash of their graph."""
 HIDDEN, STEPS = (2, 3, 5, 8), 500
 """What is trained by gradients for a first population: neurons of each size, and steps."""
-NETWORKS = (16, 96)
+NETWORKS = (16, 48)
 """How many networks of each size at least and at most; small data afford more."""
 VALUES = 200_000
 """Values of all samples of all networks that one step of training works on."""
@@ -159,7 +158,7 @@ def run_search(
         found = _validated(search, found)
         if spec.trim:
             progress("trimming gates")
-            recipes = RECIPES if "trees" in spec.start else ()
+            recipes = recipes_for(search.data, spec.start)
             found = with_trimmed(
                 search.space, search.data, found, areas, work, spec.trim, spec.seed, recipes
             )

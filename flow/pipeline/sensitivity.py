@@ -167,6 +167,7 @@ def _facts(
                 "model_bits": float(w * size),
                 "area": float(digits[w] * a + (a * facts.reads if free else 0)),
             },
+            read_loss[a],
         )
         for w in ready
         for a in read_loss

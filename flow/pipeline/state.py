@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that 
     from flow.ir.network import Network
     from flow.passes.free_weights import Freed
     from flow.pipeline.chip import ChipMeasures
+    from flow.pipeline.folding import Folding
     from flow.pipeline.hls import HlsProject
     from flow.pipeline.lut_measures import LutMeasures
     from flow.pipeline.lut_synthesis import LutSynthesis
@@ -186,6 +187,7 @@ class State:
     quantisation: tuple[QuantisedLayer, ...] = ()
     lowered: Circuit | None = None
     circuit: Circuit | None = None
+    folding: Folding | None = None
     steps: tuple[PassStep, ...] = ()
     passes: str = ""
     trials: tuple[Trial, ...] = ()

@@ -8,7 +8,7 @@ too large for a genome before they are trimmed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +25,8 @@ from flow.search.front import Point, Trimmed, classifier
 from flow.search.graphs import genome_graph
 from flow.search.nsga2 import first_front
 from flow.search.space import Space
-from flow.train.dataset import Dataset
+from flow.train.baseline import fit_perceptron
+from flow.train.dataset import ByteArray, Dataset
 from flow.train.ensembles import RECIPES, Recipe, grow_ensemble
 
 HOPELESS = 0.8
@@ -34,13 +35,44 @@ HOPELESS = 0.8
 MOST = 5_000_000_000
 """Gates squared times samples of what is trimmed at most; some seconds. What is larger stays."""
 
+LEAF = 12
+"""Gates for each leaf of an ensemble, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neurons:
+    """A perceptron of so many hidden ReLU neurons, its weights rounded to so many bits."""
+
+    hidden: int
+    weight_bits: int
+
+    @property
+    def name(self) -> str:
+        """What it is called in reports."""
+        return f"a perceptron of {self.hidden} neurons and {self.weight_bits}-bit weights"
+
+
+PERCEPTRONS = (Neurons(2, 4), Neurons(3, 4), Neurons(3, 6), Neurons(3, 8), Neurons(5, 6))
+"""What is trained where the features are few."""
+FEW = 24
+"""Features, at most, of what perceptrons are trained for: the gates of others are too many."""
+
+
+def recipes_for(data: Dataset, start: Sequence[str]) -> tuple[Recipe | Neurons, ...]:
+    """What is trimmed beside the points of a search that begins at trees, gradients, or both."""
+    trees = RECIPES if "trees" in start else ()
+    few = "gradient" in start and data.features <= FEW
+    return (*trees, *(PERCEPTRONS if few else ()))
+
 
 @dataclass(frozen=True)
 class Origin:
-    """What is trimmed: a point, or an ensemble that is grown from the samples first."""
+    """What is trimmed: a point as it is, or as networks `twin` of the training samples and `whole`
+    of these and those of validation."""
 
     point: Point
-    recipe: Recipe | None = None
+    twin: Network | None = None
+    whole: Network | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +92,7 @@ def with_trimmed(
     work: Executor,
     share: float,
     seed: int = 0,
-    ensembles: Sequence[Recipe] = RECIPES,
+    recipes: Sequence[Recipe | Neurons] = (),
 ) -> list[Point]:
     """The best of the points, and of the same points and ensembles with fewer gates, by area.
 
@@ -69,10 +101,8 @@ def with_trimmed(
     does which has seen the training samples alone.
     """
     samples = {"train": len(data.y_train), "valid": len(data.y_valid)}
-    none = Point(tuple(np.clip(0, space.lower, space.upper).tolist()), None, 0, 0, 0, 0, 0)
-    origins = [Origin(point) for point in points]
-    origins += [Origin(replace(none, origin=recipe.name), recipe) for recipe in ensembles]
-    tasks = [(space, data, origin, share, seed) for origin in origins]
+    origins = [*(Origin(point) for point in points), *_grown(space, data, recipes, seed)]
+    tasks = [(space, data, origin, share) for origin in origins]
     found = [
         replace(origin.point, gates=stage.gates, train=stage.train, valid=stage.valid)
         for origin, stages in zip(origins, work.map(stages_of, tasks), strict=True)
@@ -95,15 +125,16 @@ def best_points(points: Sequence[Point], samples: Mapping[str, int]) -> list[Poi
     return [ordered[place] for place in kept]
 
 
-def stages_of(space: Space, data: Dataset, origin: Origin, share: float, seed: int) -> list[Stage]:
+def stages_of(space: Space, data: Dataset, origin: Origin, share: float) -> list[Stage]:
     """Everything that an origin becomes on the way; the work of one task."""
-    part, whole = (data.x_train, data.y_train), (data.x_fit, data.y_fit)
-    if origin.recipe is None:
+    part, every = (data.x_train, data.y_train), (data.x_fit, data.y_fit)
+    twin, whole = origin.twin, origin.whole
+    if twin is None or whole is None:
         graph = genome_graph(space, np.array(origin.point.genome, dtype=np.int32))
         if graph.size**2 * len(data.y_train) > 4 * MOST:
             return []
-    twin = _network(space, origin, *part, seed)
-    again = list(_steps(_network(space, origin, *whole, seed), *whole, share))
+        twin = whole = classifier(space, origin.point)
+    again = list(_steps(whole, *every, share))
     found = []
     for step in _steps(twin, *part, share):
         # The same way with all samples, as far down.
@@ -116,10 +147,29 @@ def stages_of(space: Space, data: Dataset, origin: Origin, share: float, seed: i
     return found
 
 
-def _network(space: Space, origin: Origin, x: IntArray, y: IntArray, seed: int) -> Network:
-    if origin.recipe is None:
-        return classifier(space, origin.point)
-    leaves = grow_ensemble(origin.recipe, x.astype(np.uint8), y, space.classes, seed)
+def _grown(
+    space: Space, data: Dataset, recipes: Sequence[Recipe | Neurons], seed: int
+) -> Iterator[Origin]:
+    """Ensembles and perceptrons of the training samples and of all; in this process, so that
+    their floats are the same for any number of workers."""
+    none = Point(tuple(np.clip(0, space.lower, space.upper).tolist()), None, 0, 0, 0, 0, 0)
+    parts = (data.x_train, data.y_train), (data.x_fit, data.y_fit)
+    for recipe in recipes:
+        if isinstance(recipe, Recipe):
+            trees = recipe.count * (space.classes if recipe.boosted else 1)
+            if (LEAF * trees * recipe.leaves) ** 2 * len(data.y_train) > 4 * MOST:
+                continue
+        twin, whole = (_network(space, data, recipe, x, y, seed) for x, y in parts)
+        yield Origin(replace(none, origin=recipe.name), twin, whole)
+
+
+def _network(
+    space: Space, data: Dataset, recipe: Recipe | Neurons, x: ByteArray, y: IntArray, seed: int
+) -> Network:
+    if isinstance(recipe, Neurons):
+        found = fit_perceptron(data, x, y, recipe.hidden, recipe.weight_bits, seed)
+        return found.network("classifier", space.input_bits)
+    leaves = grow_ensemble(recipe, x, y, space.classes, seed)
     return ensemble_network(space, [(leaf.path, leaf.votes) for leaf in leaves])
 
 

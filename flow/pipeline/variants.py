@@ -32,9 +32,20 @@ def _variant(name: str, *commands: str, largest: int = 1_000_000, whole: bool = 
 _MAP, _CHOICES = "map: amap -m", "map: strash; dch -f; amap -m"
 _RESUB = "orchestrate: orchestrate; strash"
 
+_TRIM = (
+    "trim: strash; balance -l; resub -K 6 -l; rewrite -l; resub -K 6 -N 2 -l; refactor -l; "
+    "resub -K 8 -l; balance -l; resub -K 8 -N 2 -l; rewrite -l"
+)
+_TRIM_WIDE = (
+    "wide: resub -K 10 -l; rewrite -z -l; resub -K 10 -N 2 -l; balance -l; resub -K 12 -l; "
+    "refactor -z -l; resub -K 12 -N 2 -l; rewrite -z -l; balance -l"
+)
+
 PLAIN = _variant("plain", _MAP)
 CHOICES = _variant("choices", _CHOICES, largest=60_000)
-REWRITE = _variant("rewrite", "dc2: dc2; dc2; strash", _CHOICES, largest=10_000)
+REWRITE = _variant("rewrite", "dc2: dc2; dc2; strash", _CHOICES, largest=30_000)
+SQUEEZE = _variant("squeeze", _TRIM, _TRIM_WIDE, _CHOICES, largest=30_000)
+TIGHT = _variant("tight", *3 * (_TRIM, _TRIM_WIDE, _CHOICES), largest=60_000)
 TWICE = _variant("twice", _CHOICES, "remap: strash; dch -f; amap -m", largest=4_000)
 RESUB = _variant("resub", _RESUB, _RESUB, _CHOICES, largest=4_000)
 CARES = _variant(
@@ -81,14 +92,15 @@ def without_buffers(variant: Variant) -> Variant:
 AREA: Mapping[str, Effort] = {
     "fast": Effort((PLAIN, CHOICES), 20, 200_000, ((2, 3),)),
     "normal": Effort(
-        (PLAIN, CHOICES, REWRITE, TWICE, RESUB, CARES, DEEP), 100, 2_000_000, ((2, 3), (3,))
+        (PLAIN, CHOICES, REWRITE, SQUEEZE, TWICE, RESUB, CARES, DEEP),
+        100, 2_000_000, ((2, 3), (3,)),
     ),
     "high": Effort(
         (
             PLAIN, replace(CHOICES, largest=200_000), replace(REWRITE, largest=200_000),
-            replace(TWICE, largest=20_000), replace(RESUB, largest=60_000),
-            replace(CARES, largest=2_000), replace(SWEEPER, largest=1_000),
-            replace(DEEP, largest=6_000), DEEPER,
+            replace(SQUEEZE, largest=200_000), TIGHT, replace(TWICE, largest=20_000),
+            replace(RESUB, largest=60_000), replace(CARES, largest=2_000),
+            replace(SWEEPER, largest=1_000), replace(DEEP, largest=6_000), DEEPER,
         ),
         400, 10_000_000, ((2, 3), (3,)),
     ),

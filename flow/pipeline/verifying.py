@@ -16,6 +16,7 @@ from flow.ir.network import evaluate_network
 from flow.passes.lower_layers import port_names
 from flow.pipeline.comparing import require_equal
 from flow.pipeline.folder import MANIFEST, hashes, read_manifest
+from flow.pipeline.folding import prove_folding
 from flow.pipeline.proving import prove_design
 from flow.pipeline.reading import read_text
 from flow.pipeline.reopening import Design, Mapped, family, foreign, reopen, reopen_mapped
@@ -76,7 +77,7 @@ def verify(
             verdicts.append(_failed("the netlist in the files", error, 0.0))
     begin = time.monotonic()
     verdicts += _proved(design, mapped, prove_limit_s, seed, progress)
-    if part is not None:
+    if part is not None and design.folding is None:
         left = prove_limit_s - (time.monotonic() - begin)
         verdicts.append(_proved_luts(design, part, left, seed))
     return tuple(verdicts)
@@ -208,6 +209,10 @@ def _proved(
 ) -> tuple[Verdict, ...]:
     begin = time.monotonic()
     try:
+        if design.folding is not None:
+            return prove_folding(
+                design.folding, design.emission, limit_s=limit_s, seed=seed, progress=progress
+            )
         return prove_design(
             design.circuit,
             design.emission,

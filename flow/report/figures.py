@@ -6,6 +6,7 @@ Columns of parts take the unit and the decimal places of their total, so that th
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 Steps = tuple[tuple[float, str], ...]
 
@@ -22,6 +23,12 @@ TIMES = "\u00d7"
 def whole(number: int) -> str:
     """An integer with a space between thousands."""
     return f"{number:,}".replace(",", " ")
+
+
+def counted(numbers: Iterable[int | None]) -> str:
+    """The sum of some counts; NONE where one is not known."""
+    known = list(numbers)
+    return NONE if None in known else whole(sum(n for n in known if n is not None))
 
 
 def digits(number: float, significant: int = 4) -> str:

@@ -270,7 +270,8 @@ class Supply:
 class LayerRow:
     """A layer's share. Cells that belong to no layer stand in a row of their own.
 
-    `weight_bits` and `activation_bits` are the widest of the layer, 0 where it has none.
+    `weight_bits` and `activation_bits` are the widest of the layer, 0 where it has none; `adders`
+    are None where another compiler makes them.
     """
 
     layer: str
@@ -279,7 +280,7 @@ class LayerRow:
     weights: int
     weight_bits: int
     activation_bits: int
-    adders: int
+    adders: int | None
     cells: int
     area_um2: float | None
     power_mw: float | None

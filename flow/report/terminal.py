@@ -179,13 +179,13 @@ def _layers(record: Record) -> Table:
         bits = fig.bits(row.weight_bits, row.activation_bits)
         table.add_row(
             _text(row.layer), _text(row.kind), _text(fig.shape(row.shape)),
-            fig.whole(row.weights), bits, fig.whole(row.adders),
+            fig.whole(row.weights), bits, fig.counted([row.adders]),
             fig.whole(row.cells) if record.area else fig.NONE,
             fig.area(row.area_um2, area), fig.power(row.power_mw, power),
         )  # fmt: skip
     table.add_row(
         "total", "", "", fig.whole(sum(row.weights for row in record.layers)), "",
-        fig.whole(sum(row.adders for row in record.layers)),
+        fig.counted(row.adders for row in record.layers),
         fig.whole(sum(row.cells for row in record.layers)) if record.area else fig.NONE,
         fig.area(area, area), fig.power(power, power), style="bold",
     )  # fmt: skip

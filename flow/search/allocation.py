@@ -18,18 +18,29 @@ from flow.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Widths that a layer may have, what they lose, and what they take of each resource."""
+    """Widths that a layer may have, what they lose, and what they take of each resource.
+
+    `read_loss` is the part of the loss that comes of what the layer reads.
+    """
 
     weight_bits: int
     activation_bits: int
     loss: float
     costs: Mapping[str, float]
+    read_loss: float = 0.0
+
+    def weighed(self, part: float) -> float:
+        """The loss, of which that of the weights counts for this part."""
+        return part * (self.loss - self.read_loss) + self.read_loss
 
 
-def allocate(layers: Sequence[Sequence[Choice]], limits: Mapping[str, float]) -> tuple[Choice, ...]:
+def allocate(
+    layers: Sequence[Sequence[Choice]], limits: Mapping[str, float], part: float = 1.0
+) -> tuple[Choice, ...]:
     """The choice of each layer with the least sum of losses, no resource above its limit.
 
-    Of equal sums any. UsageError where no choice keeps the limits.
+    The losses of weights count for `part`: retraining takes some of them back. Of equal sums any.
+    UsageError where no choice keeps the limits.
     """
     from scipy.optimize import Bounds, LinearConstraint, milp
 
@@ -48,7 +59,7 @@ def allocate(layers: Sequence[Sequence[Choice]], limits: Mapping[str, float]) ->
         # In units of the limit, so that the tolerance of the solver means the same for each.
         row = np.array([c.costs[name] for c in every])[None, :]
         constraints.append(LinearConstraint(row / (limit or 1.0), -np.inf, 1.0 if limit else 0.0))
-    losses = np.array([c.loss for c in every])
+    losses = np.array([c.weighed(part) for c in every])
     scale = float(np.abs(losses).max(initial=0.0)) or 1.0
     solved = milp(
         losses / scale, constraints=constraints, integrality=np.ones(len(every)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -122,5 +123,6 @@ def _voltage(name: str, text: str) -> float:
         ) from None
 
 
+@lru_cache(maxsize=8)
 def _read(stem: str) -> dict[str, Any]:
     return tomllib.loads(files("flow.tech").joinpath("data", f"{stem}.toml").read_text("utf-8"))

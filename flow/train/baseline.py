@@ -142,8 +142,22 @@ def _search(data: Dataset, hidden: int, seed: int, trials: int) -> tuple[float, 
     return valid, drawn[-index]
 
 
+def fit_perceptron(
+    data: Dataset, x: ByteArray, y: IntArray, hidden: int, weight_bits: int, seed: int = 0
+) -> Perceptron:
+    """A perceptron for samples x (N, features) of labels y, a part of the data, in one training."""
+    options = {"solver": "lbfgs", "alpha": 1e-2, "max_iter": 300}
+    return _fit(x, y, data, hidden, options, seed, weight_bits)
+
+
 def _fit(
-    x: ByteArray, y: IntArray, data: Dataset, hidden: int, options: Options, seed: int
+    x: ByteArray,
+    y: IntArray,
+    data: Dataset,
+    hidden: int,
+    options: Options,
+    seed: int,
+    weight_bits: int = WEIGHT_BITS,
 ) -> Perceptron:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
@@ -157,7 +171,7 @@ def _fit(
     known = np.asarray(model.classes_)
     if second.shape[1] > 1 and len(known) < data.classes:
         second, last = _spread(second, last, known, data.classes)
-    return quantise_perceptron(first, bias, second, last, data.scaler.bits)
+    return quantise_perceptron(first, bias, second, last, data.scaler.bits, weight_bits)
 
 
 def _spread(

@@ -20,23 +20,19 @@ RATE = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One tree, a forest of trees, or so many rounds of boosted ones, a tree for each class."""
+    """`count` trees of so many leaves, or as many rounds of boosted ones, a tree for each class."""
 
     boosted: bool
-    trees: int
+    count: int
     leaves: int
 
     @property
     def name(self) -> str:
         """What it is called in reports."""
-        rounds = "1 round" if self.trees == 1 else f"{self.trees} rounds"
-        what = f"{rounds} of boosted trees" if self.boosted else f"{self.trees} trees"
-        return f"{'a tree' if self.single else what} of {self.leaves} leaves"
-
-    @property
-    def single(self) -> bool:
-        """Whether it is one tree."""
-        return not self.boosted and self.trees == 1
+        if self.boosted:
+            rounds = "1 round" if self.count == 1 else f"{self.count} rounds"
+            return f"{rounds} of boosted trees of {self.leaves} leaves"
+        return f"{'a tree' if self.count == 1 else f'{self.count} trees'} of {self.leaves} leaves"
 
 
 RECIPES = (
@@ -71,12 +67,12 @@ def _forest(recipe: Recipe, x: ByteArray, y: IntArray, classes: int, seed: int) 
     from sklearn.tree import DecisionTreeClassifier
 
     model: Any
-    if recipe.single:
+    if recipe.count == 1:
         model = DecisionTreeClassifier(max_leaf_nodes=recipe.leaves, random_state=seed)
         trees = [model.fit(x, y)]
     else:
         model = RandomForestClassifier(
-            recipe.trees, max_leaf_nodes=recipe.leaves, max_features=0.5, random_state=seed
+            recipe.count, max_leaf_nodes=recipe.leaves, max_features=0.5, random_state=seed
         )
         trees = model.fit(x, y).estimators_
     for tree in trees:
@@ -90,7 +86,7 @@ def _boosted(recipe: Recipe, x: ByteArray, y: IntArray, classes: int, seed: int)
     from sklearn.ensemble import GradientBoostingClassifier
 
     model: Any = GradientBoostingClassifier(
-        n_estimators=recipe.trees, max_leaf_nodes=recipe.leaves, max_depth=None,
+        n_estimators=recipe.count, max_leaf_nodes=recipe.leaves, max_depth=None,
         learning_rate=RATE, init="zero", random_state=seed,
     ).fit(x, y)  # fmt: skip
     # With two classes there is one tree a round, for the second of them.

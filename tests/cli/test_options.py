@@ -7,8 +7,8 @@ import pytest
 from cli.conftest import tree
 
 PASSES = (
-    "simplify, share, round-first, narrow, conjunctions, fold-comparisons, fold-tables, solve-linear, "
-    "expand-linear, merge-sums, "
+    "simplify, share, round-first, narrow, conjunctions, fold-comparisons, fold-tables, offset-tables, "
+    "solve-linear, expand-linear, merge-sums, "
     "compressor-trees, carry-chains, balance-adders, pipeline, canonical, adders, plain, bespoke, "
     "heaps, searched, chains, searched-chains, compressed, shared-trees, trees"
 )

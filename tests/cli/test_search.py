@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flow.pipeline import searching
 from flow.search.front import pick, read_front
+from flow.train.ensembles import Recipe
 
 SPEC = """\
 data = "sklearn:iris"
@@ -20,6 +22,14 @@ mapped = 4
 """
 
 pytestmark = pytest.mark.tool("yosys")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_ensemble():
+    """One tree is trimmed beside the points, in place of a dozen ensembles."""
+    with pytest.MonkeyPatch.context() as held:
+        held.setattr(searching, "recipes_for", lambda data, start: (Recipe(False, 1, 4),))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +54,6 @@ def test_a_search_shows_its_front_and_repeats_it_from_its_folder(flow, folder):
 
 
 def test_an_interrupted_search_says_what_is_kept_and_goes_on(flow, folder, monkeypatch):
-    from flow.pipeline import searching
-
     def stopped(*arguments):
         raise KeyboardInterrupt
 

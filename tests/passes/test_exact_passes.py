@@ -26,6 +26,7 @@ ANY = (
     "conjunctions",
     "fold-comparisons",
     "fold-tables",
+    "offset-tables",
     "carry-chains",
     "merge-sums,carry-chains",
     "merge-sums",

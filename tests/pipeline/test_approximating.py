@@ -1,15 +1,22 @@
 """A network approximated step by step stays a Network that every later stage understands."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from flow.errors import UsageError
+from flow.frontend.files.data import Samples
+from flow.frontend.quantisation.options import QuantiseOptions
+from flow.frontend.source import SourceModel
 from flow.ir.layers import ArgMax, Dense, Input, MaskedDense, Relu
 from flow.ir.network import Network, evaluate_network
 from flow.ir.network_text import parse_network, print_network
 from flow.ir.tensor import fractions, tensor_type
 from flow.passes.approximate.registry import parse_approximations
-from flow.pipeline.approximating import approximated, trimmed
+from flow.pipeline.approximating import approximated, approximated_import, trimmed
+from flow.pipeline.config import BuildConfig
+from flow.pipeline.importing import Imported
 
 ONE = fractions(1, ())
 
@@ -72,3 +79,37 @@ def test_numbers_after_gates_are_refused():
         approximated(net, items, x, labels)
     assert caught.value.message == "truncate-columns comes after an approximation of gates"
     assert caught.value.hint == "put approximations of gates last"
+
+
+def imported(network, x, labels):
+    samples = Samples({"x": x.astype(float)}, labels, ("a", "b", "c"), (), "0")
+    source = SourceModel("net", "test", (), (), "0", None)
+    return Imported(source, None, network, (), QuantiseOptions(), samples, {})
+
+
+def test_a_build_approximates_by_its_training_samples_and_says_so():
+    net = perceptron()
+    x, labels = data(net, 100)
+    text = "truncate-columns{columns=2},trim-gates{lost=5}"
+    config = BuildConfig(calibrate=Path("fit.csv"), approximate=text)
+    found, notes = approximated_import(imported(net, x, labels), net, config, None)
+    assert [layer.kind for layer in found.layers] == ["input", "gates"]
+    right = int((evaluate_network(found, {"x": x})["y"].ravel() == labels).sum())
+    assert notes == (
+        f"approximated, by 100 training samples: {text}; {right} of them are right, "
+        "100 were before",
+    )
+    assert 80 < right < 100
+    assert approximated_import(imported(net, x, labels), net, BuildConfig(), None) == (net, ())
+
+
+def test_test_samples_approximate_nothing():
+    net = perceptron()
+    x, labels = data(net, 10)
+    config = BuildConfig(data=Path("test.csv"), approximate="trim-gates")
+    with pytest.raises(UsageError) as caught:
+        approximated_import(imported(net, x, labels), net, config, None)
+    assert caught.value.show() == (
+        "error: --approximate looks at training samples, and none are given\n"
+        "  hint: give them with --calibrate; those of --data are for the test"
+    )

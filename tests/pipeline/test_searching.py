@@ -13,8 +13,10 @@ from dask_cluster import dask_cluster
 
 from flow.errors import UsageError
 from flow.ir.network import evaluate_network
+from flow.pipeline import searching
 from flow.pipeline.searching import open_search, run_search
 from flow.search.front import FIT, FRONT, TEST, point_network, read_front
+from flow.train.ensembles import Recipe
 from flow.train.table import read_table
 
 pytestmark = pytest.mark.tool("yosys")
@@ -30,6 +32,14 @@ refine = 2
 mapped = 4
 refit = 2
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_ensemble():
+    """One tree is trimmed beside the points, in place of a dozen ensembles."""
+    with pytest.MonkeyPatch.context() as held:
+        held.setattr(searching, "recipes_for", lambda data, start: (Recipe(False, 1, 4),))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flow.pipeline.mapped_areas import MappedAreas
-from flow.pipeline.trimming import best_points, with_trimmed
+from flow.pipeline.trimming import Neurons, best_points, with_trimmed
 from flow.search.conclude import count_right
 from flow.search.executors import Processes, Serial
 from flow.search.fitness import evaluate
@@ -45,7 +45,10 @@ def points(data):
 
 @pytest.mark.tool("yosys")
 def test_trimmed_points_count_what_their_gates_answer(data, points):
-    areas, recipes = MappedAreas(load("egfet")), (Recipe(False, 1, 5), Recipe(True, 1, 3))
+    areas, recipes = (
+        MappedAreas(load("egfet")),
+        (Recipe(False, 1, 5), Recipe(True, 1, 3), Neurons(2, 3)),
+    )
     found = with_trimmed(SPACE, data, points, areas, Serial(), 0.1, 0, recipes)
     samples = {"train": len(data.y_train), "valid": len(data.y_valid)}
     assert found == best_points(found, samples)

@@ -44,15 +44,15 @@ module bank_bench;
 
     task upset(input integer which, input integer bit_number);
         case (which)
-            0: bank.words.copy_a.q[bit_number] = ~bank.words.copy_a.q[bit_number];
-            1: bank.words.triple.copy_b.q[bit_number] = ~bank.words.triple.copy_b.q[bit_number];
-            default: bank.words.triple.copy_c.q[bit_number] = ~bank.words.triple.copy_c.q[bit_number];
+            0: bank.bytes.copy_a.q[bit_number] = ~bank.bytes.copy_a.q[bit_number];
+            1: bank.bytes.triple.copy_b.q[bit_number] = ~bank.bytes.triple.copy_b.q[bit_number];
+            default: bank.bytes.triple.copy_c.q[bit_number] = ~bank.bytes.triple.copy_c.q[bit_number];
         endcase
     endtask
 
     function same(input dummy);
-        same = bank.words.copy_a.q === bank.words.triple.copy_b.q
-            && bank.words.copy_a.q === bank.words.triple.copy_c.q;
+        same = bank.bytes.copy_a.q === bank.bytes.triple.copy_b.q
+            && bank.bytes.copy_a.q === bank.bytes.triple.copy_c.q;
     endfunction
 
     // The sum of one kind of counter, which the bench clears before it can stop.

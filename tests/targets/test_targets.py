@@ -28,10 +28,10 @@ def build(folder, *options):
 
 
 def test_every_target_has_a_technology_that_it_can_choose():
-    assert [recipe.name for recipe in TARGETS] == ["printed", "asic", "fpga"]
+    assert [recipe.name for recipe in TARGETS] == ["printed", "asic", "fpga", "hls"]
     for recipe in TARGETS:
-        chosen = recipe.fabric.choose(BuildConfig(target=recipe.name), recipe.tech)
-        assert chosen.name == recipe.tech
+        chosen = recipe.choose(BuildConfig(target=recipe.name))
+        assert (chosen and chosen.name) == getattr(recipe, "tech", None)
         assert recipe.summary.endswith(".")
 
 
@@ -39,7 +39,7 @@ def test_an_unknown_target_is_named_with_those_that_are():
     with pytest.raises(UsageError) as error:
         target("fgpa")
     assert error.value.message == "there is no target 'fgpa'"
-    assert error.value.hint == "the targets are: printed, asic, fpga; did you mean 'fpga'?"
+    assert error.value.hint == "the targets are: printed, asic, fpga, hls; did you mean 'fpga'?"
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,13 @@ def test_an_unknown_target_is_named_with_those_that_are():
         ),
         ("asic", {"tech": "ecp5"}, "ecp5 is an FPGA family, and the target asic needs cells"),
         ("asic", {"tech": "osu"}, "there is no technology 'osu'"),
+        ("asic", {"reuse": 4}, "--reuse is for projects for HLS, the target asic is a circuit"),
     ],
 )
 def test_a_technology_of_another_kind_is_refused(name, choices, message):
     recipe = target(name)
     with pytest.raises(UsageError) as error:
-        recipe.fabric.choose(BuildConfig(target=name, **choices), recipe.tech)
+        recipe.choose(BuildConfig(target=name, **choices))
     assert error.value.message == message
 
 

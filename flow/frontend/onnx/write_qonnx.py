@@ -18,6 +18,7 @@ from flow.errors import UnsupportedModel
 from flow.frontend.exact.rational import arranged
 from flow.ir.layers import (
     Add,
+    Affine,
     Concat,
     Conv,
     Dense,
@@ -109,6 +110,8 @@ class _Writer:
                 self.outputs[layer.name] = self._dense(layer, here, xs[0])
             case Conv():
                 self.outputs[layer.name] = self._conv(layer, here, xs[0])
+            case Affine():
+                self.outputs[layer.name] = self._affine(layer, xs[0])
             case Relu():
                 self.node("Relu", xs, layer.name)
             case Requantize():
@@ -212,6 +215,18 @@ class _Writer:
         bits, signed, narrow = _width(here)
         name = f"{layer.name}_quant"
         return self._quant(x, name, arranged(label), bits, signed, narrow, layer.rounding)
+
+    def _affine(self, layer: Affine, x: str) -> str:
+        label, before = self.label(layer.name), self.label(layer.sources[0])
+        factor = arranged(label * layer.multiplier.astype(object) / before)
+        offset = arranged(label * layer.offset.astype(object))
+        if (factor != 1).any():
+            by = self._constant(f"{layer.name}_factor", factor)
+            x = self.node("Mul", [x, by], f"{layer.name}_scaled")
+        if offset.any():
+            moved = self._constant(f"{layer.name}_offset", offset)
+            x = self.node("Add", [x, moved], f"{layer.name}_moved")
+        return x
 
     def _weights(self, name: str, weights: Any, scale: FractionArray) -> str:
         """Integers times their scale behind a Quant node; (..., outputs)."""

@@ -37,7 +37,7 @@ def equalised(model: SourceModel) -> SourceModel:
     for _ in range(ROUNDS):
         most = 0.0
         for layer in model.layers:
-            pair = _pair(model, layer.name)
+            pair = following(model, layer.name)
             if pair is not None:
                 first, second, channels = pair
                 factors = _factors(first, second, channels)
@@ -48,10 +48,11 @@ def equalised(model: SourceModel) -> SourceModel:
     return model
 
 
-def _pair(
+def following(
     model: SourceModel, name: str
 ) -> tuple[SourceDense | SourceConv, SourceDense | SourceConv, IntArray] | None:
-    """A layer and the next, with the channel of the first for each input channel of the second."""
+    """A float layer and the one behind it, with the channel of the first for each input channel of
+    the second; None where something else reads it, or stands between."""
     first = named(model, name)
     if not (isinstance(first, SourceDense | SourceConv) and loose(first)):
         return None

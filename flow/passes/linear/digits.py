@@ -82,8 +82,7 @@ class Digits:
     def reduce(self) -> None:
         """Extract the pair that saves most until none saves anything.
 
-        What the heap has of a pair is the most that it can save: that of all its places, some of
-        which may share a digit, when there were most of them.
+        The heap has what a pair may save at most; what it does save is counted when it comes first.
         """
         heap, hopes = self.heap, self.hopes
         while heap:
@@ -97,17 +96,22 @@ class Digits:
                 found = self._occurrences(a, b, shift, unlike)
                 now = self._gain(pair, len(found))
                 if now >= -most:
-                    value = self._new(self._sum(a, b, shift, unlike), a, b, shift)
-                    self.pairs[value] = (a, b, shift, unlike)
-                    for j, spot in found:
-                        s, minus = spot >> 1, spot & 1
-                        self._take(j, a, s, minus)
-                        self._take(j, b, s + shift, minus ^ unlike)
-                        self._put(j, value, s, minus)
+                    self._extract((a, b, shift, unlike), found)
                     now = self._gain(pair, self.counts[pair])
             if now > 0:
                 hopes[pair] = now
                 heapq.heappush(heap, (-now, pair))
+
+    def _extract(self, parts: tuple[int, int, int, int], found: list[tuple[int, int]]) -> None:
+        """Make a value of a pair, and put it wherever the pair was found."""
+        a, b, shift, unlike = parts
+        value = self._new(self._sum(a, b, shift, unlike), a, b, shift)
+        self.pairs[value] = parts
+        for j, spot in found:
+            s, minus = spot >> 1, spot & 1
+            self._take(j, a, s, minus)
+            self._take(j, b, s + shift, minus ^ unlike)
+            self._put(j, value, s, minus)
 
     def size(self) -> float:
         """Full adders of all sums, a half adder as its share of one; constants count nothing."""

@@ -11,6 +11,7 @@ from flow.pipeline.folder import write_file
 from flow.pipeline.hls import layers_text, make_project
 from flow.pipeline.stages.emit_stage import lane_scales
 from flow.pipeline.state import State, have
+from flow.verify.hls import CHECK
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,13 @@ class EmitHls:
         return self.run(state, out, own)
 
 
+def _unchecked(state: State) -> str:
+    for verdict in state.verdicts:
+        if verdict.check == CHECK:
+            return "" if verdict.good else verdict.detail
+    return "the build ended before"
+
+
 def readme_file(state: State, facts: tuple[str, ...]) -> dict[PurePosixPath, str]:
     """README.md, with these facts."""
     config, project = state.config, have(state.hls)
@@ -48,5 +56,6 @@ def readme_file(state: State, facts: tuple[str, ...]) -> dict[PurePosixPath, str
         f"strategy {config.strategy}, reuse factor {config.reuse}",
         project.said,
         len(next(iter(state.inputs.values()))),
+        _unchecked(state),
     )
     return {PurePosixPath("README.md"): readme(have(state.network), project.backend, about)}

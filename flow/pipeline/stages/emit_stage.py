@@ -11,6 +11,7 @@ from flow.analysis.latency import latency
 from flow.backends.axis import with_axis
 from flow.backends.bench import bench_files
 from flow.backends.emission import Emission, write_files
+from flow.backends.folded import emit_folded
 from flow.backends.project import About, project_files
 from flow.backends.vectors import vector_files
 from flow.backends.verilog import Header, emit_verilog
@@ -45,7 +46,10 @@ class Emit:
             version=__version__,
         )
         handshake = state.config.handshake and latency(circuit) > 0
-        emission = emit_verilog(circuit, header=header, handshake=handshake)
+        if state.folding is not None:
+            emission = emit_folded(state.folding.folded, header=header)
+        else:
+            emission = emit_verilog(circuit, header=header, handshake=handshake)
         if state.config.axis:
             emission = with_axis(emission)
         if state.freed is not None:
@@ -97,10 +101,10 @@ def mapping_text(made: Synthesis) -> tuple[str, ...]:
     )
     if (alone := made.portable) is None:
         return (*lines, "How much larger its result is was not tried on so large a circuit.")
+    more = f", {100 * (alone.point.size / own - 1):+.1f} %" if own else ""
     return (
         *lines,
-        f"On flow's graph its script, synth/abc.script, gives {alone.point.size:.0f} um2, "
-        f"{100 * (alone.point.size / own - 1):+.1f} %;",
+        f"On flow's graph its script, synth/abc.script, gives {alone.point.size:.0f} um2{more};",
         "what Yosys reads is another graph of the same function: expect 5 % to either side.",
     )
 

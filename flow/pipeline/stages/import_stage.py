@@ -14,8 +14,9 @@ from flow.passes.fold_layers import FoldLayers
 from flow.passes.lower_layers import port_names
 from flow.pipeline.approximating import approximated_import
 from flow.pipeline.folder import write_file
-from flow.pipeline.importing import Imported, encode_samples, import_model
+from flow.pipeline.importing import Imported, encode_samples
 from flow.pipeline.picking import import_point, is_front
+from flow.pipeline.reading_out import import_with_readout
 from flow.pipeline.state import State
 from flow.pipeline.storing import stored_weights
 from flow.pipeline.studying import studied
@@ -36,7 +37,7 @@ class Import:
         if is_front(state.config.model):
             imported = import_point(state.config)
         else:
-            imported = import_model(state.config, progress=state.progress)
+            imported = import_with_readout(state.config, state.progress)
         fixed = FoldLayers().run(imported.network)
         fixed, said = approximated_import(imported, fixed, state.config, technology)
         notes = [*imported.notes, *said]

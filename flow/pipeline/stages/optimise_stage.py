@@ -19,6 +19,7 @@ from flow.pipeline.choosing import choose_passes, read_trials, trials_text
 from flow.pipeline.comparing import require_equal
 from flow.pipeline.config import latency_cycles
 from flow.pipeline.folder import write_file
+from flow.pipeline.folding import FOLDED, fold_state, is_folded
 from flow.pipeline.period import pipeline_for
 from flow.pipeline.points import point_text
 from flow.pipeline.reading import read_text
@@ -37,6 +38,8 @@ class Optimise:
     def run(self, state: State, out: Path, own: Path) -> State:
         """NN-pass.flow after each pass, passes.txt, trials.json, and the circuit to be emitted."""
         config, lowered = state.config, have(state.lowered)
+        if is_folded(config) and (folded := fold_state(state, own)) is not None:
+            return folded
         unit = state.circuit_recipe.fabric.unit
         choice = choose_passes(lowered, config, state.circuit_recipe, state.target, state.progress)
         passes = tuple(step.applied for step in choice.steps)
@@ -75,6 +78,8 @@ class Optimise:
 
     def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
         """The circuits of the earlier build, the last one compared anew."""
+        if (earlier / FOLDED).is_file():
+            return self.run(state, out, own)
         for path in sorted(earlier.iterdir()):
             write_file(own, path.name, read_text(path))
         before, steps = have(state.lowered), []

@@ -1,0 +1,61 @@
+"""Shared digits of a matrix: the quick choice of pairs is the greedy one."""
+
+import numpy as np
+import pytest
+
+from flow.ir.interval import IntRange
+from flow.passes.linear.digits import Digits, _parts
+from flow.passes.linear.extract import extract
+from flow.passes.linear.starts import JOINTS, Start, parents
+
+
+class Exhaustive(Digits):
+    """The same choice by its definition: every pair is counted anew before each one is taken."""
+
+    def reduce(self):
+        while self.counts:
+            saved = [(self._gain(p, len(self._occurrences(*_parts(p)))), -p) for p in self.counts]
+            gain, best = max(saved)
+            if gain <= 0:
+                return
+            self._extract(_parts(-best), self._occurrences(*_parts(-best)))
+
+
+def case(seed):
+    chance = np.random.default_rng(seed)
+    rows, columns, bits = (int(chance.integers(2, most)) for most in (7, 7, 9))
+    high = 1 << bits - 1
+    matrix = chance.integers(-high, high, size=(rows, columns), dtype=np.int64)
+    ranges = [IntRange(-128, 127) if i % 2 else IntRange(0, 15) for i in range(columns)]
+    return matrix, ranges
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_pair_that_saves_most_is_taken_each_time(seed):
+    matrix, ranges = case(seed)
+    start = Start(parents(matrix, JOINTS[seed % len(JOINTS)]))
+    quick, slow = Digits(matrix, ranges, start), Exhaustive(matrix, ranges, start)
+    quick.reduce()
+    slow.reduce()
+    assert quick.pairs == slow.pairs
+    assert quick.program() == slow.program()
+    assert quick.size() == slow.size()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_smallest_of_several_starts_is_kept(seed):
+    matrix, ranges = case(seed)
+    found = []
+    for joint in JOINTS:
+        digits = Digits(matrix, ranges, Start(parents(matrix, joint)))
+        digits.reduce()
+        found.append(digits)
+    rows = [{i: c for i, c in enumerate(row) if c} for row in matrix.tolist()]
+    assert extract(rows, ranges, len(JOINTS)) == min(found, key=Digits.size).program()
+
+
+def test_intervals_of_any_width_are_counted():
+    huge = [IntRange(0, (1 << 70) - 1), IntRange(0, 1)]
+    digits = Digits(np.array([[3, 5], [3, 4]]), huge, Start(parents(np.eye(2, dtype=int), None)))
+    assert digits.ends == [72, 72]
+    assert digits.widths == [70, 1]
