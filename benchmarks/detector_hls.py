@@ -64,8 +64,14 @@ FILES = (
     "mlperf_ic_resnet8/pretrainedResnet.h5",
 )
 """Models below the shared ones, the quickest first."""
-WEIGHTS = {"keras_dense_3layer/KERAS_3layer.json": "KERAS_3layer_weights.h5"}
-"""Which weights are meant where several files lie beside a model."""
+SPECIAL: dict[str, dict[str, str]] = {
+    "keras_dense_3layer/KERAS_3layer.json": {"weights": "KERAS_3layer_weights.h5"},
+    "onnx_float_small/three_layer_bn_pytorch.onnx": {"data": "golden_three_layer_keras.npz"},
+    "qonnx_tfc/TFC_2W2A.onnx": {"head": "decision"},
+}
+"""Which weights are meant, samples of the same inputs, and logits that are too wide for a port."""
+
+
 OTHERS: tuple[tuple[str, dict[str, Any]], ...] = (
     *((name, {"hls_backend": backend})
       for backend in ("vivado", "catapult", "quartus")
@@ -87,15 +93,16 @@ def hls(options: Options) -> Iterable[list[Row]]:
 def _rows(name: str, choices: dict[str, Any]) -> Iterator[Row]:
     words = ", ".join(f"{key.removeprefix('hls_')} {value}" for key, value in choices.items())
     what = f"hls4ml C++ equals the network, {name.rsplit('.', 1)[0]}, {words or 'backend vitis'}"
-    path = SHARED / name
+    path, special = SHARED / name, SPECIAL.get(name, {})
     if not path.is_file():
         yield Row(what, None, "samples", note="not measured: the shared models are not here")
         return
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         config = BuildConfig(
-            model=path, target="hls", head="logits", data=_data(path, folder),
-            weights=path.with_name(WEIGHTS[name]) if name in WEIGHTS else None,
+            model=path, target="hls", head=special.get("head", "logits"),
+            data=_data(path, folder, special.get("data")),
+            weights=path.with_name(special["weights"]) if "weights" in special else None,
             **{**HLS.defaults, **choices},
         )  # fmt: skip
         out = folder / "out"
@@ -110,7 +117,10 @@ def _rows(name: str, choices: dict[str, Any]) -> Iterator[Row]:
         own = (text for file, text in files.items() if file.startswith(("hls/", "tb/", "vectors/")))
 
         def work() -> dict[str, Any]:
-            verdict = simulate_hls(out, bench_arguments(backend), samples)
+            try:
+                verdict = simulate_hls(out, bench_arguments(backend), samples)
+            except FlowError as error:
+                return {"failed": error.message}
             return {"status": verdict.status, "detail": verdict.detail}
 
         found = cached(key_of("hls", *own), work)
@@ -121,11 +131,13 @@ def _rows(name: str, choices: dict[str, Any]) -> Iterator[Row]:
     )  # fmt: skip
 
 
-def _data(model: Path, folder: Path) -> Path | None:
+def _data(model: Path, folder: Path, other: str | None) -> Path | None:
     """The golden inputs beside a model, without the answers; None where there are none."""
     stem = model.stem
     near = sorted(model.parent.glob("golden*.npz"))
     named = [f for f in near if f.stem == f"golden_{stem}" or f.stem == f"golden_{stem}_weights"]
+    if other is not None:
+        named = [model.with_name(other)]
     found = named or [f for f in near if f.stem in ("golden", "golden_encoder_latent")]
     if not found:
         return None

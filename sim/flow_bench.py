@@ -193,7 +193,8 @@ async def axis(dut: Any, seed: int, offer: float, take: float) -> int:
 
 
 def full_rate(clocks: int) -> None:
-    """Hold the clocks of a run without stalls against a sample each clock."""
+    """Hold the clocks of a run without stalls against the rate of the circuit."""
     vectors = Vectors()
-    most = len(vectors.inputs) + vectors.layout["axis"]["latency"]
-    assert clocks <= most, f"STALL: {clocks} clocks, a sample each clock would take {most}"
+    interval = vectors.layout["initiation_interval"]
+    most = len(vectors.inputs) * interval + vectors.layout["axis"]["latency"]
+    assert clocks <= most, f"STALL: {clocks} clocks, at full rate it would take {most}"

@@ -9,7 +9,14 @@ import numpy as np
 
 from flow.backends.emission import write_files
 from flow.backends.hls_layers import hls_model
-from flow.backends.hls_project import BACKENDS, PROJECT, bench_arguments, hls_vectors, own_files
+from flow.backends.hls_project import (
+    BACKENDS,
+    PROJECT,
+    bench_arguments,
+    hls_vectors,
+    own_files,
+    top_name,
+)
 from flow.ir import layers as ly
 from flow.ir.network import Network, evaluate_network
 from flow.ir.tensor import exact, fractions, tensor_type
@@ -95,7 +102,7 @@ def write(network: Network, folder: Path, word: str, count: int = 40, **choices)
     backend = BACKENDS[word]
     model = hls_model(network)
     files, _ = write_project(
-        network.name, model.layers, model.outputs,
+        top_name(network), model.layers, model.outputs,
         HlsChoices(backend.name, fixed=backend.fixed, **choices),
     )  # fmt: skip
     write_files({PROJECT / path: text for path, text in files.items()}, folder)

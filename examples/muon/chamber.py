@@ -18,8 +18,8 @@ What is simulated, and whose model it is:
 * Multiple scattering in the material before each gap is Gaussian with the width of Highland as in
   Lynch and Dahl (NIM B 58, 1991), and moves direction and position.
 * The charge of an avalanche fluctuates as Moyal's form of Landau's distribution (Phil. Mag. 46,
-  1955), and spreads over the strips as Mathieson's distribution (NIM A 270, 1988). A strip above the
-  threshold is hit: one or two neighbours, and none where the charge is too small.
+  1955), and spreads over the strips as Mathieson's distribution (NIM A 270, 1988). A strip above
+  the threshold is hit: one or two neighbours, and none where the charge is too small.
 * A part of the area is dead (supports); a delta electron lengthens a cluster on one side; any strip
   may be hit by noise and background.
 """

@@ -63,7 +63,7 @@ class Resolution:
 
 def resolution(angle: Array, truth: Array) -> Resolution:
     """How well angles agree with the true ones; an angle that is no number lies beyond."""
-    residual = np.nan_to_num(angle - truth, nan=np.inf)
+    residual = np.nan_to_num(angle - truth, nan=1e6)
     near = np.abs(residual) < WINDOW_MRAD
     low, high = np.quantile(residual, [0.15866, 0.84134])
     return Resolution(
@@ -109,7 +109,7 @@ def errors(events: Events) -> Array:
 
 
 def fit(hits: Bits, error: Array, chunk: int = 250) -> Array:
-    """The angle of each event in mrad, as `Events` has it; NaN where there are no two groups with a cluster."""
+    """The angle of each event in mrad; NaN where there are no two groups with a cluster."""
     parts = [_fit(hits[i : i + chunk], error) for i in range(0, len(hits), chunk)]
     return np.concatenate(parts)
 

@@ -73,11 +73,7 @@ def _layer(kind: str, name: str, sources: Sequence[str], **config: Any) -> dict[
 
 
 def _activation(name: str, source: str, q: Quantiser) -> dict[str, Any]:
-    relu = {"bits": q.bits, "integer": q.integer, "use_sigmoid": 0, "negative_slope": 0.0}
-    return _layer(
-        "QActivation", name, [source],
-        activation={"class_name": "quantized_relu", "config": relu},
-    )  # fmt: skip
+    return _layer("QActivation", name, [source], activation=f"quantized_relu({q.bits},{q.integer})")
 
 
 def _bits(q: Quantiser) -> dict[str, Any]:

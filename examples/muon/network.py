@@ -1,7 +1,7 @@
 """The network of the muon chamber: convolutions that pair strips, then dense layers in sequence.
 
-For each two groups of gaps a convolution along the strips finds pairs of hits: filter (i, j, d) is 1
-at a strip s of gap i where strip s + d of gap j is hit too. Its weights are known, and a maximum
+For each two groups of gaps a convolution along the strips finds pairs of hits: filter (i, j, d) is
+1 at a strip s of gap i where strip s + d of gap j is hit too. Its weights are known, and a maximum
 over the strips leaves a bit for each filter: strips are projective, so a bend is the same wherever
 the muon is. Dense layers turn the bits into the angle. Only these are trained; `Mlp` is their
 arithmetic, and `Quantiser` that of QKeras: multiples of a step, half to even, saturated. Gradients
@@ -63,6 +63,7 @@ class Quantiser:
         return -top if self.signed else 0.0, top - 2.0 ** (self.integer - self.bits)
 
     def __call__(self, x: Floats) -> Floats:
+        """The nearest values that there are."""
         step = np.float32(2.0 ** (self.integer - self.bits))
         return np.clip(np.rint(x / step) * step, *map(np.float32, self.bounds))
 
@@ -77,10 +78,10 @@ class Precision:
     """The quantisers of the dense layers, first to last."""
 
     weights: tuple[Quantiser, ...] = (
-        Quantiser(5, 0, True), Quantiser(5, 0, True), Quantiser(6, 0, True),
+        Quantiser(6, 0, True), Quantiser(6, 0, True), Quantiser(7, 0, True),
     )  # fmt: skip
-    biases: tuple[Quantiser, ...] = (Quantiser(7, 2, True),) * 3
-    activations: tuple[Quantiser, ...] = (Quantiser(8, 3, False),) * 2
+    biases: tuple[Quantiser, ...] = (Quantiser(8, 2, True),) * 3
+    activations: tuple[Quantiser, ...] = (Quantiser(9, 3, False),) * 2
 
 
 class Mlp:

@@ -29,13 +29,14 @@ PRUNED = (0.5, 0.3, 0.0)
 
 @dataclass(frozen=True)
 class Options:
-    """How long and how fast to train: `steps` with real weights, then twice as many with
-    quantisers."""
+    """How long and how fast to train: `steps` with real weights, then as many with quantisers, at
+    the rate `tuning`."""
 
     events: int = 400_000
-    steps: int = 6_000
+    steps: int = 12_000
     batch: int = 256
     rate: float = 4e-3
+    tuning: float = 1e-3
     seed: int = 1
 
 
@@ -77,25 +78,26 @@ class Adam:
 
 
 def fit(
-    weights: list[Floats], biases: list[Floats], made: Data, options: Options, steps: int,
+    weights: list[Floats], biases: list[Floats], made: Data, options: Options, highest: float,
     precision: Precision | None,
 ) -> None:  # fmt: skip
-    """Train in place; where there is a precision, prune too."""
+    """Train in place, from the rate `highest` down; where there is a precision, prune too."""
     rng = np.random.default_rng(options.seed)
     adam = Adam([*weights, *biases])
     masks = [np.ones(w.shape, bool) for w in weights]
     reach = [q.bounds for q in (precision or Precision()).weights]
+    every = min(100, max(1, options.steps // 10))
     total = 0.0
-    for step in range(steps):
+    for step in range(options.steps):
         chosen = rng.integers(0, len(made.angle), options.batch)
         mlp = Mlp(weights, biases, precision)
         residual = mlp.answer(made.bits[:, chosen]) - made.angle[chosen].astype(np.float32)
         root = np.sqrt(1 + (residual / KNEE_MRAD) ** 2)
         total += float(np.mean(root - 1)) * KNEE_MRAD**2
-        rate = options.rate * (0.505 + 0.495 * np.cos(np.pi * step / steps))
+        rate = highest * (0.505 + 0.495 * np.cos(np.pi * step / options.steps))
         adam.step(mlp.gradients((residual / root / options.batch).astype(np.float32)), rate)
-        if precision and step % 100 == 0 and step < steps / 2:
-            ramp = min(1.0, 2.5 * step / steps)
+        if precision and step % every == 0 and step < options.steps / 2:
+            ramp = min(1.0, 2.5 * step / options.steps)
             masks = [
                 _largest(w, 1 - share * ramp) for w, share in zip(weights, PRUNED, strict=True)
             ]
@@ -116,8 +118,8 @@ def train(options: Options, precision: Precision) -> Mlp:
     """The network as it is built."""
     made = data(options.events, options.seed)
     weights, biases = start(options.seed)
-    fit(weights, biases, made, options, options.steps, None)
-    fit(weights, biases, made, options, 2 * options.steps, precision)
+    fit(weights, biases, made, options, options.rate, None)
+    fit(weights, biases, made, options, options.tuning, precision)
     return Mlp(weights, biases, precision)
 
 

@@ -69,6 +69,9 @@ def _wrapper(emission: Emission, axis: Axis) -> str:
     pins = [{"name": name, "net": _PINS[name]} for name in names]
     pins += [*_pins(emission.inputs, "sample"), *_pins(emission.outputs, "result")]
     stages = emission.latency if emission.handshake else 0
+    # A circuit that takes a sample in every so many clocks holds at most so many.
+    interval = emission.initiation_interval
+    held = stages // interval + 2
     shifted = f"{{last[{stages - 2}:0], sample[{in_bits}]}}" if stages > 1 else f"sample[{in_bits}]"
     return fill(
         "verilog/axis.v.j2",
@@ -89,6 +92,10 @@ def _wrapper(emission: Emission, axis: Axis) -> str:
         given=_lines([*_given(emission.outputs, axis.outputs)][::-1] or ["8'd0"], 8),
         last=shifted if stages else "",
         last_msb=stages - 1,
+        interval=interval,
+        queue=interval > 1,
+        queue_msb=held - 1,
+        count_msb=held.bit_length() - 1,
     )
 
 

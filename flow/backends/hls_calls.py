@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from flow.backends.hls_constants import config, signed_width
+from flow.backends.hls_native import spread
 from flow.backends.hls_requantise import steps
 from flow.ir.layers import (
     Add,
@@ -17,6 +18,7 @@ from flow.ir.layers import (
     ArgMax,
     AtLeast,
     Concat,
+    Conv,
     Gather,
     Layer,
     Lookup,
@@ -38,11 +40,13 @@ Ratio = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A C++ function, the lines of its configuration, its constants in order."""
+    """A C++ function, the lines of its configuration, its constants in order; `plain` are those
+    of C types, which come first."""
 
     function: str
     config: tuple[str, ...]
     constants: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    plain: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def _requantize(layer: Requantize, x: TensorType, here: TensorType) -> Operation:
@@ -169,27 +173,55 @@ def _table_sum(layer: TableSum, x: TensorType, here: TensorType) -> Operation:
     )  # fmt: skip
 
 
+def _windows(
+    x: TensorType,
+    here: TensorType,
+    window: Sequence[int],
+    strides: Sequence[int],
+    padding: Padding,
+) -> dict[str, int]:
+    """The numbers of windows over two axes; one axis is the second of two."""
+
+    def two(values: Sequence[int]) -> Sequence[int]:
+        return (1, *values) if len(values) == 1 else values
+
+    before, after, window, strides = map(two, (x.shape[:-1], here.shape[:-1], window, strides))
+    ends: Padding = ((0, 0), *padding)[-2:]
+    return {
+        "n_in": x.size, "n_out": here.size, "channels": x.shape[-1],
+        "in_height": before[0], "in_width": before[1],
+        "out_height": after[0], "out_width": after[1],
+        "height": window[0], "width": window[1],
+        "stride_height": strides[0], "stride_width": strides[1],
+        "pad_top": ends[0][0], "pad_left": ends[1][0],
+    }  # fmt: skip
+
+
+def _conv(layer: Conv, x: TensorType, here: TensorType) -> Operation:
+    """A convolution as loops; groups and dilation become zero weights."""
+    weights = spread(layer.weights, layer.groups, layer.dilation)
+    numbers = _windows(x, here, weights.shape[:-2], layer.strides, layer.padding)
+    flat = weights.ravel().tolist()
+    return Operation(
+        "conv",
+        config(
+            numbers | {"filters": weights.shape[-1]},
+            {
+                "sum_t": signed_width(here.hull.lo, here.hull.hi),
+                "weight_t": signed_width(min(flat), max(flat)),
+            },
+        ),
+        {"bias": layer.bias.tolist()},
+        {"weights": flat},
+    )
+
+
 def _pool(layer: Pool, x: TensorType, here: TensorType) -> Operation:
-    """One axis is the second of two."""
-
-    def two(values: Sequence[int], other: int) -> Sequence[int]:
-        return (other, *values) if len(values) == 1 else values
-
-    before, after = two(x.shape[:-1], 1), two(here.shape[:-1], 1)
-    window, strides = two(layer.window, 1), two(layer.strides, 1)
-    padding: Padding = ((0, 0), *layer.padding)[-2:]
+    numbers = _windows(x, here, layer.window, layer.strides, layer.padding)
     return Operation(
         "pool",
         config(
-            {
-                "n_in": x.size, "n_out": here.size, "channels": x.shape[-1],
-                "in_height": before[0], "in_width": before[1],
-                "out_height": after[0], "out_width": after[1],
-                "height": window[0], "width": window[1],
-                "stride_height": strides[0], "stride_width": strides[1],
-                "pad_top": padding[0][0], "pad_left": padding[1][0],
-                "largest": int(layer.pool == "max"),
-            },
+            numbers | {"largest": int(layer.pool == "max")},
             {"sum_t": signed_width(min(here.hull.lo, x.hull.lo), max(here.hull.hi, x.hull.hi))},
         ),
     )  # fmt: skip
@@ -217,7 +249,7 @@ def _at_least(layer: AtLeast, x: TensorType, here: TensorType) -> Operation:
 
 CALLS: Mapping[type[Layer], Callable[[Any, TensorType, TensorType], Operation]] = {
     Requantize: _requantize, Affine: _affine, Lookup: _lookup, TableSum: _table_sum, Pool: _pool,
-    Gather: _gather, ArgMax: _argmax, AtLeast: _at_least,
+    Conv: _conv, Gather: _gather, ArgMax: _argmax, AtLeast: _at_least,
 }  # fmt: skip
 """The layers of one source: from the layer, the type of its source, and its own."""
 

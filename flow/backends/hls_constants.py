@@ -12,6 +12,7 @@ ROW = 16
 """Constants on a line."""
 WIDEST = 62
 """Bits of a constant, without its sign: what a C++ literal holds."""
+_PLAIN = ((8, "signed char"), (16, "short"), (32, "int"), (64, "long long"))
 
 
 def type_of(values: IntRange) -> Integer:
@@ -44,6 +45,15 @@ def array(name: str, values: Sequence[int], place: str) -> str:
     rows = [", ".join(map(_literal, values[i : i + ROW])) for i in range(0, len(values), ROW)]
     body = ",\n    ".join(rows)
     kind = f"flow::integer<{signed_width(lo, hi)}>"
+    return f"static const {kind} {name}[{len(values)}] = {{\n    {body}}};\n"
+
+
+def plain_array(name: str, values: Sequence[int]) -> str:
+    """The same for many values, in a C type that a compiler need not run code for."""
+    bits = signed_width(min(values), max(values))
+    kind = next(kind for most, kind in _PLAIN if bits <= most)
+    rows = [", ".join(map(_literal, values[i : i + ROW])) for i in range(0, len(values), ROW)]
+    body = ",\n    ".join(rows)
     return f"static const {kind} {name}[{len(values)}] = {{\n    {body}}};\n"
 
 

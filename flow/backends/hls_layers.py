@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flow.backends.hls_calls import CALLS, PAIRS, Operation, copy
-from flow.backends.hls_constants import array, type_of
+from flow.backends.hls_constants import array, plain_array, type_of
 from flow.backends.hls_native import NATIVE
 from flow.errors import UnsupportedModel
 from flow.ir.layers import Add, Concat, Conv, Input, Layer, Multiply, Pool, Reshape
@@ -67,7 +67,7 @@ def _refuse(network: Network) -> None:
         if bits > WIDEST_PORT:
             raise UnsupportedModel(
                 f"{name} has {bits} bits, an HLS project at most {WIDEST_PORT} at its ports",
-                hint="give inputs, weights or activations fewer bits",
+                hint="give inputs, weights or activations fewer bits, or take --head decision",
             )
 
 
@@ -151,6 +151,9 @@ class _Builder:
         """The name of a new layer that calls one of our functions."""
         name = self._fresh(layer.name)
         constants = []
+        for key, values in operation.plain.items():
+            constants.append(f"{name}_{key}")
+            self._constants.append(plain_array(constants[-1], values))
         for key, values in operation.constants.items():
             constants.append(f"{name}_{key}")
             self._constants.append(array(constants[-1], values, layer.place))

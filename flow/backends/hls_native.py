@@ -15,6 +15,8 @@ from flow.ir.layers import Conv, Dense, Layer, Pool, Relu
 from flow.ir.tensor import IntArray, TensorType
 from flow.tools.hls4ml import Integer
 
+LARGEST = 20_000
+"""Elements of all windows of a convolution that is hls4ml's own."""
 _FLOAT_SAFE = 1 << 53
 _AXES = ("height", "width")
 _ENDS = {"height": ("top", "bottom"), "width": ("left", "right")}
@@ -71,8 +73,11 @@ def _dense(layer: Dense, x: TensorType, here: TensorType) -> Native | None:
 
 
 def _conv(layer: Conv, x: TensorType, here: TensorType) -> Native | None:
-    """A convolution; groups and dilation become zero weights."""
-    weights = _spread(layer.weights, layer.groups, layer.dilation)
+    """A convolution; groups and dilation become zero weights. None where hls4ml, which writes code
+    for every element of every window, would write too much."""
+    if here.size // here.shape[-1] * layer.weights[..., 0].size * layer.groups > LARGEST:
+        return None
+    weights = spread(layer.weights, layer.groups, layer.dilation)
     sizes = _sizes(x.shape[:-1], here.shape[:-1], weights.shape[:-2], layer.strides, layer.padding)
     axes = len(layer.strides)
     return _weighted(
@@ -84,7 +89,7 @@ def _conv(layer: Conv, x: TensorType, here: TensorType) -> Native | None:
     )  # fmt: skip
 
 
-def _spread(weights: IntArray, groups: int, dilation: tuple[int, ...]) -> IntArray:
+def spread(weights: IntArray, groups: int, dilation: tuple[int, ...]) -> IntArray:
     """The weights of the same convolution without groups and dilation."""
     *window, channels, filters = weights.shape
     each = filters // groups

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -21,6 +22,7 @@ PROJECT = PurePosixPath("hls")
 """The folder of the project that hls4ml writes."""
 BENCH = PurePosixPath("tb/tb.cpp")
 _AC = "ac_int<W, true>"
+_TAKEN = re.compile(r"flow|nnet|hls|ihc|sycl|x[0-9]*|input|(?:relu_)?config.*|layer.*|.*_t")
 _UNROLL = "#pragma unroll"
 
 
@@ -108,6 +110,11 @@ def ports(network: Network) -> tuple[VerilogPort, ...]:
     return tuple(made)
 
 
+def top_name(network: Network) -> str:
+    """The name of the C++ function, which is none of a namespace or type beside it."""
+    return f"{network.name}_top" if _TAKEN.fullmatch(network.name) else network.name
+
+
 def _offsets(network: Network) -> dict[str, int]:
     """The place of each port in the words of its side."""
     found: dict[str, int] = {}
@@ -124,6 +131,7 @@ def own_files(network: Network, model: HlsModel, backend: HlsBackend) -> dict[Pu
     values = model.constants
     if backend.references:  # Code for a device sees only constants of its compiler.
         values = values.replace("static const ", "static constexpr ")
+    conv = any(layer.call and layer.call.function == "conv" for layer in model.layers)
     files = {
         layers: fill(
             "hls/flow_layers.h.j2",
@@ -134,13 +142,20 @@ def own_files(network: Network, model: HlsModel, backend: HlsBackend) -> dict[Pu
             references=backend.references,
             fixed=backend.fixed,
         ),
-        constants: fill("hls/flow_constants.h.j2", constants=values),
+        constants: fill("hls/flow_constants.h.j2", constants=values, conv=conv),
     }
+    if conv:
+        files[layers.with_name("flow_conv.h")] = fill(
+            "hls/flow_conv.h.j2",
+            backend=backend.title,
+            pipeline=backend.pipeline,
+            references=backend.references,
+        )
     if backend.unchecked:
         return files
     bench = fill(
         "hls/tb.cpp.j2",
-        top=network.name,
+        top=top_name(network),
         ports=ports(network),
         offsets=_offsets(network),
         sizes=backend.sizes,
@@ -155,7 +170,7 @@ def hls_vectors(
     scales: Mapping[str, str],
 ) -> dict[PurePosixPath, str | bytes]:
     """`vectors/`, as of every build; the layout says nothing of clocks, which HLS decides."""
-    emission = Emission({}, network.name, ports(network))
+    emission = Emission({}, top_name(network), ports(network))
     files = vector_files(emission, inputs, expected, scales)
     text = files[LAYOUT]
     layout = json.loads(text)
@@ -181,7 +196,7 @@ def readme(network: Network, backend: HlsBackend, about: HlsAbout) -> str:
     """The text of README.md."""
     return fill(
         "hls/README.md.j2",
-        top=network.name,
+        top=top_name(network),
         backend=backend,
         about=about,
         description=comment(about.description, limit=500),

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
-from flow.backends.emission import Axis, Direction, Emission, VerilogPort
+from flow.backends.emission import Axis, Direction, Emission, Store, VerilogPort
 from flow.backends.names import comment
 from flow.backends.render import fill
 from flow.backends.verilog import CLOCK, HANDSHAKE
+from flow.backends.weight_store import chip_ports
 
 IO_SHARE = 0.2
 """Part of the period that lies outside the circuit, before its inputs and after its outputs."""
@@ -81,6 +82,8 @@ def project_files(emission: Emission, about: About) -> dict[PurePosixPath, str]:
     modules = [_circuit(emission)]
     if emission.axis is not None:
         modules.append(_wrapper(emission.axis))
+    if emission.store is not None:
+        modules.append(_chip(emission, emission.store))
     description = _line(about.description)
     common = {
         "top": top,
@@ -126,7 +129,8 @@ def project_files(emission: Emission, about: About) -> dict[PurePosixPath, str]:
 def _sources(emission: Emission) -> list[str]:
     """The Verilog in order of compilation: what is instantiated before what instantiates it."""
     top = f"rtl/{emission.top}.v"
-    wrapper = f"rtl/{emission.axis.top}.v" if emission.axis is not None else ""
+    around = emission.axis or emission.store
+    wrapper = f"rtl/{around.top}.v" if around is not None else ""
     files = [str(path) for path in emission.files if path.parts[0] == "rtl"]
     last = [file for file in (top, wrapper) if file in files]
     return [*sorted(file for file in files if file not in last), *last]
@@ -154,6 +158,16 @@ def _wrapper(axis: Axis) -> _Outside:
         if name != "aclk":
             sides[direction].append((name, widths.get(name, 1)))
     return _Outside(axis.top, "aclk", tuple(sides["input"]), tuple(sides["output"]))
+
+
+def _chip(emission: Emission, store: Store) -> _Outside:
+    sides: dict[str, list[tuple[str, int]]] = {
+        "input": [("rst", 1), ("scl", 1), ("sda", 1)],
+        "output": [("sda_low", 1)],
+    }
+    for way, name, width in chip_ports(emission, store):
+        sides[way].append((name, width))
+    return _Outside(store.top, CLOCK, tuple(sides["input"]), tuple(sides["output"]))
 
 
 def _constraints(module: _Outside, about: About, kind: str) -> str:
@@ -186,16 +200,18 @@ def _number(value: float) -> str:
 
 
 def _librelane(emission: Emission, about: About) -> str:
+    top = emission.top if emission.store is None else emission.store.top
+    clocked = emission.clocked or emission.store is not None
     config: dict[str, object] = {
         "meta": {"version": 2, "flow": "Classic"},
-        "DESIGN_NAME": emission.top,
+        "DESIGN_NAME": top,
         "VERILOG_FILES": [f"dir::../../{file}" for file in _sources(emission)],
-        "CLOCK_PORT": CLOCK if emission.clocked else None,
+        "CLOCK_PORT": CLOCK if clocked else None,
         "CLOCK_PERIOD": about.period_ns,
     }
     if about.time_unit == "ns":
         # Its libraries count in ns; in another unit our constraints would be read wrongly.
-        sdc = f"dir::../../constraints/{emission.top}.sdc"
+        sdc = f"dir::../../constraints/{top}.sdc"
         config |= {"PNR_SDC_FILE": sdc, "SIGNOFF_SDC_FILE": sdc}
     return json.dumps(config, indent=2) + "\n"
 

@@ -33,6 +33,7 @@ from flow.cli.options import FILE, JSON, Clock, configuration, model_options
 @click.option("--max-luts", type=int, help="Look-up tables at most: sets --ii. Of fpga.")
 @click.option("--handshake/--no-handshake", default=None, help="valid/ready and reset when piped.")
 @click.option("--axis/--no-axis", default=None, help="An AXI4-Stream wrapper, with its bench.")
+@click.option("--tiny-tapeout", is_flag=True, default=None, help="A project for Tiny Tapeout.")
 @click.option("--interval", type=float, help="Time between two samples in ms, for power.")
 @click.option("--hls-backend", help="vitis, vivado, catapult, oneapi or quartus.  [vitis]")
 @click.option("--reuse", type=int, help="For HLS: uses of a multiplier for a sample.  [1]")

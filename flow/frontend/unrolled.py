@@ -50,8 +50,10 @@ def unrolled(model: SourceModel) -> tuple[Unrolled, ...]:
     return tuple(rows)
 
 
-def refuse_too_large(model: SourceModel, limit: int = LIMIT) -> None:
-    """UnsupportedModel where a fully parallel circuit would have more multiplications."""
+def refuse_too_large(
+    model: SourceModel, limit: int = LIMIT, of: str = "a fully parallel circuit"
+) -> None:
+    """UnsupportedModel where what is built would have more multiplications."""
     try:
         rows = unrolled(model)
     except ValueError:
@@ -61,7 +63,7 @@ def refuse_too_large(model: SourceModel, limit: int = LIMIT) -> None:
         return
     raise UnsupportedModel(
         f"{model.name} would have {total:,} multiplications side by side, and {limit:,} "
-        "are the limit of a fully parallel circuit",
+        f"are the limit of {of}",
         hint="prune weights to 0, or train on fewer positions (smaller images, larger strides); "
         "flow eval answers as the integer network at any size",
         obstacles=tuple(

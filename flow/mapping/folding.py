@@ -31,8 +31,8 @@ class Level:
     """One level: from the values of a buffer to those of the next.
 
     `element` has the ports x (lanes `reads` of the buffer) and step, and gives in y the results
-    of a step. `between` has the ports a (results, `taken` as step and lane) and b (lanes
-    `carried` of the buffer); its y are the lanes of the next buffer.
+    of a step. `between` has the ports a (results, `taken` as step and lane) and, if there are any,
+    b (lanes `carried` of the buffer); its y are the lanes of the next buffer.
     """
 
     element: Circuit
@@ -92,7 +92,9 @@ class Folded:
                 given = {"x": buffer[:, list(level.reads)], STEP: step}
                 results.append(evaluate(level.element, given)["y"])
             taken = [results[t][:, [j]] for t, j in level.taken]
-            given = {"a": np.concatenate(taken, 1), "b": buffer[:, list(level.carried)]}
+            given = {"a": np.concatenate(taken, 1)}
+            if level.carried:
+                given["b"] = buffer[:, list(level.carried)]
             buffer = evaluate(level.between, given)["y"]
         columns = np.concatenate([buffer, np.zeros((count, 1), buffer.dtype)], 1)
         found = {}
@@ -147,6 +149,12 @@ def fold(
     constants. UsageError where no layer has two sums.
     """
     return _Folding(circuit, layers, interval, whole).folded()
+
+
+def most_steps(circuit: Circuit, layers: Mapping[str, int]) -> int:
+    """The steps beyond which a fold shares nothing more: one sum, or one position, in each."""
+    groups = _groups(circuit, list(circuit.walk()), layers)
+    return max((-(-len(nodes) // own) for (_, own), nodes in groups.items()), default=1)
 
 
 class _Folding:
@@ -234,14 +242,12 @@ class _Folding:
         known |= {node: Input("b", i, node.range.lo, node.range.hi) for i, node in enumerate(kept)}
         for node in known.values():
             intern(node)
-        between = Circuit(
-            f"between{index}",
-            (
-                Port("a", tuple(known[node] for node in results)),
-                Port("b", tuple(known[node] for node in kept)),
-            ),
-            (Port("y", _computed(after, known, intern)),),
+        ports = (
+            Port("a", tuple(known[node] for node in results)),
+            *((Port("b", tuple(known[node] for node in kept)),) if kept else ()),
         )
+        output = Port("y", _computed(after, known, intern))
+        between = Circuit(f"between{index}", ports, (output,))
         return Level(
             element,
             tuple(place[node] for node in merger.read),

@@ -24,13 +24,14 @@ from flow.ir.layers import (
     Add,
     Affine,
     AtLeast,
-    Dense,
     Gather,
     Input,
     Layer,
     Lookup,
     Multiply,
+    Pool,
     Requantize,
+    Reshape,
 )
 from flow.ir.network import Network
 from flow.ir.tensor import IntArray, fractions, tensor_type
@@ -87,8 +88,10 @@ def with_readout(network: Network, readout: Readout) -> Network:
     layers: list[Layer] = [
         codes,
         Lookup("charges", (CELLS,), PLACE, (0,), (charges,), np.array(0), fractions(1, ())),
-        Dense(SUM, ("charges",), PLACE, np.ones((count, 1), np.int64), np.zeros(1, np.int64),
-              fractions(1, (1,))),
+        # A sum without weights, which registers could hold.
+        Reshape("charge_row", ("charges",), PLACE, (count, 1)),
+        Pool("charge_total", ("charge_row",), PLACE, "sum", (count,), (count,), ((0, 0),)),
+        Reshape(SUM, ("charge_total",), PLACE, (1,)),
     ]  # fmt: skip
     quotient = _quotients(layers, charges[-1], count, bits)
     order: IntArray = np.array(readout.arrangement).reshape(entry.tensor.shape)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flow.analysis.timing import timing_of
-from flow.backends.emission import Emission
+from flow.backends.emission import Emission, write_files
 from flow.backends.netlist_text import cell_models, netlist_json, netlist_verilog
+from flow.backends.tiny_tapeout import tiny_files
 from flow.ir.circuit import Circuit
+from flow.ir.netlist import flipflop
 from flow.pipeline.chip import area_notes, copies_verdict, map_chip, scratch_chip
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.folder import write_file
@@ -95,6 +97,13 @@ class Cells:
         lines = [f"{point_text(point, self.unit)}\n" for point in result.points]
         write_file(own, "points.txt", "".join([*lines, f"chosen: {result.variant}\n"]))
         notes, emission = [*state.notes, *result.notes], have(state.emission)
+        if state.config.tiny_tapeout:
+            files = tiny_files(
+                emission, technology.area(result.netlist.histogram()), flipflop(technology)[0].area,
+                f"{have(state.source).format} model {have(state.config.model).name}, by flow",
+                clock_period(state.config, state.circuit_recipe),
+            )  # fmt: skip
+            write_files(files, out)
         chip = None
         if (store := emission.store) is not None:
             state.progress("the registers of the chip")

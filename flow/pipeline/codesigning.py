@@ -252,7 +252,7 @@ def _designs(
     kinds: list[tuple[Kind, tuple[Choice, ...]]] = [("chosen", chosen)]
     kinds += [("mixed", c) for c in _distinct(mixed) if _key(c) != _key(chosen)]
     kinds += [("uniform", c) for c in _distinct(even)]
-    return [(_design(k, layers, c, made[_key(c)]), made[_key(c)]) for k, c in kinds]
+    return [(design_of(k, layers, c, made[_key(c)]), made[_key(c)]) for k, c in kinds]
 
 
 def _uniform(
@@ -306,9 +306,10 @@ def choice_of(layer: LayerFacts, weight_bits: int, read_bits: int) -> Choice:
     return next(c for c in layer.choices if (c.weight_bits, c.activation_bits) == wanted)
 
 
-def _design(
+def design_of(
     kind: Kind, layers: Sequence[LayerFacts], choices: Sequence[Choice], made: Realised
 ) -> Design:
+    """What a choice for each layer costs, and what it decides."""
     widths = tuple(
         LayerWidths(x.name, x.outputs, c.weight_bits, c.activation_bits)
         for x, c in zip(layers, choices, strict=True)

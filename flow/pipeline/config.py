@@ -106,6 +106,8 @@ class BuildConfig:
     handshake: bool = True
     #: an AXI4-Stream wrapper around the circuit, with a bench of its own
     axis: bool = False
+    #: a project for Tiny Tapeout around a small circuit
+    tiny_tapeout: bool = False
     #: time between two samples in ms, for switching power; by default that of the target
     interval: float | None = None
     #: simulator of the emitted Verilog
@@ -137,7 +139,8 @@ _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (
         bool,
         "true or false",
-        ("handshake", "axis", "per_channel", "per_input", "equalise", "bias_correction"),
+        ("handshake", "axis", "tiny_tapeout", "per_channel", "per_input", "equalise",
+         "bias_correction"),
     ),
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ from flow.ir.circuit import Circuit
 from flow.ir.layers import Conv, Dense
 from flow.ir.network import Network
 from flow.ir.text import parse_circuit, print_circuit
-from flow.mapping.folding import Folded, fold
+from flow.mapping.folding import Folded, fold, most_steps
 from flow.passes.base import PassManager, check_exact, run_passes
 from flow.passes.lower_layers import LowerLayers
 from flow.passes.pipeline_text import parse_pipeline
@@ -120,26 +120,25 @@ def choose_folding(
         found = folding_of(circuit, network, config.ii, passes, config.seed)
         return found, (f"{config.ii} steps: about {found.luts:.0f} look-up tables\n",)
     lines: list[str] = []
-    least: tuple[float, int] | None = None
-    tried = (config.ii,) if config.ii else INTERVALS
-    for interval in tried:
+    best: Folding | None = None
+    most = most_steps(circuit, weighted_layers(network))
+    for interval in (config.ii,) if config.ii else [n for n in INTERVALS if n < most] + [most]:
         progress(f"folding over {interval} steps")
         found = folding_of(circuit, network, interval, passes, config.seed)
         line = f"{interval} steps: about {found.luts:.0f} look-up tables"
-        if found.luts <= FAR * limit or interval == tried[-1]:
+        best = found if best is None or found.luts < best.luts else best
+        if found.luts <= FAR * limit:
             mapped = count(emit_folded(found.folded))
-            lines.append(f"{line}, mapped {mapped:.0f}\n")
-            least = min((mapped, interval), least or (mapped, interval))
+            line += f", mapped {mapped:.0f}"
             if mapped <= limit:
-                return found, tuple(lines)
-        else:
-            lines.append(f"{line}\n")
-        if all(level in found.whole for level in range(len(found.raw.levels))):
-            break  # Nothing is shared any more.
-    hint = "give a larger limit, or fewer bits" if least is None else (
-        f"the fewest found are {least[0]:.0f}, with --ii {least[1]}"
-    )  # fmt: skip
-    raise UsageError(f"no number of steps up to {tried[-1]} keeps --max-luts {limit}", hint=hint)
+                return found, (*lines, f"{line}\n")
+        lines.append(f"{line}\n")
+    assert best is not None
+    raise UsageError(
+        f"no number of steps keeps --max-luts {limit}",
+        hint=f"{best.raw.interval} of them need {count(emit_folded(best.folded)):.0f}, the fewest "
+        "by the estimate; fewer bits need less",
+    )
 
 
 FAR = 1.6

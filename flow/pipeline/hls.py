@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from flow.backends.hls_layers import HlsModel, hls_model
-from flow.backends.hls_project import BACKENDS, PROJECT, HlsBackend, own_files
+from flow.backends.hls_project import BACKENDS, PROJECT, HlsBackend, own_files, top_name
 from flow.errors import UsageError
 from flow.ir.network import Network
 from flow.pipeline.config import BuildConfig
@@ -17,8 +17,8 @@ from flow.pipeline.state import Recipe
 from flow.tools.hls4ml import HlsChoices, HlsLayer, part_name, write_project
 
 CIRCUIT_OPTIONS = (
-    "voltage", "liberty", "objective", "effort", "passes", "stages", "handshake", "axis",
-    "interval", "prove_limit",
+    "voltage", "liberty", "objective", "effort", "passes", "stages", "latency", "ii", "max_luts",
+    "handshake", "axis", "interval", "prove_limit",
 )  # fmt: skip
 """Choices of BuildConfig that only circuits have."""
 
@@ -72,7 +72,7 @@ def make_project(
     choices = HlsChoices(
         backend.name, config.reuse, config.strategy, config.tech, config.period, backend.fixed
     )
-    written, said = write_project(network.name, model.layers, model.outputs, choices)
+    written, said = write_project(top_name(network), model.layers, model.outputs, choices)
     files: dict[PurePosixPath, bytes | str] = {PROJECT / p: text for p, text in written.items()}
     return HlsProject(model, backend, said), files | own_files(network, model, backend)
 

@@ -29,6 +29,10 @@ FAITHFUL_BITS = 24
 """As many as the mantissa of the frameworks' float32."""
 
 
+Most = tuple[int, str]
+"""A number of multiplications, and of what it is the limit."""
+
+
 @dataclass(frozen=True)
 class Imported:
     """A model, the data it is tested on, and what it means as integers; and how it got them.
@@ -46,13 +50,18 @@ class Imported:
 
 
 def import_model(
-    config: BuildConfig, *, faithful: bool = False, progress: Progress = silent
+    config: BuildConfig,
+    *,
+    faithful: bool = False,
+    most: Most | None = None,
+    progress: Progress = silent,
 ) -> Imported:
     """Read model and data, and quantise.
 
     `faithful` fills what the configuration leaves open with what changes the answers least: an
     input that the model does not quantise holds every sample exactly, up to 32 bits; a float
-    network has FAITHFUL_BITS everywhere. Otherwise the defaults are those of small circuits.
+    network has FAITHFUL_BITS everywhere. Otherwise the defaults are those of small circuits, and
+    more multiplications than `most` are refused.
     """
     progress("reading the model")
     source = read_source(config)
@@ -67,7 +76,7 @@ def import_model(
     source, traced = retrace(source, inputs_of(calibration))
     options = quantise_options(config, samples)
     if not faithful:
-        refuse_too_large(source)
+        refuse_too_large(source, *(most or ()))
     if faithful:
         options = _faithful(config, options, source)
     options, notes = searched(config, source, options, calibration, progress)

@@ -12,7 +12,7 @@ from flow.frontend.files.data import read_data
 from flow.passes.fold_layers import FoldLayers
 from flow.passes.readout import Readout, with_readout
 from flow.pipeline.config import BuildConfig
-from flow.pipeline.importing import Imported, import_model
+from flow.pipeline.importing import Imported, Most, import_model
 from flow.progress import Progress, silent
 
 _KEYS = {
@@ -26,22 +26,30 @@ MOST_BITS = 10
 """Of a cell's code, whose charges are a table."""
 
 
-def import_with_readout(config: BuildConfig, progress: Progress = silent) -> Imported:
+def import_with_readout(
+    config: BuildConfig, progress: Progress = silent, most: Most | None = None
+) -> Imported:
     """`import_model`, with the readout of the configuration around the network, if there is one.
 
     The samples are then those of the readout: codes of cells, and the choice of the link.
     """
     if config.readout is None:
-        return import_model(config, progress=progress)
+        return import_model(config, most=most, progress=progress)
     readout = read_readout(config.readout)
-    imported = import_model(replace(config, data=None, calibrate=None), progress=progress)
+    imported = import_model(
+        replace(config, data=None, calibrate=None), most=most, progress=progress
+    )
     network = with_readout(FoldLayers().run(imported.network), readout)
     samples = None
     if config.data is not None:
         shapes = {layer.name: layer.tensor.shape for layer in network.inputs}
         samples = read_data(config.data, shapes)
     note = f"a readout of {readout.cells} cells stands before the encoder"
-    return replace(imported, samples=samples, network=network, notes=(*imported.notes, note))
+    # The layers of the file see other samples than those of the readout.
+    source = replace(imported.source, layers=(), outputs=())
+    return replace(
+        imported, source=source, samples=samples, network=network, notes=(*imported.notes, note)
+    )
 
 
 def read_readout(path: Path) -> Readout:

@@ -130,7 +130,7 @@ def _facts(
         read_trace = replace(whole, value=whole.value / prod(shapes[source]))
     facts = LayerFacts(
         layer.name, kernel.shape[-1], size // kernel.shape[-1], size * positions, size,
-        1 - np.count_nonzero(kernel) / size, prod(shapes[source]),
+        float(1 - np.count_nonzero(kernel) / size), prod(shapes[source]),
         None if free else quantiser_bits(_quantiser(plain, source)), weight_trace, read_trace, (),
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that 
     from flow.pipeline.chip import ChipMeasures
     from flow.pipeline.folding import Folding
     from flow.pipeline.hls import HlsProject
+    from flow.pipeline.importing import Most
     from flow.pipeline.lut_measures import LutMeasures
     from flow.pipeline.lut_synthesis import LutSynthesis
     from flow.pipeline.measures import Measures
@@ -96,7 +97,8 @@ class Recipe:
     """What a target is made of: its stages in order, and the choices that differ between targets.
 
     `defaults` are values of BuildConfig that the target prefers, `stores` the ways in which what
-    it builds may hold its weights.
+    it builds may hold its weights. More multiplications than `most` are refused (a number, and of
+    what it is the limit); None is what one fully parallel circuit may have.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Recipe:
     stages: tuple[Stage, ...]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     stores: tuple[str, ...] = ("constants",)
+    most: Most | None = None
 
     @property
     def tools(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A script: named steps, each one or more ABC commands; those from `map` on have cells.
+    """A script: named steps, each one or more ABC commands; those that map leave cells.
 
     It runs on graphs of at most `largest` gates, and with `whole` on no graph without its adders.
     """

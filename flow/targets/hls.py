@@ -13,5 +13,6 @@ HLS = HlsRecipe(
     name="hls",
     summary="Projects for Vitis, Vivado, Catapult, oneAPI and Intel HLS, through hls4ml.",
     stages=(Import(), EmitHls(), SimulateHls(), WriteHlsReport()),
+    most=(100_000_000, "a project for HLS"),
     defaults={"input_bits": 8, "weight_bits": 8, "activation_bits": 8},
 )

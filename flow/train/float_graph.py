@@ -96,9 +96,10 @@ class Conv(Weighted):
                 gx[places] += g @ kernel[tap].T
                 continue
             apart, taken = self._grouped(seen), self._grouped(g)
-            gk[tap] = np.einsum("npgc,npge->cge", apart, taken).reshape(kernel[tap].shape)
-            back = np.einsum("npge,cge->npgc", taken, self._spread(kernel[tap]))
-            gx[places] += back.reshape(seen.shape)
+            own = apart.transpose(0, 2, 1) @ taken
+            gk[tap] = own.transpose(1, 0, 2).reshape(kernel[tap].shape)
+            back = taken @ self._spread(kernel[tap]).transpose(0, 2, 1)
+            gx[places] += back.transpose(1, 0, 2).reshape(seen.shape)
         inner = (
             slice(before, before + n)
             for (before, _), n in zip(self.padding, x.shape[1:-1], strict=True)
@@ -122,14 +123,16 @@ class Conv(Weighted):
         if self.groups == 1:
             result: Array = x @ kernel
             return result
-        sums = np.einsum("npgc,cge->npge", self._grouped(x), self._spread(kernel))
-        return np.asarray(sums.reshape(*x.shape[:-1], kernel.shape[-1]))
+        sums = self._grouped(x) @ self._spread(kernel)
+        return np.asarray(sums.transpose(1, 0, 2).reshape(*x.shape[:-1], kernel.shape[-1]))
 
     def _grouped(self, x: Array) -> Array:
-        return x.reshape(len(x), -1, self.groups, x.shape[-1] // self.groups)
+        """(groups, samples and positions, channels of a group)"""
+        return x.reshape(-1, self.groups, x.shape[-1] // self.groups).transpose(1, 0, 2)
 
     def _spread(self, kernel: Array) -> Array:
-        return kernel.reshape(len(kernel), self.groups, -1)
+        """(groups, channels, filters of a group)"""
+        return kernel.reshape(len(kernel), self.groups, -1).transpose(1, 0, 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

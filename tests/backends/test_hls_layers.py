@@ -7,7 +7,7 @@ import pytest
 from hls_networks import ONE, every_layer, given, rounded
 
 from flow.backends.hls_layers import hls_model
-from flow.backends.hls_project import BACKENDS, own_files, ports
+from flow.backends.hls_project import BACKENDS, own_files, ports, top_name
 from flow.errors import UnsupportedModel
 from flow.ir import layers as ly
 from flow.ir.network import Network
@@ -69,7 +69,7 @@ def test_a_port_that_is_too_wide_is_named():
         hls_model(small(wide))
     assert error.value.show() == (
         "error: y has 57 bits, an HLS project at most 53 at its ports\n"
-        "  hint: give inputs, weights or activations fewer bits"
+        "  hint: give inputs, weights or activations fewer bits, or take --head decision"
     )
 
 
@@ -108,3 +108,17 @@ def test_code_for_a_device_has_constants_of_its_compiler_and_no_bench():
     headers = list(files.values())
     assert "void requantize(const x_T &x, y_T &y, const M mul[]" in headers[0]
     assert "static constexpr flow::integer<7> y_mul[1]" in headers[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "top"),
+    [
+        ("jets", "jets"),
+        ("flow", "flow_top"),
+        ("config3", "config3_top"),
+        ("input_t", "input_t_top"),
+    ],
+)
+def test_the_function_has_no_name_that_the_project_gives_to_another_thing(name, top):
+    network = Network(name, (given("x", (2,), -8, 7),), ("x",))
+    assert top_name(network) == top

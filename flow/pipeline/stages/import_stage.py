@@ -37,7 +37,7 @@ class Import:
         if is_front(state.config.model):
             imported = import_point(state.config)
         else:
-            imported = import_with_readout(state.config, state.progress)
+            imported = import_with_readout(state.config, state.progress, state.recipe.most)
         fixed = FoldLayers().run(imported.network)
         fixed, said = approximated_import(imported, fixed, state.config, technology)
         notes = [*imported.notes, *said]
