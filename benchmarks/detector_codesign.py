@@ -36,7 +36,7 @@ EVEN = (2, 3, 4, 5)
 """Uniform widths of weights and of reads: every pair is retrained."""
 SAVED = (0.97, 0.94, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6)
 """Parts of what the best uniform design takes that mixed widths are asked to keep within."""
-INPUT_BITS, EPOCHS = 5, 15
+INPUT_BITS, EPOCHS = 5, 10
 
 
 @dataclass(frozen=True)
@@ -66,33 +66,28 @@ def codesign(options: Options) -> Iterator[list[Row]]:
             continue
         try:
             with threadpool_limits(1):
-                yield _compared(task)
+                yield from _compared(task)
         except FlowError as error:
             yield [Row(f"codesign: {task.name}", None, "BOPs", note=error.message, met=False)]
         print(f"... {task.name}", file=sys.stderr, flush=True)
 
 
-def _compared(task: Task) -> list[Row]:
+def _compared(task: Task) -> Iterator[list[Row]]:
     ready, floats = _ready(task, EPOCHS)
     even = [_even(ready, w, a) for w, a in product(EVEN, EVEN)]
     rival = _cheapest(even, floats - NEAR)
     mixed = [_tried(ready, "mixed", c) for c in _mixed(ready, rival)[: len(even)]]
+    yield _rows(f"{task.name}, mixed widths", floats, rival, mixed)
     known = [(t.design, t.made) for t in (rival, *mixed[:: len(mixed) // 3 or 1]) if t is not None]
-    sized = [
-        Tried((), design, made)
-        for design, made in sized_designs(
-            ready.realiser, ready.layers, known, (2, 8), len(even), silent
-        )
-    ]
-    goal = floats - NEAR
-    rows = []
-    for name, tried in (("mixed widths", mixed), ("widths and sizes", sized)):
-        smaller = [t for t in tried if rival is not None and t.design.area < rival.design.area]
-        rows += _rows(f"{task.name}, {name}", floats, rival, _cheapest(smaller, goal))
-    return rows
+    sized = sized_designs(ready.realiser, ready.layers, known, (2, 8), len(even), silent)
+    found = [Tried((), design, made) for design, made in sized]
+    yield _rows(f"{task.name}, widths and sizes", floats, rival, found)
 
 
-def _rows(name: str, floats: float, rival: Tried | None, best: Tried | None) -> list[Row]:
+def _rows(name: str, floats: float, rival: Tried | None, tried: Sequence[Tried]) -> list[Row]:
+    """The cheapest of the designs tried that are smaller than the rival, beside it."""
+    smaller = [t for t in tried if rival is not None and t.design.area < rival.design.area]
+    best = _cheapest(smaller, floats - NEAR)
     note = f"float {floats:.3f}, uniform {rival}"
     if best is not None:
         sizes = "-".join(str(w.outputs) for w in best.design.widths)

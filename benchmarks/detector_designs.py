@@ -76,6 +76,8 @@ class Piped:
     stages: int
     inputs: Fields
     outputs: Fields
+    seconds: float = 0.0
+    """What its maker took; 0 where it was not measured."""
 
 
 def given(only: str = "") -> Iterator[Given]:
@@ -136,7 +138,7 @@ def rival(model: Given, adders: str, cutoff: float, timeout_s: float) -> Piped |
 
     return Piped(f"alkaid, {adders} adders", (folder / "rtl.v").read_text(), "rival",
                  layout["stages"], fields("model_inp", layout["inputs"]),
-                 fields("model_out", layout["outputs"]))  # fmt: skip
+                 fields("model_out", layout["outputs"]), layout["seconds"])  # fmt: skip
 
 
 def mine(maker: str, network: Network, emission: Emission) -> Piped:
@@ -187,7 +189,7 @@ def checked(design: Piped, network: Network, timeout_s: float) -> str:
         same = found == _words(design.outputs, wanted)
         return {"why": "" if same else "differs from the integer network"}
 
-    return str(cached(folder.name, work)["why"])
+    return str(cached(folder.name, work).get("why", "not measured yet"))
 
 
 def _words(fields: Fields, real: np.ndarray) -> str:

@@ -30,7 +30,7 @@ from flow.ir.circuit import Circuit
 from flow.ir.network import Network, evaluate_network
 from flow.passes.base import run_passes
 from flow.passes.fold_layers import FoldLayers
-from flow.passes.free_weights import Freed, free_weights
+from flow.passes.free_weights import Freed, bank_weights, free_weights
 from flow.passes.lower_layers import LowerLayers
 from flow.passes.pipeline_text import parse_pipeline
 from flow.pipeline.chip import map_chip
@@ -127,6 +127,7 @@ def _costs(network: Network, freed: Freed) -> Iterator[list[Row]]:
     technology = load("sky130", None)
     circuits = {
         "constants": LowerLayers().run(network),
+        "two banks": LowerLayers().run(bank_weights((network, _other(network, freed)))),
         "registers": LowerLayers().run(freed.network),
     }
     areas: dict[str, float] = {}
@@ -135,7 +136,7 @@ def _costs(network: Network, freed: Freed) -> Iterator[list[Row]]:
         emission = emit_verilog(circuit)
         areas[name], rows = _circuit(name, circuit, emission, network, freed)
         yield rows
-        if name == "constants":
+        if name != "registers":
             continue
         kinds: tuple[Triple, ...] = ("none", "weights", "all")
         for tmr in kinds:
@@ -159,6 +160,12 @@ def _costs(network: Network, freed: Freed) -> Iterator[list[Row]]:
     ]  # fmt: skip
 
 
+def _other(network: Network, freed: Freed) -> Network:
+    """The network with weights by chance."""
+    lo, hi = freed.ranges
+    return freed.load(network, np.random.default_rng(0).integers(lo, hi, endpoint=True))
+
+
 def _circuit(
     name: str, circuit: Circuit, emission: Emission, network: Network, freed: Freed
 ) -> tuple[float, list[Row]]:
@@ -171,11 +178,9 @@ def _circuit(
     x = _golden(network)[0]
     rows = x.reshape(len(x), -1)
     inputs = {"x": rows}
-    if name == "registers":
-        inputs = {
-            "x0": rows,
-            "x1": np.broadcast_to(freed.values(network), (len(x), len(freed.ranges[0]))),
-        }
+    if name != "constants":
+        own = freed.values(network) if name == "registers" else np.zeros(1, np.int64)
+        inputs = {"x0": rows, "x1": np.broadcast_to(own, (len(x), len(own)))}
     bits = stimulus(emission, [bus.name for bus in made.netlist.inputs], inputs)
     power = power_of(made.netlist, technology, simulate_activity(made.netlist, technology, bits),
                      PERIOD_NS)  # fmt: skip

@@ -8,47 +8,122 @@ from __future__ import annotations
 
 import math
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cases import Options
 from common import Row
 from designs import circuit_of
-from detector_designs import RIVALS, Given, Piped, checked, given, mine, rival
+from detector_designs import RIVALS, Fields, Given, Piped, checked, given, mine, rival
 from mapped import cached, key_of
 
 from flow.analysis.lut_timing import longest_path
+from flow.backends.emission import Direction, Emission, Lane, VerilogPort
+from flow.backends.folded import emit_folded
 from flow.backends.verilog import emit_verilog
 from flow.errors import ToolFailed
+from flow.ir.interval import IntRange
+from flow.passes.lower_layers import LowerLayers
 from flow.passes.pipeline import Pipeline
+from flow.pipeline.folding import folding_of
 from flow.pipeline.lut_synthesis import NO_VERIFY, QUICK, WRITE, LutSynthesis, cells_of, module_of
+from flow.pipeline.routing import route
 from flow.tech.part import Part
 from flow.tech.parts import load_part
 from flow.tools.yosys import version, yosys
 
 CUTOFF = 5.0
 """Levels a stage of `alkaid convert`, its default."""
+PASSES = "chains"
+FOLDED, INTERVALS = "hgq2_jsc_openml val0.733_ebops530", (2, 4, 8)
 TRIED = (("chains", 10), ("chains", 0), ("adders", 0))
 """Passes, and percent by which a stage may be slower than need be where that saves registers."""
 
 
-def tables(only: str, timeout_s: float) -> Iterator[list[Row]]:
+def tables(options: Options) -> Iterator[list[Row]]:
     """LUTs and flip-flops of each model on Xilinx 7 series, and the means of the ratios."""
     part = load_part("xilinx")
     ratios: dict[str, list[float]] = {"LUTs": [], "flip-flops": []}
-    for model in given(only):
-        rows = _model_rows(model, part, timeout_s)
+    for model in _models(options):
+        rows = _model_rows(model, part, options.timeout_s)
         for row in rows:
             if row.ratio:
                 ratios[row.what.partition(",")[0]].append(row.ratio)
         yield rows
-    if not only:
+    if not options.only:
         yield [
             Row(f"{what}, geometric mean of the ratios", mean, "", "alkaid", 1.0, "at most 0.9",
                 mean <= 0.9, note=f"{len(found)} designs")
             for what, found in ratios.items()
             if found and (mean := math.exp(sum(map(math.log, found)) / len(found)))
         ]  # fmt: skip
+
+
+def frequency(options: Options) -> Iterator[list[Row]]:
+    """The highest clock on ECP5 of each model, of ours and alkaid's at the same latency."""
+    xilinx, part = load_part("xilinx"), load_part("ecp5")
+    for model in _models(options):
+        what = f"Fmax on ECP5, {model.name}"
+        if isinstance(model.found, str):
+            continue
+        against, why = _rival(model, xilinx, options.timeout_s)
+        if against is None:
+            yield [Row(what, None, "MHz", "alkaid", note=why)]
+            continue
+        design = piped(model, "chains", against.stages, 0, part.name)
+        own, theirs = (fmax(x, part, options.timeout_s) for x in (design, against))
+        why = "; ".join(str(x["failed"]) for x in (own, theirs) if "failed" in x)
+        mine_mhz, rival_mhz = own.get("mhz"), theirs.get("mhz")
+        met = mine_mhz >= rival_mhz if mine_mhz and rival_mhz else None
+        note = f"{against.stages} cycles" + (f"; {why}" if why else "")
+        yield [Row(what, mine_mhz, "MHz", against.maker, rival_mhz, "at least 1.0", met, note=note)]
+
+
+def time_to_rtl(options: Options) -> Iterator[list[Row]]:
+    """Seconds from the file to pipelined Verilog in one process, of ours and alkaid's."""
+    for model in _models(options):
+        if isinstance(model.found, str):
+            continue
+        against = rival(model, RIVALS[0], CUTOFF, options.timeout_s)
+        what = f"file to pipelined RTL, {model.name}"
+        if isinstance(against, str):
+            yield [Row(what, None, "s", "alkaid", note=against)]
+            continue
+        start = time.perf_counter()
+        found = next(given(model.name))
+        piped(found, "chains", against.stages, 0, "xilinx")
+        own = time.perf_counter() - start
+        note = f"{against.stages} cycles; alkaid's without reading the file"
+        yield [Row(what, own, "s", against.maker, against.seconds, "at most 1.0",
+                   own <= against.seconds, note=note)]  # fmt: skip
+
+
+def folding(options: Options) -> Iterator[list[Row]]:
+    """Look-up tables of one tagger by the clocks between two samples."""
+    part = load_part("xilinx")
+    for model in given(FOLDED):
+        if options.only not in model.name or isinstance(model.found, str):
+            continue
+        network = model.network
+        alone = mine("flow", network, emit_verilog(circuit_of(network, PASSES)))
+        least = sizes(alone, part, options.timeout_s)
+        for interval in INTERVALS:
+            circuit = LowerLayers().run(network)
+            found = folding_of(circuit, network, interval, PASSES, 0)
+            size = sizes(mine("flow", network, emit_folded(found.folded)), part, options.timeout_s)
+            yield [
+                Row(f"LUTs, {model.name}, a sample in {interval} clocks", size.get("luts"), "",
+                    "a sample a clock", least.get("luts"),
+                    note=f"estimate {found.luts:.0f}; {size.get('flipflops')} flip-flops; "
+                    f"latency {found.folded.latency}")
+            ]  # fmt: skip
+
+
+def _models(options: Options) -> Iterator[Given]:
+    found = given(options.only)
+    yield from ([next(found)] if options.quick else found)
 
 
 def _model_rows(model: Given, part: Part, timeout_s: float) -> list[Row]:
@@ -134,6 +209,35 @@ def sizes(design: Piped, part: Part, timeout_s: float) -> dict[str, Any]:
         }
 
     return cached(key_of("fabric", design.text, version(), *_script(design, part)), work)
+
+
+def fmax(design: Piped, part: Part, timeout_s: float) -> dict[str, Any]:
+    """{"mhz": ...} of nextpnr, or {"failed": why}."""
+
+    def work() -> dict[str, Any]:
+        found = _synthesis(design, part, timeout_s)
+        if isinstance(found, str):
+            return {"failed": found}
+        routed = route(_emission(design), found, part)
+        return {"failed": routed.how} if routed.fmax_mhz is None else {"mhz": routed.fmax_mhz}
+
+    return cached(key_of("fmax", design.text, version(), *_script(design, part)), work)
+
+
+def _emission(design: Piped) -> Emission:
+    """What the harness must know of a design: its ports."""
+    ports = []
+    ways: tuple[tuple[Direction, Fields], ...] = (
+        ("input", design.inputs), ("output", design.outputs),
+    )  # fmt: skip
+    for way, fields in ways:
+        for name, own in fields.ports:
+            lanes, at = [], 0
+            for width, _, _ in own:
+                lanes.append(Lane(at, width, IntRange(0, (1 << width) - 1)))
+                at += width
+            ports.append(VerilogPort(name, way, tuple(lanes), name))
+    return Emission({}, design.top, tuple(ports), latency=design.stages, clocked=True)
 
 
 def _script(design: Piped, part: Part) -> list[str]:

@@ -152,7 +152,7 @@ async def single_upsets(dut: Any, seed: int, most: int) -> None:
     assert read[1::2] == [0] * len(count), f"bytes were lost: {read[1::2]}"
     assert read[0::2] == [min(MOST, n) for n in count], f"counted {read[0::2]}, not {count}"
     assert await chip.bus.read(0, chip.store["bytes"]) == chip.weights(0)
-    print(f"UPSETS {len(places)} injected, {len(places)} repaired, 0 escaped")
+    dut._log.info(f"{len(places)} upsets injected, all repaired, none escaped")
 
 
 async def double_upsets(dut: Any, seed: int, most: int) -> None:

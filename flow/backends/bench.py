@@ -16,7 +16,7 @@ STORE_HARNESS = ("chip_bench.py", "i2c_controller.py")
 """The same beside a chip with weight registers."""
 SETS, FEW_BYTES = 3, 256
 """Sets of weights that its bench loads, one where they have more bytes than this."""
-UPSETS = 300
+UPSETS = 600
 """Upsets that its bench tries, by chance, one after the other."""
 
 

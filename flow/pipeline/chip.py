@@ -52,6 +52,7 @@ def map_chip(emission: Emission, store: Store, out: Path, technology: Technology
     The copies of registers keep modules of their own, so nothing is merged across them.
     """
     files = sorted(emission.primitives)
+    widths = sorted({bits for bits, _ in register_bits(store).values()})
     script = (
         "read_liberty -lib synth/cells.lib",
         f"read_verilog -lib rtl/{emission.top}.v",
@@ -65,6 +66,15 @@ def map_chip(emission: Emission, store: Store, out: Path, technology: Technology
         "delete t:$scopeinfo",
         "setattr -unset src *",
         "setattr -mod -unset src *",
+        # A name without the signs that Verilog must escape.
+        *(
+            line
+            for n in widths
+            for line in (
+                f"chtype -set {COPY}_{n} t:*{COPY}*WIDTH=s32'{n:032b}",
+                f"rename $paramod\\{COPY}\\WIDTH=s32'{n:032b} {COPY}_{n}",
+            )
+        ),
         f"write_verilog -noattr netlist/{store.top}.v",
         f"write_json netlist/{store.top}.json",
     )

@@ -73,16 +73,20 @@ class Realiser:
         """The design of these widths. Inputs keep those of the options."""
         ready = self.calibrate(widths)
         before = to_integers(ready).network
-        rounded = self.accuracy(before, self.parts.held)
-        if not self.retraining.epochs:
-            chosen = self.accuracy(before, self.parts.choose)
-            return Realised(ready, before, rounded, rounded, chosen)
-        taught = self._retrained(ready, progress)
-        network = to_integers(taught).network
-        accuracy, chosen = (
-            self.accuracy(network, part) for part in (self.parts.held, self.parts.choose)
-        )
-        return Realised(taught, network, rounded, accuracy, chosen)
+        rounded, chosen = self._accuracies(before)
+        if self.retraining.epochs:
+            taught = self._retrained(ready, progress)
+            network = to_integers(taught).network
+            accuracy, better = self._accuracies(network)
+            # The loss has chosen the epoch; what the integers decide has the last word.
+            if better >= chosen:
+                return Realised(taught, network, rounded, accuracy, better)
+        return Realised(ready, before, rounded, rounded, chosen)
+
+    def _accuracies(self, network: Network) -> tuple[float, float]:
+        """On the samples held out, and on those that choose."""
+        held, choose = self.parts.held, self.parts.choose
+        return self.accuracy(network, held), self.accuracy(network, choose)
 
     def calibrate(self, widths: Widths) -> Calibrated:
         """The float model rounded to these widths."""

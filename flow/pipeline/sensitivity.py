@@ -29,7 +29,7 @@ from flow.frontend.source import (
 from flow.pipeline.differentiable import differentiable
 from flow.progress import Progress, counted, silent
 from flow.search.allocation import Choice
-from flow.train.hessian import Curvature, Trace
+from flow.train.hessian import MOST, Curvature, Trace
 
 SAMPLES = 256
 """Samples on which the curvature is measured."""
@@ -72,8 +72,9 @@ def sensitivities(
     measure: Measure = "trace",
     seed: int = 0,
     progress: Progress = silent,
+    vectors: int = MOST,
 ) -> tuple[LayerFacts, ...]:
-    """Facts and choices of every layer with weights, in order.
+    """Facts and choices of every layer with weights, in order; a trace takes at most `vectors`.
 
     The loss of a choice is the average trace times the squared perturbation, of the weights and
     of what the layer reads (Dong et al., HAWQ-V2, NeurIPS 2020); with `exact` it is d'Hd of the
@@ -102,7 +103,7 @@ def sensitivities(
                 f"the layer {name!r} is quantised by the file", where=layer.place,
                 hint="codesign starts from a float network",
             )  # fmt: skip
-        rows.append(_facts(plain, layer, options, ready, bend, values, measure, random))
+        rows.append(_facts(plain, layer, options, ready, bend, values, measure, random, vectors))
     return tuple(rows)
 
 
@@ -115,17 +116,18 @@ def _facts(
     values: Mapping[str, FloatArray],
     measure: Measure,
     random: np.random.Generator,
+    vectors: int,
 ) -> LayerFacts:
     kernel, source = layer.kernel.values, layer.sources[0]
     shapes = source_shapes(plain)
     positions = prod(shapes[layer.name][:-1])
     free = not narrow(plain, source)
     size, seen = kernel.size, values[source]
-    whole = bend.trace_by_kernel(layer.name, random)
+    whole = bend.trace_by_kernel(layer.name, random, vectors)
     weight_trace = replace(whole, value=whole.value / size)
     read_trace = None
     if free:
-        whole = bend.trace_by_result(source, random)
+        whole = bend.trace_by_result(source, random, vectors)
         # The mean loss has 1 / samples of each sample's own.
         read_trace = replace(whole, value=whole.value / prod(shapes[source]))
     facts = LayerFacts(

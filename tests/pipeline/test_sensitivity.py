@@ -97,7 +97,7 @@ def test_convolutions_count_a_product_for_each_place():
     rng = np.random.default_rng(1)
     net = small_cnn(rng)
     x = {"x": rng.normal(size=(20, 4, 4, 2))}
-    first, depthwise, dense = sensitivities(net, OPTIONS, x, None, (4,))
+    first, depthwise, dense = sensitivities(net, OPTIONS, x, None, (4,), vectors=10)
     assert (first.fan_in, first.products, first.size) == (18, 16 * 108, 108)
     assert (depthwise.fan_in, depthwise.products) == (9, 16 * 54)
     assert (dense.fan_in, dense.products) == (24, 72)
