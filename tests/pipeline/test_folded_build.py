@@ -14,7 +14,7 @@ def build(folder, *options):
     return flow(
         "build", "model.onnx", "--data", "data.csv", "-o", "out", "--weight-bits", "3",
         "--activation-bits", "4", "--input-bits", "4", "--target", "fpga", "--tech", "ecp5",
-        "--simulator", "icarus", *options, cwd=folder,
+        "--simulator", "none", *options, cwd=folder,
     )  # fmt: skip
 
 
@@ -28,10 +28,14 @@ def test_a_folded_circuit_is_proved_part_by_part_and_verified_again(tmp_path):
     assert states.pop(open_check) == "not checked"
     assert set(states.values()) == {"passed", "proved"}
     parts = ("entry", "element0", "between0", "element1", "between1")
-    assert states.keys() >= {"pass fold over 3 steps", "netlist in Icarus Verilog"}
+    assert "pass fold over 3 steps" in states
     assert states.keys() >= {f"Verilog = circuit, {part}" for part in parts}
+    # Simulates what the build did not: the Verilog, the wrapper and the netlist.
     again = flow("verify", "out", "--json", cwd=tmp_path)
     assert again.returncode == 0
+    checks = ("simulation with Icarus Verilog", "cocotb test of the AXI4-Stream wrapper",
+              "netlist in Icarus Verilog")  # fmt: skip
+    assert all(check in again.stdout for check in checks)
     assert "failed" not in again.stdout
 
 
@@ -41,5 +45,5 @@ def test_a_limit_of_look_up_tables_that_nothing_keeps_is_refused(tmp_path):
     first, hint = done.stderr.splitlines()
     assert first == "error: no number of steps keeps --max-luts 5"
     assert re.fullmatch(
-        r"  hint: 3 of them need \d+, the fewest by the estimate; fewer bits need less", hint
+        r"  hint: \d+ of them need \d+, the fewest by the estimate; fewer bits need less", hint
     )
