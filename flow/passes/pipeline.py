@@ -208,6 +208,8 @@ class _Ranks:
             return 0, width
         low = min(u.low for u in fields)
         for end in (min(width, max(u.low + u.width for u in fields)), width):
+            if end <= low:  # A copy of the sign alone is read.
+                continue
             part = Bits(node, low, end - low)
             if all(Bits(part, u.low - low, u.width).range == u.range for u in fields):
                 return low, end

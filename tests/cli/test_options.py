@@ -7,8 +7,8 @@ import pytest
 from cli.conftest import tree
 
 PASSES = (
-    "simplify, share, round-first, narrow, conjunctions, fold-comparisons, fold-tables, offset-tables, "
-    "solve-linear, expand-linear, merge-sums, "
+    "simplify, share, round-first, narrow, conjunctions, fold-comparisons, fold-tables, "
+    "offset-tables, solve-linear, expand-linear, merge-sums, "
     "compressor-trees, carry-chains, balance-adders, pipeline, canonical, adders, plain, bespoke, "
     "heaps, searched, chains, searched-chains, compressed, shared-trees, trees"
 )
@@ -29,7 +29,7 @@ def usage(command, text):
 WRONG = {
     "--target printd": (
         "error: there is no target 'printd'\n"
-        "  hint: the targets are: printed, asic, fpga; did you mean 'printed'?\n"
+        "  hint: the targets are: printed, asic, fpga, hls; did you mean 'printed'?\n"
     ),
     "--tech egfett": (
         "error: there is no technology 'egfett'\n"
@@ -105,7 +105,7 @@ def test_an_option_without_sense_is_named_with_what_there_is(flow, model, tmp_pa
 def test_an_option_that_does_not_exist_is_answered_with_those_that_do(flow, model, tmp_path):
     said = flow("build", model, "--targt", "printed")
     text = "Error: No such option '--targt'. (Did you mean one of: '--stages', '--target', "
-    refused(said, tmp_path, usage("build [OPTIONS] [MODEL]", text + "'--voltage'?)"))
+    refused(said, tmp_path, usage("build [OPTIONS] [MODEL]", text + "'--tmr'?)"))
     said = flow("build", model, "--stages", "few")
     text = "Error: Invalid value for '--stages': 'few' is not a valid integer."
     refused(said, tmp_path, usage("build [OPTIONS] [MODEL]", text))

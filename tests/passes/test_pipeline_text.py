@@ -12,8 +12,8 @@ from flow.passes.registry import PASSES
 from flow.passes.simplify import Simplify
 
 NAMES = (
-    "simplify, share, round-first, narrow, conjunctions, fold-comparisons, fold-tables, offset-tables, "
-    "solve-linear, expand-linear, merge-sums, "
+    "simplify, share, round-first, narrow, conjunctions, fold-comparisons, fold-tables, "
+    "offset-tables, solve-linear, expand-linear, merge-sums, "
     "compressor-trees, carry-chains, balance-adders, pipeline"
 )
 
