@@ -160,6 +160,11 @@ class Tournament(Layer):
 
     rounds: Rounds
 
+    @property
+    def decides(self) -> bool:
+        """An index it is."""
+        return True
+
     def infer_type(self, *sources: TensorType) -> TensorType:
         """From the lowest to the highest index that reaches the last comparator."""
         (x,) = sources

@@ -34,6 +34,11 @@ class Gates(Layer):
     words: tuple[Table, ...]
     scale: FractionArray
 
+    @property
+    def decides(self) -> bool:
+        """One word is a class: scores of which there is one alone can be negative."""
+        return len(self.words) == 1
+
     def infer_type(self, *sources: TensorType) -> TensorType:
         """What the words can hold, constant bits known."""
         (x,) = sources

@@ -27,6 +27,11 @@ class Layer(ABC):
     def evaluate(self, *sources: IntArray) -> IntArray:
         """The result for a batch; int64, or Python integers where the source is that."""
 
+    @property
+    def decides(self) -> bool:
+        """Whether the result is the index of a class, and no score."""
+        return False
+
     def peak(self, *sources: TensorType) -> int:
         """A bound of every intermediate value's magnitude, beside source and result."""
         return 0

@@ -317,6 +317,11 @@ class ArgMax(Layer):
 
     kind: ClassVar[str] = "argmax"
 
+    @property
+    def decides(self) -> bool:
+        """An index it is."""
+        return True
+
     def infer_type(self, *sources: TensorType) -> TensorType:
         """[0, elements - 1]"""
         (x,) = sources
@@ -342,6 +347,11 @@ class AtLeast(Layer):
     kind: ClassVar[str] = "at_least"
 
     bound: IntArray
+
+    @property
+    def decides(self) -> bool:
+        """An index it is."""
+        return True
 
     def infer_type(self, *sources: TensorType) -> TensorType:
         """[0, 1], or one of its ends where the interval decides."""

@@ -56,7 +56,7 @@ def decisions(values: Any, threshold: float) -> Any:
 
 def _integer_decisions(network: Network, values: Any) -> Any:
     name = network.outputs[0]
-    if network.layer(name).kind in ("argmax", "at_least", "tournament"):
+    if network.layer(name).decides:
         return np.asarray(values).reshape(len(values), -1)[:, 0].astype(np.int64)
     tensor = network.types[name]
     return decisions(decode(tensor, np.asarray(values).reshape(-1, *tensor.shape)), 0.0)

@@ -71,7 +71,7 @@ def answer(question: Question, progress: Progress = silent) -> dict[str, Any]:
     result = {}
     for name, head in zip(network.outputs, network.heads, strict=True):
         real = decode(network.types[name], values[name])
-        decided = network.layer(name).kind in ("argmax", "at_least", "tournament")
+        decided = network.layer(name).decides
         result[name] = real if decided else apply_head(head, real)
     return result
 

@@ -97,7 +97,7 @@ def _technology(state: State) -> Technology:
 
 def summary(state: State, technology: Technology) -> Summary:
     """What was built, from what, with what."""
-    decides = have(state.network).layers[-1].kind in ("argmax", "at_least", "tournament")
+    decides = have(state.network).layers[-1].decides
     return Summary(
         model_name=have(state.config.model).name,
         model_sha256=have(state.source).sha256,
