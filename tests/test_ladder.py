@@ -198,8 +198,9 @@ PIPELINED = "adders,pipeline{stages=3}"
 
 RUNGS = [
     "evaluate_network", "folded network", "lowered circuit",
-    "pass 01 simplify", "pass 02 share", "pass 03 narrow", "pass 04 solve-linear",
-    "pass 05 simplify", "pass 06 narrow", "pass 07 simplify", "pass 08 share",
+    "pass 01 simplify", "pass 02 share", "pass 03 round-first", "pass 04 narrow",
+    "pass 05 solve-linear", "pass 06 simplify", "pass 07 narrow", "pass 08 simplify",
+    "pass 09 share",
     "text form", "compiled evaluator", "and-inverter graph", "Icarus Verilog", "Verilator",
     "netlist of egfet", "netlist text of egfet", "netlist of egfet in Icarus Verilog",
     "netlist of cnt_tft", "netlist text of cnt_tft", "netlist of cnt_tft in Icarus Verilog",
@@ -218,7 +219,7 @@ def test_networks_are_the_same_on_every_rung(tmp_path):
 def test_pipelined_networks_are_the_same_on_every_rung(tmp_path, handshake):
     cases = (*special_cases(40)[:2], *random_cases(2, 6, 40))
     rungs = Ladder(cases, PIPELINED, handshake=handshake, verilator=False).climb(tmp_path)
-    assert "pass 09 pipeline{stages=3}" in rungs
+    assert "pass 10 pipeline{stages=3}" in rungs
     assert len(rungs) == len(RUNGS)
 
 
@@ -281,7 +282,7 @@ class Mutant(Ladder):
 
     def apply(self, step, circuit):
         right = super().apply(step, circuit)
-        return wrong_circuit(right) if self.wrong == f"pass 03 {step.name}" else right
+        return wrong_circuit(right) if self.wrong == f"pass 04 {step.name}" else right
 
     def text(self, circuit):
         right = super().text(circuit)
@@ -343,7 +344,7 @@ def _inverted(text: str) -> str:
     [
         ("folded network", "y[0] is 27, not 26, at x = [0]"),
         ("lowered circuit", "y[0] is -8, not -9, at x = [7]"),
-        ("pass 03 narrow", "y[0] is -8, not -9, at x = [7]"),
+        ("pass 04 narrow", "y[0] is -8, not -9, at x = [7]"),
         ("text form", "y[0] is -8, not -9, at x = [7]"),
         ("compiled evaluator", "y[0] is -8, not -9, at x = [7]"),
         ("and-inverter graph", "y[0] is 27, not 26, at x = [0]"),
@@ -358,7 +359,7 @@ def test_a_wrong_rung_is_named_with_the_smallest_input(tmp_path, rung, message):
     case = Case.of("one", one_neuron(), 16)
     with pytest.raises(Broken) as caught:
         Mutant((case,), verilator=False, wrong=rung).climb(tmp_path)
-    named = "pass 03 narrow" if rung.startswith("pass") else rung
+    named = "pass 04 narrow" if rung.startswith("pass") else rung
     assert str(caught.value) == f"{named} differs in case one: {message}"
 
 

@@ -148,9 +148,14 @@ def test_an_interrupt_kills_the_program(tmp_path):
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        run(python(code, cwd=tmp_path))
+    # A shell starts what runs in its background with interrupts ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            run(python(code, cwd=tmp_path))
+    finally:
+        signal.signal(signal.SIGINT, before)
     thread.join()
     assert gone(int((tmp_path / "ready").read_text()))
 
