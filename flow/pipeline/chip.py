@@ -144,11 +144,6 @@ def copies_verdict(found: ChipMeasures, store: Store) -> Verdict:
     return Verdict(REGISTERS, "passed", detail, 0.0)
 
 
-def read_chip(out: Path, store: Store, technology: Technology) -> ChipMeasures:
-    """The figures of the mapped chip in a folder."""
-    return measure_chip(read_text(out / "netlist" / f"{store.top}.json"), store.top, technology)
-
-
 def area_notes(found: ChipMeasures, circuit_um2: float, held_bits: int) -> tuple[str, ...]:
     """What the weights cost, in lines."""
     whole = found.um2 + circuit_um2

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
@@ -69,18 +68,3 @@ def allocate(
         raise UsageError("no widths keep all limits together", hint="raise one of them")
     chosen = np.flatnonzero(solved.x > 0.5)
     return tuple(every[i] for i in chosen.tolist())
-
-
-def enumerate_all(
-    layers: Sequence[Sequence[Choice]], limits: Mapping[str, float]
-) -> tuple[Choice, ...] | None:
-    """The same by trying every combination: for few layers, and to check `allocate`."""
-    best: tuple[Choice, ...] | None = None
-    for combination in product(*layers):
-        within = all(
-            sum(c.costs[name] for c in combination) <= limit for name, limit in limits.items()
-        )
-        loss = sum(c.loss for c in combination)
-        if within and (best is None or loss < sum(c.loss for c in best)):
-            best = combination
-    return best

@@ -1,10 +1,12 @@
 """The integer program of widths, against trying every combination."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
 from flow.errors import UsageError
-from flow.search.allocation import Choice, allocate, enumerate_all
+from flow.search.allocation import Choice, allocate
 
 
 def layers(rng, count, names=("bops",)):
@@ -22,13 +24,23 @@ def loss(choices):
     return sum(c.loss for c in choices)
 
 
+def tried(rows, limits):
+    """The combination within the limits that loses least, of all of them; None if none is."""
+    within = (
+        chosen
+        for chosen in product(*rows)
+        if all(sum(c.costs[n] for c in chosen) <= limit for n, limit in limits.items())
+    )
+    return min(within, key=loss, default=None)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_the_program_finds_what_trying_all_finds(seed):
     rng = np.random.default_rng(seed)
     names = ("bops", "area")[: 1 + seed % 2]
     rows = layers(rng, 4, names)
     limits = {n: sum(min(c.costs[n] for c in row) for row in rows) * 3.0 for n in names}
-    best = enumerate_all(rows, limits)
+    best = tried(rows, limits)
     if best is None:
         with pytest.raises(UsageError):
             allocate(rows, limits)
