@@ -11,23 +11,18 @@ look-up tables. Writes benchmarks/detector.md and results/detector.json.
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 
-import mapped
-from cases import Options
-from common import HERE, ROOT, Row, merged, versions, write
-from designs import SEED
+from common import Row, write
 from detector_codesign import codesign
 from detector_econ import econ
 from detector_fabric import folding, frequency, tables, time_to_rtl
 from detector_hls import hls
 from detector_muon import muon
 from detector_quantisation import quantisation
+from parts import Part, run_parts
 
-PARTS: dict[str, Callable[[Options], Iterable[list[Row]]]] = {
+PARTS: dict[str, Part] = {
     "tables": tables,
     "frequency": frequency,
     "time": time_to_rtl,
@@ -52,29 +47,10 @@ REMARKS = (
 )
 
 
-def main() -> None:
-    """The parts that the arguments name, or all."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
-    parser.add_argument("parts", nargs="*", metavar="PART")
-    parser.add_argument("--quick", action="store_true", help="the smallest of each part")
-    parser.add_argument("--only", default="", help="cases whose name contains this")
-    parser.add_argument("--timeout", type=float, default=3600.0, help="seconds for one run")
-    parser.add_argument("--report", action="store_true", help="measure nothing that is not cached")
-    given = parser.parse_args()
-    if strange := [part for part in given.parts if part not in PARTS]:
-        parser.error(f"no part {strange[0]!r}: there are {', '.join(PARTS)}")
-    options = Options(given.only, given.quick, given.timeout, given.report)
-    mapped.CACHED_ONLY = options.report
-    found = versions("flow", "alkaid", "numpy", "pyosys")
-    for name in given.parts or PARTS:
-        for rows in PARTS[name](options):
-            for row in rows:
-                row.versions, row.seed = found, SEED
-            write("detector", "Detector front ends", merged("detector", rows), REMARKS)
-        print(f"... {name}", file=sys.stderr, flush=True)
+def finish(rows: Sequence[Row]) -> None:
+    """Writes the table of all rows."""
+    write("detector", "Detector front ends", rows, REMARKS)
 
 
 if __name__ == "__main__":
-    os.chdir(ROOT)
-    (HERE / "cache").mkdir(exist_ok=True)
-    main()
+    run_parts("detector", __doc__ or "", PARTS, finish, timeout_s=3600.0)

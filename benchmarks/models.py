@@ -12,21 +12,17 @@ benchmarks/models.md and results/models.json.
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 
 import mapped
-from cases import Options
-from common import HERE, ROOT, Row, merged, versions, write
-from designs import SEED
+from common import Row, write
 from mapped import MAPPERS, PREPARE
+from parts import Part, run_parts
 from sizes import CHOICE, DEEP_GATES, areas, best, look_up_tables
 from speed import effort_curves, evaluators, goldens, times
 from summary import means, ordered, summary
 
-PARTS: dict[str, Callable[[Options], Iterable[list[Row]]]] = {
+PARTS: dict[str, Part] = {
     "area": areas,
     "best": best,
     "luts": look_up_tables,
@@ -51,33 +47,12 @@ REMARKS = (
 )
 
 
-def main() -> None:
-    """The parts that the arguments name, or all."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
-    parser.add_argument("parts", nargs="*", metavar="PART")
-    parser.add_argument("--quick", action="store_true", help="the smallest matrix alone")
-    parser.add_argument("--only", default="", help="cases whose name contains this")
-    parser.add_argument("--timeout", type=float, default=1800.0, help="seconds for one run")
-    parser.add_argument("--report", action="store_true", help="measure nothing that is not cached")
-    given = parser.parse_args()
-    if strange := [part for part in given.parts if part not in PARTS]:
-        parser.error(f"no part {strange[0]!r}: there are {', '.join(PARTS)}")
-    options = Options(given.only, given.quick, given.timeout, given.report)
-    mapped.CACHED_ONLY = options.report
-    found = versions("flow", "alkaid", "numpy", "pyosys") | {"da4ml": "0.6.0"}
-    for name in given.parts or PARTS:
-        for rows in PARTS[name](options):
-            for row in rows:
-                row.versions, row.seed = found, SEED
-            every = merged("models", rows)
-            found_means = {row.what: row for row in means(every)}
-            every = [row for row in every if row.what not in found_means]
-            every = ordered([*every, *found_means.values()])
-            write("models", "Models against other compilers", every, REMARKS, summary(every))
-            print(f"... {name}", file=sys.stderr, flush=True)
+def finish(rows: Sequence[Row]) -> None:
+    """Writes the table of all rows, with their means and a summary."""
+    found = {row.what: row for row in means(rows)}
+    every = ordered([*(row for row in rows if row.what not in found), *found.values()])
+    write("models", "Models against other compilers", every, REMARKS, summary(every))
 
 
 if __name__ == "__main__":
-    os.chdir(ROOT)
-    (HERE / "cache").mkdir(exist_ok=True)
-    main()
+    run_parts("models", __doc__ or "", PARTS, finish, 1800.0, {"da4ml": "0.6.0"})
