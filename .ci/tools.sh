@@ -10,6 +10,8 @@ command -v perl >/dev/null || missing="$missing perl"
 command -v sta >/dev/null || missing="$missing opensta"
 [ -f /usr/share/qflow/tech/osu018/osu018_stdcells.lib ] || missing="$missing qflow-tech-osu018"
 command -v tclsh >/dev/null || missing="$missing tcl"
+command -v ccache >/dev/null || missing="$missing ccache"
+command -v ngspice >/dev/null || missing="$missing ngspice"
 [ -z "$missing" ] && exit 0
 root=""
 [ "$(id -u)" = 0 ] || root="sudo -n"

@@ -51,7 +51,7 @@ PERIOD_NS = 25.0
 AREA_SCALE = (65 / 130) ** 2
 ENERGY_SCALE = (65 / 130) * (1.2 / 1.8) ** 2
 PUBLISHED = "published, 65 nm (arXiv 2105.01683)"
-MODULES = ("majority", "register_copy", "held_register", "weight_bank")
+MODULES = ("majority", "register_copy", "held_register", "weight_slice", "weight_bank")
 SECONDS = 3600.0
 
 

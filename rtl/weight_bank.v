@@ -1,11 +1,11 @@
 // Holds BYTES bytes of weights that a byte-wide port writes and reads, and counts upsets.
 //
-// Bytes lie from address 0. With TMR_WEIGHTS each byte and its parity are held in three copies, voted, and
-// written back each clock. A bank is BANK bytes; at 0x8000 + 2 * bank stands how many clocks saw
-// its copies differ (they were repaired), one above how many saw a byte lose its parity: two copies
-// of one bit were upset at once, and the byte must be written again. Behind the last bank stands the
-// same for the control registers, which are counted with TMR_CONTROL. Counters stop at 255; any
-// write at 0x8000 or above clears them all.
+// Bytes lie from address 0 in slices of BANK bytes, a power of two and at most 256. With TMR_WEIGHTS each
+// byte and its parity are held in three copies, voted, and written back each clock. At 0x8000 + 2 *
+// slice stands how many clocks saw its copies differ (they were repaired), one above how many saw a
+// byte lose its parity: two copies of one bit were upset at once, and the byte must be written
+// again. Behind the last slice stands the same for the control registers, which are counted with
+// TMR_CONTROL. Counters stop at 255; any write at 0x8000 or above clears them all.
 `default_nettype none
 
 module weight_bank #(
@@ -24,66 +24,46 @@ module weight_bank #(
     output wire [8*BYTES-1:0] weights
 );
     localparam BANKS = (BYTES + BANK - 1) / BANK;
-    // A byte has its parity where a vote may be wrong.
-    localparam EACH = TMR_WEIGHTS != 0 ? 9 : 8;
     localparam COUNTED = (TMR_WEIGHTS != 0 ? BANKS : 0) + (TMR_CONTROL != 0 ? 1 : 0);
     localparam FIRST = TMR_WEIGHTS != 0 ? 0 : BANKS;
 
-    wire [EACH*BYTES-1:0] held;
-    wire [EACH*BYTES-1:0] differ;
-    reg [EACH*BYTES-1:0] kept;
-    reg [EACH*BYTES-1:0] next;
-    reg [8*BYTES-1:0] words;
-    reg [BYTES-1:0] lost;
-    reg [7:0] found;
-    held_register #(
-        .WIDTH(EACH * BYTES),
-        .TMR  (TMR_WEIGHTS)
-    ) bytes (
-        .clk(clk),
-        .rst(1'b0),
-        .d(next),
-        .q(held),
-        .wrong(differ)
-    );
-    assign weights = words;
-
-    // What is held, and what is held on: the voted bytes with their parity made anew.
-    integer k;
-    always @* begin
-        kept = held;
-        lost = 0;
-        words = 0;
-        for (k = 0; k < BYTES; k = k + 1) begin
-            words[8*k+:8] = held[EACH*k+:8];
-            if (EACH == 9) begin
-                kept[EACH*k+EACH-1] = ^held[EACH*k+:8];
-                lost[k] = ^held[EACH*k+:EACH];
-            end
+    wire [BANKS-1:0] differ;
+    wire [BANKS-1:0] lost;
+    wire [8*BANKS-1:0] shares;
+    wire [15:0] place = address & (BANK - 1);
+    wire [15:0] chosen = address / BANK;
+    genvar i;
+    genvar j;
+    generate
+        for (i = 0; i < BANKS; i = i + 1) begin : slices
+            localparam SIZE = (i + 1) * BANK < BYTES ? BANK : BYTES - i * BANK;
+            (* keep *)
+            weight_slice #(
+                .BYTES(SIZE),
+                .TMR  (TMR_WEIGHTS)
+            ) slice (
+                .clk(clk),
+                .here(chosen == i),
+                .write(write),
+                .place(place[7:0]),
+                .data(data),
+                .read(shares[8*i+:8]),
+                .differ(differ[i]),
+                .lost(lost[i]),
+                .weights(weights[8*BANK*i+:8*SIZE])
+            );
         end
-    end
+    endgenerate
 
-    integer n;
-    always @* begin
-        next = kept;
-        for (n = 0; n < BYTES; n = n + 1)
-            if (write && address == n[15:0]) begin
-                if (EACH == 9) next[EACH*n+EACH-1] = ^data;
-                next[EACH*n+:8] = data;
-            end
-    end
-
+    reg [7:0] found;
     integer m;
     always @* begin
         found = 0;
-        for (m = 0; m < BYTES; m = m + 1)
-            found = found | ({8{address == m[15:0]}} & words[8*m+:8]);
+        for (m = 0; m < BANKS; m = m + 1) found = found | shares[8*m+:8];
     end
 
     // Counters: 16 bits each, repaired below lost.
     wire [7:0] counted;
-    genvar i;
-    genvar j;
     generate
         if (COUNTED > 0) begin : counters
             wire [16*COUNTED-1:0] total;
@@ -106,9 +86,8 @@ module weight_bank #(
             );
             for (i = 0; i < COUNTED; i = i + 1) begin : count
                 if (TMR_WEIGHTS != 0 && i < BANKS) begin : bank
-                    localparam LAST = (i + 1) * BANK < BYTES ? (i + 1) * BANK : BYTES;
-                    assign event_now[2*i] = |differ[EACH*LAST-1:EACH*BANK*i];
-                    assign event_now[2*i+1] = |lost[LAST-1:BANK*i];
+                    assign event_now[2*i] = differ[i];
+                    assign event_now[2*i+1] = lost[i];
                 end else begin : control
                     assign event_now[2*i] = upset | (|total_differ);
                     assign event_now[2*i+1] = 1'b0;

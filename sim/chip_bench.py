@@ -69,7 +69,8 @@ class Chip:
         """A register, or one of its copies, by its path below the top."""
         place = self.dut
         for name in path.split("."):
-            place = getattr(place, name)
+            base, _, index = name.rstrip("]").partition("[")
+            place = getattr(place, base)[int(index)] if index else getattr(place, base)
         return place
 
 
@@ -98,11 +99,19 @@ async def load(dut: Any, sets: int, samples: int) -> None:
     assert found == wanted[max(0, at - 1) :][: len(found)], "one byte alone is not written"
 
 
+def slice_path(k: int) -> str:
+    """The register of slice k of the bank."""
+    return f"bank.slices[{k}].slice.bytes"
+
+
 def registers(store: dict[str, Any]) -> list[tuple[str, int, int]]:
     """Path, bits, and counter of every register in three copies; -1 is that of the control."""
     found = []
     if store["tmr_weights"]:
-        found.append(("bank.bytes", 9 * store["bytes"], 0))
+        size, total = store["bank"], store["bytes"]
+        found += [
+            (slice_path(k), 9 * min(size, total - size * k), k) for k in range(-(-total // size))
+        ]
     if store["tmr_control"]:
         found += [("target.held", 35, -1), ("target.scl_filter.held", 6, -1)]
         found += [("target.sda_filter.held", 6, -1)]
@@ -147,7 +156,7 @@ async def single_upsets(dut: Any, seed: int, most: int) -> None:
             now = int(register.value)
             assert now == int(chip.held(path).q.value), f"{path}.{copy}[{bit}] is not repaired"
         chip.vectors.compare(dut, 0)
-        count[bit // (9 * chip.store["bank"]) if counter == 0 else -1] += 1
+        count[counter] += 1
     read = await chip.bus.read(COUNTERS + 2 * chip.store["first_counter"], 2 * len(count))
     assert read[1::2] == [0] * len(count), f"bytes were lost: {read[1::2]}"
     assert read[0::2] == [min(MOST, n) for n in count], f"counted {read[0::2]}, not {count}"
@@ -168,12 +177,13 @@ async def double_upsets(dut: Any, seed: int, most: int) -> None:
     lost, wanted = [0] * banks, list(weights)
     for place in chance.sample(range(bits), min(most, bits)):
         await FallingEdge(dut.clk)
+        number, bit = divmod(place, 9 * chip.store["bank"])
         for copy in chance.sample(COPIES, 2):
-            register = chip.held(f"bank.bytes.{copy}").q
-            register.value = int(register.value) ^ 1 << place
+            register = chip.held(f"{slice_path(number)}.{copy}").q
+            register.value = int(register.value) ^ 1 << bit
         await FallingEdge(dut.clk)
         await FallingEdge(dut.clk)
-        lost[place // (9 * chip.store["bank"])] += 1
+        lost[number] += 1
         if place % 9 < 8:  # Bit 8 is the parity itself.
             wanted[place // 9] ^= 1 << place % 9
     read = await chip.bus.read(COUNTERS, 2 * banks)

@@ -55,6 +55,7 @@ STREAM_MODULES = ("axis_register", "axis_skid")
 """Modules of rtl/ that a stream wrapper is made of."""
 STORE_MODULES = (
     "glitch_filter", "held_register", "i2c_target", "majority", "register_copy", "weight_bank",
+    "weight_slice",
 )  # fmt: skip
 """Modules of rtl/ that hold weights."""
 MODULES = (*STREAM_MODULES, *STORE_MODULES)

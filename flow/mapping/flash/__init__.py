@@ -1,0 +1,1 @@
+"""Flash threshold cells: flip-flops with their cones as cells, and the voltages of each cell."""
