@@ -12,8 +12,10 @@ fits the first and has not seen the second. For each loss the smallest point is 
 more against the exact baseline, with one standard error of the validation part to spare, or, where
 there is none, the most accurate point. For each published perceptron the most accurate point is
 taken that is 5 times smaller, or, where that one does not promise the published accuracy and
-PROMISE more, the most accurate one that is smaller; for each tree the latter. What is done lies in
-benchmarks/cache/printed and is not done again; `--report` writes the tables of that alone.
+PROMISE more, the most accurate one that is smaller. For each published tree it is the most accurate
+that is smaller, by cross-validation where a set has a search of trees alone (NAME_trees.toml).
+What is done lies in benchmarks/cache/printed and is not done again; `--report` writes the tables of
+that alone.
 `--times` measures the time of a search of population 1000, for a quiet machine, and nothing else.
 """
 
@@ -39,6 +41,7 @@ from printed_tables import tables
 
 from flow.report.published import Published, published_for
 from flow.search.front import Front, read_front
+from flow.search.spec import read_spec
 from flow.tech.registry import load
 
 CACHE = HERE / "cache" / "printed"
@@ -89,12 +92,18 @@ def one_set(one: Set, given: argparse.Namespace) -> None:
     seeds = range(1, (given.seeds or one.seeds) + 1)
     ceiling = cached(place / f"forest-{one.key}.json", lambda: forest(one))
     folders = [searched(one, place, seed, given) for seed in seeds]
+    plain = len(folders)
+    if one.trees_file.is_file():
+        folders.append(searched(one, place, 1, given, one.trees_file))
     fronts = [read_front(folder) for folder in folders]
     points = [(seed, index) for seed, f in enumerate(fronts) for index in range(len(f.points))]
+    tried = [place for place in points if fronts[place[0]].points[place[1]].tried]
+    points = [place for place in points if place[0] < plain]
     wanted = list(wishes(one, base))
     designs: dict[str, Any] = {}
     for wish in wanted:
-        chosen = pick(fronts, points, wish)
+        tree = wish.get("rival", {}).get("kind") == "approximate tree"
+        chosen = pick(fronts, tried if tree and tried else points, wish)
         wish["design"] = None
         if chosen is not None:
             key = f"{folders[chosen[0]].name}-{chosen[1]}"
@@ -102,7 +111,8 @@ def one_set(one: Set, given: argparse.Namespace) -> None:
             designs.setdefault(key, (folders[chosen[0]], chosen[1]))
     built = {key: build(one, place, key, *design) for key, design in designs.items()}
     spread = {
-        f"{loss:g}": [area_at(front, bound(base, loss)) for front in fronts] for loss in LOSSES
+        f"{loss:g}": [area_at(front, bound(base, loss)) for front in fronts[:plain]]
+        for loss in LOSSES
     }
     result = {
         "set": one.name,
@@ -129,16 +139,20 @@ def cached(file: Path, work: Any) -> Any:
     return json.loads(file.read_text())
 
 
-def searched(one: Set, place: Path, seed: int, given: argparse.Namespace) -> Path:
+def searched(
+    one: Set, place: Path, seed: int, given: argparse.Namespace, trees: Path | None = None
+) -> Path:
     """The folder of a search that has ended; a search that was stopped goes on."""
-    digest = hashlib.sha256(one.spec_file.read_bytes()).hexdigest()[:8]
-    spec = one.spec
-    generations = spec.generations if given.generations is None else given.generations
+    file = trees or one.spec_file
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+    spec = read_spec(file)
+    fewer = None if trees else given.generations
+    generations = spec.generations if fewer is None else fewer
     folder = place / f"search-{digest}-{generations}-{seed}"
     if (folder / "took.json").is_file():
         return folder
     begin = time.perf_counter()
-    flow("search", one.spec_file, "--data", one.path, "--generations", generations,
+    flow("search", file, "--data", one.path, "--generations", generations,
          "--seed", seed, "--workers", given.workers, "-o", folder)  # fmt: skip
     took = time.perf_counter() - begin
     facts = {"seed": seed, "population": spec.population, "generations": generations,

@@ -37,6 +37,11 @@ class Set:
         return SPECS / f"{self.name}.toml"
 
     @property
+    def trees_file(self) -> Path:
+        """The specification of a search of cross-validated trees alone, where there is one."""
+        return SPECS / f"{self.name}_trees.toml"
+
+    @property
     def spec(self) -> Spec:
         """That specification, read."""
         return read_spec(self.spec_file)

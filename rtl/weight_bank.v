@@ -30,22 +30,23 @@ module weight_bank #(
     wire [BANKS-1:0] differ;
     wire [BANKS-1:0] lost;
     wire [8*BANKS-1:0] shares;
-    wire [15:0] place = address & (BANK - 1);
-    wire [15:0] chosen = address / BANK;
+    localparam integer LOW = BANK - 1;
+    wire [7:0] place = address[7:0] & LOW[7:0];
     genvar i;
     genvar j;
     generate
         for (i = 0; i < BANKS; i = i + 1) begin : slices
             localparam SIZE = (i + 1) * BANK < BYTES ? BANK : BYTES - i * BANK;
+            localparam integer START = i * BANK;
             (* keep *)
             weight_slice #(
                 .BYTES(SIZE),
                 .TMR  (TMR_WEIGHTS)
             ) slice (
                 .clk(clk),
-                .here(chosen == i),
+                .here((address & ~LOW[15:0]) == START[15:0]),
                 .write(write),
-                .place(place[7:0]),
+                .place(place),
                 .data(data),
                 .read(shares[8*i+:8]),
                 .differ(differ[i]),

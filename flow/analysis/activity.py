@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,20 @@ class Simulator:
             held = new
         return values
 
+    def walk(self, inputs: Iterable[Mapping[str, NDArray[np.uint64]]]) -> Iterator[Words]:
+        """The words of every net clock after clock; each bit of a word is a run of its own.
+
+        Flip-flops begin with 0.
+        """
+        data = self._held()
+        held: dict[str, NDArray[np.uint64]] = {}
+        for rows in inputs:
+            if not held:
+                held = {net: np.zeros_like(row) for row in list(rows.values())[:1] for net in data}
+            values = self.run({**rows, **held})
+            yield values
+            held = {net: values[self.index[source]] for net, source in data.items()}
+
     def _held(self) -> dict[str, str]:
         """The net of each flip-flop's state output, or of the first output, and of its data."""
         found = {}
@@ -164,6 +178,41 @@ def simulate_activity(
     if clock >= 0:
         toggles[CLOCK] = 2.0
     return Activity(label, samples, tuple(states), toggles)
+
+
+def clocked_activity(
+    netlist: Netlist, technology: Technology, clocks: int = 160, settle: int = 32, seed: int = 1
+) -> Activity:
+    """The activity of a machine at random inputs: 64 runs of so many clocks from 0.
+
+    Each input bit is random in each clock; the first `settle` clocks are not counted.
+    """
+    if clocks <= settle + 1:
+        raise CheckFailed("there are no samples to simulate", hint="give more clocks")
+    simulator = Simulator(netlist, technology)
+    names = [bit for bit in netlist.input_bits if bit != CLOCK or not simulator.flipflops]
+    random = np.random.default_rng(seed)
+    rows = (
+        dict(zip(names, random.integers(0, 1 << 64, (len(names), 1), np.uint64), strict=True))
+        for _ in range(clocks)
+    )
+    steps = [values for k, values in enumerate(simulator.walk(rows)) if k >= settle]
+    values = np.concatenate(steps, axis=1)
+    changes = np.bitwise_count(values[:, 1:] ^ values[:, :-1]).sum(axis=1) / (64 * len(steps) - 64)
+    mask = np.full(len(steps), ~np.uint64(0), dtype=np.uint64)
+    clock = simulator.index.get(CLOCK, -1) if simulator.flipflops else -1
+    states = tuple(
+        _states(
+            values, [simulator.index[net] for net in instance.nets(cell.inputs)],
+            mask, 64 * len(steps), clock,
+        )
+        for instance, cell in zip(netlist.instances, simulator.cells, strict=True)
+    )  # fmt: skip
+    toggles = {net: float(changes[k]) for net, k in simulator.index.items()}
+    if clock >= 0:
+        toggles[CLOCK] = 2.0
+    label = f"random inputs, {len(steps)} clocks of 64 runs"
+    return Activity(label, 64 * len(steps), states, toggles)
 
 
 def _states(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,8 +49,7 @@ class Linear:
     any magnitude, `constant` has the shape (*positions, filters) of the result.
     """
 
-    name: str
-    place: str
+    layer: Layer
     indices: IntArray
     weights: IntArray
     constant: IntArray
@@ -112,14 +110,3 @@ class Numbering:
             local[mine] = indices[mine] - starts[k] + begin
             begin += int(starts[k + 1] - starts[k])
         return Wiring(tuple(k - 1 if k else INPUT for k in used), local)
-
-
-def align(forms: Sequence[Form]) -> list[list[Term]]:
-    """The terms of every form, with empty ones so that all have as many."""
-    most = max(len(f.terms) for f in forms)
-    result = []
-    for form in forms:
-        zero = np.zeros(form.shape, dtype=object)
-        empty = Term(zero, np.full(form.shape, ABSENT, dtype=np.int64))
-        result.append([*form.terms, *[empty] * (most - len(form.terms))])
-    return result

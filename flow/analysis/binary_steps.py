@@ -35,7 +35,9 @@ def find_steps(
     more than `most` steps. It is asked `most` * log2(hi - lo) times.
     """
     last, place, value = function(hi), lo, function(lo)
-    base, bounds, jumps = value, [], []
+    base = value
+    bounds: list[IntArray] = []
+    jumps: list[IntArray] = []
     while (value != last).any():
         if len(bounds) == most:
             return None

@@ -1,24 +1,21 @@
-"""From bits to sums and back: linear layers over bits, and sums that are compared."""
+"""Sums of bits: the linear layers that make them, as signs, fan-ins and constants."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from math import prod
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from flow.analysis.binary_forms import Form, Linear, Numbering, Sum, Term, align
-from flow.analysis.binary_steps import Steps, find_steps
+from flow.analysis.binary_forms import Form, Linear, Sum
 from flow.errors import UnsupportedModel
-from flow.ir.binary import ABSENT, BinaryLayer, Neurons, OrPool, Scores
-from flow.ir.layers import Conv, Dense, Input, Layer
-from flow.ir.network import Network, evaluate_network
+from flow.ir.binary import ABSENT
+from flow.ir.layers import Conv, Dense, Layer
 from flow.ir.spatial import Pool
-from flow.ir.tensor import IntArray, TensorType, exact, fractions
-from flow.ir.windows import windows
+from flow.ir.tensor import IntArray, exact
+from flow.ir.windows import exact_product, windows
 
 MOST_REPEATS = 4
-"""How often a bit may be counted for a weight that is a multiple of the smallest."""
+"""How often one bit may be wired to a neuron, for a weight that is a multiple of the smallest."""
 
 
 def refuse(layer: Layer, message: str, hint: str) -> UnsupportedModel:
@@ -27,35 +24,54 @@ def refuse(layer: Layer, message: str, hint: str) -> UnsupportedModel:
 
 
 def linear(layer: Dense | Conv | Pool, form: Form) -> Linear:
-    """A linear layer (or a sum of windows) over a tensor of bits or of integers."""
-    constant = layer.evaluate(form.constant[None])[0]
-    weights = _full_weights(layer, form.shape[-1])
+    """A linear layer, or the sum of windows, over a tensor of bits or of integers."""
     axes = len(form.shape) - 1
-    strides, padding, dilation = (1,) * axes, ((0, 0),) * axes, (1,) * axes
-    if isinstance(layer, Dense):
-        weights = weights.reshape((1,) * axes + weights.shape)
-    else:
-        strides, padding = layer.strides, layer.padding
-    if isinstance(layer, Conv):
-        dilation = layer.dilation
-    parts, indices = [], []
-    for term in align([form])[0]:
-        flat = term.coefficient.reshape(-1, form.shape[-1])
-        present = flat != 0
-        first = np.where(
-            present.any(axis=0), flat[present.argmax(axis=0), np.arange(len(flat.T))], 1
-        )
-        if (present & (flat != first)).any():
-            raise refuse(
-                layer, "bits of one channel count differently from place to place",
-                "give every channel one scale",
-            )  # fmt: skip
-        parts.append(weights * first[:, None])
-        indices.append(np.where(term.coefficient != 0, term.index, ABSENT))
-    return Linear(
-        layer.name, layer.place, np.concatenate(indices, axis=-1), np.concatenate(parts, axis=-2),
-        constant, strides, padding, dilation, form.integer,
+    weights = _full_weights(layer, form.shape[-1])
+    found = Linear(
+        layer, form.terms[0].index, weights, layer.evaluate(form.constant[None])[0],
+        (1,) * axes, ((0, 0),) * axes, (1,) * axes, form.integer,
     )  # fmt: skip
+    if isinstance(layer, Dense):
+        found = replace(found, weights=weights.reshape((1,) * axes + weights.shape))
+    elif isinstance(layer, Pool):
+        found = replace(found, strides=layer.strides, padding=layer.padding)
+    else:
+        found = replace(
+            found, strides=layer.strides, padding=layer.padding, dilation=layer.dilation
+        )
+    parts = [_counted(layer, term.coefficient) for term in form.terms]
+    return replace(
+        found,
+        indices=np.concatenate(
+            [np.where(t.coefficient != 0, t.index, ABSENT) for t in form.terms], axis=-1
+        ),
+        weights=np.concatenate([found.weights * part[:, None] for part in parts], axis=-2),
+    )
+
+
+def identity(layer: Layer, form: Form) -> Sum:
+    """A tensor of bits or integers, the result of `layer`, as sums of its own terms alone."""
+    size = form.constant.size
+    indices = [np.where(t.coefficient != 0, t.index, ABSENT).ravel() for t in form.terms]
+    weights = [np.diag(t.coefficient.ravel()) for t in form.terms]
+    found = Linear(
+        layer, np.concatenate(indices), np.concatenate(weights), form.constant.ravel(),
+        (), (), (), form.integer,
+    )  # fmt: skip
+    return Sum(found, (), np.arange(size).reshape(form.shape))
+
+
+def _counted(layer: Layer, coefficient: IntArray) -> IntArray:
+    """By how much the bits of each channel count; UnsupportedModel where places differ."""
+    flat = coefficient.reshape(-1, coefficient.shape[-1])
+    present = flat != 0
+    first: IntArray = flat[present.argmax(axis=0), np.arange(flat.shape[1])]
+    if (present & (flat != first)).any():
+        raise refuse(
+            layer, "bits of one channel count differently from place to place",
+            "give every channel one scale",
+        )  # fmt: skip
+    return first
 
 
 def _full_weights(layer: Dense | Conv | Pool, channels: int) -> IntArray:
@@ -70,160 +86,61 @@ def _full_weights(layer: Dense | Conv | Pool, channels: int) -> IntArray:
     full = np.zeros((*window, channels, filters), dtype=object)
     many = filters // layer.groups
     for g in range(layer.groups):
-        into = (..., slice(g * each, (g + 1) * each), slice(g * many, (g + 1) * many))
-        full[into] = weights[..., g * many : (g + 1) * many]
+        mine = slice(g * many, (g + 1) * many)
+        full[..., g * each : (g + 1) * each, mine] = weights[..., mine]
     return full
 
 
-def settle(
-    network: Network, tail: Sum, numbering: Numbering, name: str
-) -> tuple[Form, tuple[BinaryLayer, ...]] | None:
-    """A tensor of sums as bits, with the layers that make them; None where it has more than a few
-    values."""
-    steps, which = _steps(network, tail)
-    if steps is None:
-        return None
-    base = tail.linear
-    channels = base.constant.shape[-1]
-    total = np.sum(steps.jumps, axis=0) if steps.jumps else 0 * steps.base
-    falls = np.zeros(base.constant.shape, dtype=bool)
-    if tail.pool is None and steps.jumps:
-        down = (np.min(steps.jumps, axis=0) < 0).reshape(-1, channels)
-        up = (np.max(steps.jumps, axis=0) > 0).reshape(-1, channels)
-        falls[...] = down.any(axis=0) & ~up.any(axis=0)
-    sums = which.reshape(base.constant.shape)
-    neurons, bounds, terms = [], list(steps.bounds), []
-    for bound in bounds or [steps.base * 0]:
-        spread = bound[sums]
-        neurons.append((np.where(falls, 1 - spread, spread), falls))
-    if falls.any():  # What falls last is true first, then.
-        neurons.reverse()
-    layer = _neurons(base, neurons, numbering, name)
-    levels = len(neurons)
-    made: tuple[BinaryLayer, ...] = (layer,)
-    start, count = numbering.next, base.constant.size
-    places = np.arange(count)
-    numbers = [
-        start + places // channels * channels * levels + k * channels + places % channels
-        for k in range(levels)
-    ]
-    variable = which
-    if tail.pool is not None and tail.pooled is not None:
-        after = Numbering(numbering.inputs, (*numbering.layers, layer))
-        wiring = after.wiring(np.concatenate([n[tail.pooled] for n in numbers], axis=-1))
-        pool = OrPool(
-            tail.pool.name, wiring, tail.pool.window, tail.pool.strides, tail.pool.padding
-        )
-        made = (layer, pool)
-        width = tail.pooled.shape[-1]
-        variable = which[tail.pooled.reshape(-1, width)[0]]
-        places = np.arange(prod(pool.shape[:-1]) * width)
-        variable = variable[places % width]
-        numbers = [
-            after.next + places // width * width * levels + k * width + places % width
-            for k in range(levels)
-        ]
-    flat = tail.origin.ravel()
-    mine = variable[flat]
-    flipped = falls.ravel()[flat] if tail.pool is None else np.zeros(len(flat), dtype=bool)
-    constant = np.where(flipped, (steps.base + total)[mine], steps.base[mine])
-    jumps = list(steps.jumps) or [steps.base * 0]
-    if falls.any():
-        jumps.reverse()
-    for number, jump in zip(numbers, jumps, strict=True):
-        each = np.where(flipped, -jump[mine], jump[mine])
-        terms.append(Term(_shaped(each, tail), number[flat].reshape(tail.origin.shape)))
-    return Form(_shaped(constant, tail), tuple(terms)), made
+@dataclass(frozen=True, slots=True, eq=False)
+class Counting:
+    """Sums as counts: sum = constant + size * (p - negative), p as of `flow.ir.binary.Neurons`.
+
+    `signs` are (*window, channels, filters), `size` (filters,), `fan_in` and `negative` (the taps
+    of sign -1) of the shape of the result. A bit that counts twice is there twice.
+    """
+
+    indices: IntArray
+    signs: IntArray
+    size: IntArray
+    fan_in: IntArray
+    negative: IntArray
 
 
-def _shaped(values: IntArray, tail: Sum) -> IntArray:
-    return values.astype(object).reshape(tail.origin.shape)
-
-
-def _steps(network: Network, tail: Sum) -> tuple[Steps | None, IntArray]:
-    """The steps by variable, and the variable of every sum: the sum itself; of pooled ones, the
-    filter, for a window decides by one bound."""
-    base, kind = tail.linear, network.types[tail.linear.name]
-    size, filters = base.constant.size, base.constant.shape[-1]
-    lo, hi = kind.lo.ravel(), kind.hi.ravel()
-    which = np.arange(size)
-    reads = tail.origin.ravel()
-    if tail.pooled is not None:
-        which = np.arange(size) % filters
-        width = tail.pooled.shape[-1]
-        channel = which[tail.pooled.reshape(-1, width)]
-        if (channel != channel[0]).any():
-            raise refuse(tail.chain[-1], "pooling mixes filters", "pool each channel by itself")
-        reads = channel[0][reads % width]
-        lo = lo.reshape(-1, filters).min(axis=0)
-        hi = hi.reshape(-1, filters).max(axis=0)
-    elif len(np.unique(reads)) != len(reads):
+def counting(base: Linear) -> Counting:
+    """Sums of bits as counts; UnsupportedModel where weights are no small multiples."""
+    flat = abs(base.weights.reshape(-1, base.weights.shape[-1]))
+    size = np.gcd.reduce(flat, axis=0)
+    size = np.where(size == 0, 1, size)
+    multiples = abs(base.weights) // size
+    repeats = max(1, int(multiples.max()))
+    if repeats > MOST_REPEATS:
+        column = np.unravel_index(int(multiples.argmax()), multiples.shape)[-1]
+        values = sorted(set(flat[:, column].tolist()) - {0})
         raise refuse(
-            tail.chain[-1], "sums are repeated before they become bits", "repeat the bits instead"
+            base.layer,
+            f"the weights of output {column} have the magnitudes "
+            f"{', '.join(map(str, values[:6]))}{', ...' if len(values) > 6 else ''} over bits",
+            f"weights of binary layers are -1, 0 and 1, or up to {MOST_REPEATS} times the smallest",
         )
-    chain = _chain_network(tail, kind, lo[which], hi[which])
-
-    def function(values: IntArray) -> IntArray:
-        x = {base.name: values[which].reshape(1, *kind.shape)}
-        answer = evaluate_network(chain, x)[chain.outputs[0]].ravel()
-        result = np.zeros(len(values), dtype=object)
-        result[reads] = answer
-        if (result[reads] != answer).any():
-            raise refuse(
-                tail.chain[-1], "a pooled channel is compared differently from place to place",
-                "give every channel one scale",
-            )  # fmt: skip
-        return result
-
-    return find_steps(function, lo, hi), which
+    signs = np.sign(base.weights.astype(np.int64))
+    planes = [signs * (multiples > k) for k in range(repeats)]
+    signs = np.concatenate(planes, axis=-2).astype(np.int64)
+    indices = np.concatenate([base.indices] * repeats, axis=-1)
+    present = (indices != ABSENT).astype(np.int64)
+    fan_in, negative = (_summed(base, present, w) for w in (signs != 0, signs < 0))
+    return Counting(indices, signs, size, fan_in, negative)
 
 
-def _chain_network(tail: Sum, kind: TensorType, lo: IntArray, hi: IntArray) -> Network:
-    tensor = TensorType(kind.shape, lo.reshape(kind.shape), hi.reshape(kind.shape), kind.scale)
-    entry = Input(tail.linear.name, (), tail.linear.place, tensor, fractions(0, kind.shape))
-    return Network(
-        "chain", (entry, *tail.chain), (tail.chain[-1].name if tail.chain else entry.name,)
-    )
+def fan_in_of_integers(base: Linear) -> IntArray:
+    """How many integers each sum reads."""
+    return _summed(base, (base.indices != ABSENT).astype(np.int64), base.weights != 0)
 
 
-def _neurons(
-    base: Linear, bounds: list[tuple[IntArray, IntArray]], numbering: Numbering, name: str
-) -> Neurons:
-    """One layer for the bounds of all levels: sum >= bound, of negated sums where a filter falls."""
-    falls = bounds[0][1].reshape(-1, bounds[0][1].shape[-1])[0]
-    sign = np.where(falls, -1, 1)
-    wiring = numbering.wiring(base.indices)
-    form = (base.strides, base.padding, base.dilation)
-    if base.integer:
-        weights = base.weights * sign
-        rest = [bound - base.constant * sign for bound, _ in bounds]
-        here = np.broadcast_to(np.count_nonzero(weights, axis=tuple(range(weights.ndim - 1))),
-                               base.constant.shape)  # fmt: skip
-        tall = [_clamp(name, weights, t) for t in rest]
-        parts = ([weights] * len(rest), tall, [here] * len(rest))
-        w, t, n = (np.concatenate(p, axis=-1).astype(np.int64) for p in parts)
-        return Neurons(name, wiring, w, t, n, *form, integer=True)
-    unit, size = units(base)
-    signs = unit.signs * sign
-    present = (unit.indices != ABSENT).astype(np.int64)
-    fan_in, negative = (
-        _summed(base, present, (part != 0) if part is signs else (part < 0))
-        for part in (signs, np.minimum(signs, 0))
-    )
-    thresholds = []
-    for bound, _ in bounds:
-        gap = exact(bound, bound.shape) - base.constant * sign
-        thresholds.append(np.clip(-(-gap // size) + negative, 0, fan_in + 1))
-    repeated = len(bounds)
-    return Neurons(
-        name, numbering.wiring(unit.indices),
-        np.concatenate([signs] * repeated, axis=-1).astype(np.int64),
-        np.concatenate(thresholds, axis=-1).astype(np.int64),
-        np.concatenate([fan_in] * repeated, axis=-1).astype(np.int64), *form,
-    )  # fmt: skip
-
-
-def _clamp(name: str, weights: IntArray, bound: IntArray) -> IntArray:
-    """Bounds as int64: what does not fit is beyond every sum."""
-    most = 1 << 62
-    return np.clip(bound, -most, most)
+def _summed(base: Linear, x: IntArray, weights: IntArray) -> IntArray:
+    window = weights.shape[:-2]
+    flat = weights.reshape(-1, weights.shape[-1]).astype(np.int64)
+    if not window:
+        sums: IntArray = exact_product(x[None], flat)[0]
+        return sums
+    seen = windows(x[None], window, base.strides, base.padding, base.dilation, 0)[0]
+    return exact_product(seen.reshape(*seen.shape[: len(window)], -1), flat)

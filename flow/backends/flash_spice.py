@@ -14,6 +14,8 @@ from flow.tech.flash_cell import Transistor, flash_cell
 
 PERIOD_NS = 0.8
 _EDGE_NS = 0.01
+_JUNCTION_FF = 0.1
+"""A little capacitance, assumed, at nodes that transistors may leave open."""
 _MEASURE_AT = 0.95
 """The part of a period after which its answer is read; the clock rises at its half."""
 
@@ -30,9 +32,14 @@ def flash_subcircuit(voltages: Voltages, name: str) -> str:
             lines += [
                 f"mf{side}{i} net_{side} read m{side}{i} 0 {_flash_model(vt)} {flash}",
                 f"mi{side}{i} m{side}{i} {gate} foot 0 nin {_size(cell.input)}",
+                f"cm{side}{i} m{side}{i} 0 {_JUNCTION_FF:g}f",
             ]
     wide = f"w={20 * cell.input.width_um:g}u l={cell.input.length_um:g}u"
-    lines += [f"vread read 0 {cell.read_volts:g}", f"mfoot foot clk 0 0 nin {wide}"]
+    lines += [
+        f"vread read 0 {cell.read_volts:g}",
+        f"mfoot foot clk 0 0 nin {wide}",
+        f"cfoot foot 0 {_JUNCTION_FF:g}f",
+    ]
     for side, other in (("l", "r"), ("r", "l")):
         p, n = f"pmos {_size(cell.pmos)}", f"nin {_size(cell.input)}"
         lines += [
@@ -116,6 +123,7 @@ def _nand(output: str, a: str, b: str) -> list[str]:
         f"me{output} {output} {a} vdd vdd {p}",
         f"mg{output} {output} {b} vdd vdd {p}",
         f"cl{output} {output} 0 {cell.node_ff:g}f",
+        f"cx{output} {output}_m 0 {_JUNCTION_FF:g}f",
     ]
 
 

@@ -38,6 +38,8 @@ from flow.cli.options import FILE, JSON, Clock, configuration, model_options
 @click.option("--hls-backend", help="vitis, vivado, catapult, oneapi or quartus.  [vitis]")
 @click.option("--reuse", type=int, help="For HLS: uses of a multiplier for a sample.  [1]")
 @click.option("--strategy", help="For HLS: latency or resource.  [latency]")
+@click.option("--fan-in", type=int, help="Inputs of a threshold gate at most; 0 is any.  [8]")
+@click.option("--harden", help="Cells in three copies with voters: 25%, cells=20, registers, all.")
 @click.option("--simulator", help="icarus, verilator, both or none.")
 @click.option("--prove-limit", type=float, help="Seconds for all proofs together.")
 @click.option("--seed", type=int, help="Where every choice by chance starts.")

@@ -21,10 +21,12 @@ COMMANDS: dict[str, str] = {
     "search": "A front of small classifiers from data: accuracy, area, power.",
     "train": "The same, from gradients or genes alone.",
     "codesign": "Widths for a float model within a budget, retrained.",
+    "plan": "A chip set for a language model: area, speed, power, cost.",
     "check": "Everything that stands in the way of a model, at once.",
     "eval": "What the integer network answers, for a model or a build folder.",
     "opt": "Run passes on the text form of a circuit.",
     "report": "Show one build, or several side by side.",
+    "faults": "What single stuck-at faults of a build cost; test vectors; hardening.",
     "verify": "Hashes, vectors and proofs of a build folder again.",
     "list": "Targets, passes, technologies, stages, primitives.",
 }

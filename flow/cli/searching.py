@@ -73,8 +73,10 @@ def train_one(
     seed: int | None,
     loss: float | None,
     as_json: bool,
+    estimator: str | None = None,
 ) -> None:
-    """Train one network in a way (baseline, clusters or qat), then print what it reached."""
+    """Train one network in a way (baseline, clusters, qat, binary or ternary), then print what it
+    reached. `estimator` is of binary networks."""
     from flow.pipeline import training
 
     if output is None:
@@ -86,6 +88,9 @@ def train_one(
             done = training.write_retrained(found, output, share, bars.steps)
         elif way == "qat":
             done = training.write_qkeras(found, output, bars.steps)
+        elif way in ("binary", "ternary"):
+            passed = training.estimator_of(estimator)
+            done = training.write_binary(found, output, passed, way == "ternary", bars.steps)
         else:
             done = training.write_baseline(found, output, bars.steps)
     if as_json:

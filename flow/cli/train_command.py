@@ -19,6 +19,9 @@ from flow.errors import UsageError
 @click.option("--baseline", is_flag=True, help="The exact perceptron: one layer, 8-bit weights.")
 @click.option("--clusters", is_flag=True, help="The exact one again, with cheap weights only.")
 @click.option("--qat", is_flag=True, help="By QKeras, if it is installed: powers of two.")
+@click.option("--binary", is_flag=True, help="Weights -1 and 1, signs between the layers.")
+@click.option("--ternary", is_flag=True, help="The same with weights -1, 0 and 1.")
+@click.option("--estimator", help="Of --binary, --ternary: ste, reste or biper.  [ste]")
 @click.option("--loss", type=Loss(), help="Accuracy that --clusters may lose, e.g. 1%.  [1%]")
 @click.option("-o", "--output", type=FILE, help="The folder; an unfinished search goes on.")
 @JSON
@@ -29,6 +32,9 @@ def command(
     baseline: bool,
     clusters: bool,
     qat: bool,
+    binary: bool,
+    ternary: bool,
+    estimator: str | None,
     loss: float | None,
     as_json: bool,
     **options: Any,
@@ -39,19 +45,23 @@ def command(
     Without it, networks with powers of two as weights are trained by gradients, and nothing
     evolves. Both give a folder as of flow search.
 
-    --baseline, --clusters and --qat train one network, and give a folder with its model, its data
-    and a flow.toml: flow build --config OUTPUT/flow.toml -o DIR builds it.
+    --baseline, --clusters, --qat, --binary and --ternary train one network, and give a folder with
+    its model, its data and a flow.toml: flow build --config OUTPUT/flow.toml -o DIR builds it.
     """
     from flow.cli.searching import search, train_one
 
-    ways = {"genetic": genetic, "baseline": baseline, "clusters": clusters, "qat": qat}
+    ways = {"genetic": genetic, "baseline": baseline, "clusters": clusters, "qat": qat,
+            "binary": binary, "ternary": ternary}  # fmt: skip
     chosen = [name for name, given in ways.items() if given]
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} are two ways", hint="give one of them")
     if loss is not None and not clusters:
         raise UsageError("--loss is for --clusters", hint="name both, or neither")
+    if estimator is not None and not (binary or ternary):
+        raise UsageError("--estimator is for --binary and --ternary", hint="name one of them too")
     if chosen and chosen[0] != "genetic":
-        train_one(chosen[0], spec, output, options["data"], options["seed"], loss, as_json)
+        data, seed = options["data"], options["seed"]
+        train_one(chosen[0], spec, output, data, seed, loss, as_json, estimator)
         return
     if genetic:
         search(spec, output, as_json=as_json, start=("trees",), **options)

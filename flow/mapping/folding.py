@@ -32,7 +32,8 @@ class Level:
 
     `element` has the ports x (lanes `reads` of the buffer) and step, and gives in y the results
     of a step. `between` has the ports a (results, `taken` as step and lane) and, if there are any,
-    b (lanes `carried` of the buffer); its y are the lanes of the next buffer.
+    b (lanes `carried` of the buffer); its y are the lanes of the next buffer. `layers` are those
+    whose sums it computes.
     """
 
     element: Circuit
@@ -40,6 +41,7 @@ class Level:
     between: Circuit
     taken: tuple[tuple[int, int], ...]
     carried: tuple[int, ...]
+    layers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -254,6 +256,11 @@ class _Folding:
             between,
             tuple(taken[node] for node in results),
             tuple(place[node] for node in kept),
+            tuple(
+                name
+                for (name, _), nodes in self.groups.items()
+                if any(self.level[node] == index + 1 for node in nodes)
+            ),
         )
 
     def _slots(self, level: int) -> list[tuple[Node, ...]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import ClassVar
 
 from flow.analysis.cost import DelayModel, Delays, node_delay
@@ -87,6 +89,11 @@ class Pipeline:
             count = 1 + int(earliest(graph, limit).max(initial=0))
         stage = cheapest(graph, wires, limit * (1 + self.slack / 100), count)
         return _insert(circuit, roots, stage, count)
+
+    def estimate(self, circuit: Circuit) -> Callable[[int], float]:
+        """The shortest period of a number of stages before any mapping, in the delays' own unit."""
+        graph = self._graph(circuit, Roots(circuit), None)
+        return cache(lambda stages: shortest_period(graph, stages))
 
     def _graph(self, circuit: Circuit, roots: Roots, delay: DelayModel | None) -> TimingGraph:
         if self.every is not None:

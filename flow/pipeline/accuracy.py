@@ -25,7 +25,7 @@ def accuracy(
     if samples.labels is None or len(network.outputs) != 1:
         return None
     labels = np.asarray(samples.labels)
-    circuit = _integer_decisions(network, next(iter(expected.values())))
+    circuit = integer_decisions(network, next(iter(expected.values())))
     framework = circuit
     if source.layers:  # Else the network has been integer from the start.
         float_answers = evaluate_source(source, samples.inputs)[source.outputs[0]]
@@ -54,7 +54,8 @@ def decisions(values: Any, threshold: float) -> Any:
     return np.argmax(flat, axis=1)
 
 
-def _integer_decisions(network: Network, values: Any) -> Any:
+def integer_decisions(network: Network, values: Any) -> Any:
+    """The class of every sample, from the integers (samples, lanes) of a network's one output."""
     name = network.outputs[0]
     if network.layer(name).decides:
         return np.asarray(values).reshape(len(values), -1)[:, 0].astype(np.int64)

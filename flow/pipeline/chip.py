@@ -22,6 +22,8 @@ MAPPING = "+strash;dc2;amap,-m"
 SECONDS = 1800.0
 REGISTERS = "copies of registers in the netlist"
 """The check that no copy was merged with another."""
+LARGE = 20_000
+"""Evaluations of a sample beyond which a chip is simulated around its circuit's own Verilog."""
 COPY = "register_copy"
 PARTS = {COPY: "q", "weight_slice": "weights"}
 """Modules that are kept, and the port whose width tells those of one kind apart."""
@@ -185,7 +187,11 @@ def area_notes(found: ChipMeasures, circuit_um2: float, held_bits: int) -> tuple
 
 
 def scratch_chip(out: Path, emission: Emission, store: Store) -> tempfile.TemporaryDirectory[str]:
-    """A folder like `out` whose rtl/ holds the mapped netlist of the chip and its circuit."""
+    """A folder like `out` whose rtl/ holds the mapped netlist of the chip and its circuit.
+
+    A circuit of more than LARGE evaluations a sample stays as it was emitted: its own netlist is
+    checked by itself.
+    """
     made = tempfile.TemporaryDirectory(prefix="flow-chip-")
     place = Path(made.name)
     for part in ("tb", "vectors"):
@@ -197,8 +203,9 @@ def scratch_chip(out: Path, emission: Emission, store: Store) -> tempfile.Tempor
         if path.parts[0] == "rtl":
             (place / path).write_text("")
     netlist = out / "netlist"
-    for name in (emission.top, store.top):
-        (place / "rtl" / f"{name}.v").write_bytes((netlist / f"{name}.v").read_bytes())
+    circuit = netlist if emission.work <= LARGE else out / "rtl"
+    for source, name in ((circuit, emission.top), (netlist, store.top)):
+        (place / "rtl" / f"{name}.v").write_bytes((source / f"{name}.v").read_bytes())
     cells = (netlist / "cells.v").read_text()
     (place / "rtl" / f"{COPY}.v").write_text(cells)
     return made

@@ -118,6 +118,10 @@ class BuildConfig:
     reuse: int = 1
     #: of a project for HLS, what hls4ml saves: latency, or resource
     strategy: Strategy = "latency"
+    #: inputs of a threshold gate at most, for the target flash; 0 is any number
+    fan_in: int = 8
+    #: cells in three copies with voters, of asic and printed: 25%, cells=20, registers or all
+    harden: str | None = None
     #: seconds that all proofs together may take
     prove_limit: float = 300.0
     #: where every choice by chance starts
@@ -133,7 +137,7 @@ _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
         "a text",
         ("target", "tech", "passes", "head", "simulator", "layer_bits", "weight_step",
          "weight_rounding", "range",
-         "pick", "approximate", "objective", "effort", "latency", "weight_store", "tmr",
+         "pick", "approximate", "harden", "objective", "effort", "latency", "weight_store", "tmr",
          "hls_backend", "strategy"),
     ),
     (
@@ -285,6 +289,7 @@ def check_config(config: BuildConfig) -> BuildConfig:
         "ii": (1, 4096),
         "max_luts": (1, 10**9),
         "reuse": (1, 1 << 20),
+        "fan_in": (0, 1000),
         "period": (1e-6, 1e15),
         "interval": (1e-9, 1e9),
         "prove_limit": (0, 1e6),
@@ -297,7 +302,7 @@ def check_config(config: BuildConfig) -> BuildConfig:
             continue
         whole = name in (
             "input_bits", "weight_bits", "activation_bits", "register_bits", "stages", "seed",
-            "reuse", "ii", "max_luts",
+            "reuse", "ii", "max_luts", "fan_in",
         )  # fmt: skip
         kind = int if whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kind) or not lo <= value <= hi:

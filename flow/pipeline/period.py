@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 from math import ceil
@@ -24,7 +25,11 @@ LEAST_SLACK = 5
 WORTH = 0.97
 """What fewer registers must come to for a netlist to be tried."""
 PATIENCE = 3
-"""So many more stages in a row that make nothing faster end the search."""
+"""So many more stages that make nothing faster end the search."""
+MOST_STAGES = 64
+"""More stages are not tried."""
+DOUBT = 1.05
+"""What an estimate puts beyond so many periods is not measured."""
 
 
 def clock_period(config: BuildConfig, recipe: CircuitRecipe) -> float:
@@ -41,7 +46,7 @@ def pipeline_for(
     most: int | None,
     handshake: bool,
 ) -> Pipeline:
-    """The fewest stages whose netlist keeps the period: every guess is mapped and timed.
+    """The fewest stages whose netlist keeps the period: guesses are mapped and timed.
 
     `delay` maps a circuit and gives its longest path in ns, `kind` says how a pipeline times it;
     `name` is the technology, `most` the stages that a latency leaves. What the slowest block is
@@ -60,7 +65,10 @@ def pipeline_for(
         return delays[pipeline]
 
     try:
-        stages = fewest_stages(lambda n: measured(replace(kind, stages=n)), period_ns)
+        stages = fewest_stages(
+            lambda n: measured(replace(kind, stages=n)), period_ns,
+            kind.estimate(circuit) if kind.family else None,
+        )  # fmt: skip
     except _TooShort as error:
         raise UsageError(
             f"no pipeline in {name} keeps a period of {period_text(period_ns)}",
@@ -95,26 +103,40 @@ def _thrifty(
     return pipeline
 
 
-def fewest_stages(measured: Callable[[int], float], period: float) -> int:
-    """The smallest number from which on the measured delay was seen to be within the period."""
-    delays = {1: measured(1)}
-    stages = max(1, min(64, int(delays[1] / period)))
+def fewest_stages(
+    measured: Callable[[int], float],
+    period: float,
+    foreseen: Callable[[int], float] | None = None,
+) -> int:
+    """The smallest number whose measured delay was seen to be within the period, by halving.
+
+    `foreseen` is an estimate of every delay in any unit, which each measured one corrects: numbers
+    that it puts well beyond the period are not measured. Without it a delay is taken to be that of
+    one stage over their number, and the number below the answer is measured too.
+    """
+    guess = foreseen or (lambda n: 1.0 / n)
+    delays: dict[int, float] = {}
+
+    def least(low: int, high: int, ratio: float) -> int:
+        """The least number from `low` that the estimate calls enough, or best; else `high`."""
+        wanted = max(period / ratio, guess(MOST_STAGES))
+        return bisect_left(range(high), True, low, high, key=lambda n: guess(n) <= wanted)
+
+    stages = least(1, MOST_STAGES, 1.0) if foreseen else 1
     while True:
-        if stages not in delays:
-            delays[stages] = measured(stages)
-        if delays[stages] <= period:
-            break
-        fastest = min(delays, key=lambda n: (delays[n], n))
-        if stages >= fastest + PATIENCE:
-            raise _TooShort(fastest, delays[fastest])
-        stages += 1
-    while stages > 1:
-        if stages - 1 not in delays:
-            delays[stages - 1] = measured(stages - 1)
-        if delays[stages - 1] > period:
-            break
-        stages -= 1
-    return stages
+        delays[stages] = measured(stages)
+        ratio = delays[stages] / guess(stages)
+        enough = min((n for n in delays if delays[n] <= period), default=None)
+        short = max((n for n in delays if delays[n] > period), default=0)
+        if enough is None:
+            fastest = min(delays, key=lambda n: (delays[n], n))
+            if stages >= min(fastest + PATIENCE, MOST_STAGES):
+                raise _TooShort(fastest, delays[fastest])
+            stages = least(short + 1, MOST_STAGES, ratio)
+        elif enough <= short + 1 or (foreseen and ratio * guess(enough - 1) > DOUBT * period):
+            return enough
+        else:
+            stages = least(short + 1, enough - 1, ratio)
 
 
 class _TooShort(Exception):

@@ -63,14 +63,16 @@ def import_point(config: BuildConfig) -> Imported:
     train, valid = front.samples["train"], front.samples["valid"]
     notes = [
         f"point {picked.index} of {len(front.points)} of the front of {front.name}: "
-        f"{point.train} of {train} training and {point.valid} of {valid} validation samples right, "
+        f"{point.train} of {train} training and {point.valid} of {point.tried or valid} "
+        f"{'cross-' if point.tried else ''}validation samples right, "
         f"{point.area / 1e8:.4g} cm2 by the quick script of the search",
     ]
     if point.gates is not None:
+        twins = "twins were" if point.tried else "its twin was"
         notes.append(
             f"trim-gates, an approximation, has left {len(point.gates.literals) // 2} gates of "
-            f"{point.origin or 'its network'}; in validation its twin was counted, which was "
-            "trimmed without these samples"
+            f"{point.origin or 'its network'}; in validation {twins} counted, trimmed without "
+            "these samples"
         )
     if config.data is None:
         notes.append("the samples are those that were held out of the search")

@@ -15,6 +15,7 @@ from flow.ir.layers import Conv, Dense, Layer
 from flow.ir.network import Network
 from flow.ir.nodes import Const
 from flow.pipeline.accuracy import accuracy
+from flow.pipeline.folding import Folding
 from flow.pipeline.measures import Measures
 from flow.pipeline.provenance import command_line
 from flow.pipeline.sensing import sensors
@@ -62,7 +63,7 @@ def record(state: State) -> Record:
         timing=None if measures is None else _timing(measures),
         latency=Latency(emission.latency, emission.initiation_interval),
         sources=() if power is None else _sources(state, power),
-        layers=_layers(network, circuit, measures),
+        layers=_layers(network, _adders(circuit, state.folding), measures),
         widths=_widths(circuit),
         checks=tuple(Check(v.check, v.status, v.detail) for v in state.verdicts),
         notes=(*state.notes, *state.target.notes),
@@ -172,13 +173,22 @@ def _sources(state: State, power: Power) -> tuple[PowerSource, ...]:
     return tuple(rows)
 
 
-def _layers(network: Network, circuit: Circuit, measures: Measures | None) -> tuple[LayerRow, ...]:
+def _adders(circuit: Circuit, folding: Folding | None) -> Counter[str]:
+    """Adders by layer; those that steps share count once, for the first layer of their level."""
+    if folding is None:
+        return Counter(owner for node, owner in layer_of(circuit).items() if adder_bits(node))
+    adders: Counter[str] = Counter()
+    for level in folding.folded.levels:
+        for part in (level.element, level.between):
+            adders[level.layers[0]] += sum(1 for node in part.walk() if adder_bits(node))
+    return adders
+
+
+def _layers(
+    network: Network, adders: Counter[str], measures: Measures | None
+) -> tuple[LayerRow, ...]:
     known = measures is not None
     shares = measures.by_layer() if measures is not None else {}
-    adders: Counter[str] = Counter()
-    for node, owner in layer_of(circuit).items():
-        if adder_bits(node):
-            adders[owner] += 1
     rows = []
     for layer in network.layers:
         cells, area, power = shares.pop(layer.name, (0, 0.0, 0.0))

@@ -15,8 +15,9 @@ import numpy as np
 from flow import __version__
 from flow.errors import ToolError, UsageError
 from flow.ir.tensor import IntArray
+from flow.pipeline.growing import recipes_for
 from flow.pipeline.mapped_areas import MappedAreas
-from flow.pipeline.trimming import recipes_for, with_trimmed
+from flow.pipeline.trimming import with_trimmed
 from flow.progress import Progress, silent
 from flow.search.checkpoint import load_state, save_state, write_whole
 from flow.search.conclude import count_right, with_decisions
@@ -158,10 +159,11 @@ def run_search(
         found = _validated(search, found)
         if spec.trim:
             progress("trimming gates")
-            recipes = recipes_for(search.data, spec.start)
+            recipes = recipes_for(search.data, spec.start, spec.recipes)
             found = with_trimmed(
-                search.space, search.data, found, areas, work, spec.trim, spec.seed, recipes
-            )
+                search.space, search.data, found, areas, work, spec.trim, spec.seed, recipes,
+                spec.folds,
+            )  # fmt: skip
         front = _front(search, state, found)
     _write(search, out, front)
     return front

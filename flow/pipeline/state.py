@@ -16,7 +16,9 @@ if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that 
     from flow.frontend.files.data import Samples
     from flow.frontend.source import SourceModel
     from flow.ir.circuit import Circuit
+    from flow.ir.design import Design
     from flow.ir.network import Network
+    from flow.ir.threshold import ThresholdNetlist
     from flow.passes.free_weights import Freed
     from flow.pipeline.chip import ChipMeasures
     from flow.pipeline.folding import Folding
@@ -27,6 +29,7 @@ if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that 
     from flow.pipeline.measures import Measures
     from flow.pipeline.points import Point
     from flow.pipeline.synthesis import Synthesis
+    from flow.pipeline.threshold_mapping import ThresholdTrial
     from flow.report.quantisation import QuantisedLayer
     from flow.report.record import Record
     from flow.tech.part import Part
@@ -205,6 +208,10 @@ class State:
     chip: ChipMeasures | None = None
     fpga: LutMeasures | None = None
     hls: HlsProject | None = None
+    design: Design | None = None
+    neurons: ThresholdNetlist | None = None
+    threshold: ThresholdNetlist | None = None
+    threshold_trials: tuple[ThresholdTrial, ...] = ()
     report: Record | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = silent

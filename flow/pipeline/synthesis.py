@@ -140,6 +140,33 @@ def synthesise(
     )
 
 
+def map_graph(
+    graph: Aig,
+    technology: Technology,
+    variants: Sequence[Variant],
+    *,
+    objective: Objective = "area",
+    timeout_s: float = 300.0,
+) -> tuple[Netlist, Point]:
+    """The best netlist of a graph as it is, without flip-flops; each bit is a bus of its own.
+
+    ToolFailed where no script ends.
+    """
+    check_technology(technology)
+    if not has_buffer(technology):
+        variants = tuple(map(unbuffered, variants))
+    with tempfile.TemporaryDirectory(prefix="flow-mapping-") as scratch:
+        place = Path(scratch)
+        (place / "cells.lib").write_text(_liberty(technology))
+        jobs = [_Job(v.name, v, graph, None) for v in variants if graph.size <= v.largest]
+        tried = [_attempt(job, place, technology, EVERY, timeout_s) for job in jobs]
+    done = [t for t in tried if isinstance(t, _Attempt)]
+    if not done:
+        raise next(t for t in tried if isinstance(t, ToolFailed))
+    best = min(done, key=lambda t: cost(t.point, objective))
+    return best.core, best.point
+
+
 def check_technology(technology: Technology) -> None:
     """UsageError unless the combinational cells can make every function: NAND or NOR and so on."""
     tables = {

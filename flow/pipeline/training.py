@@ -1,4 +1,5 @@
-"""Trained perceptrons as folders that `flow build` starts from: exact, retrained, or by QKeras."""
+"""Trained perceptrons as folders that `flow build` starts from: exact, retrained, by QKeras, or
+binary."""
 
 from __future__ import annotations
 
@@ -11,6 +12,9 @@ from flow.pipeline.multiplier_areas import multiplier_areas
 from flow.pipeline.searching import Search
 from flow.progress import Progress, silent
 from flow.train.baseline import Baseline, train_baseline
+from flow.train.binary import BinaryOptions, train_binary
+from flow.train.binary_estimators import ESTIMATORS, Estimator
+from flow.train.binary_export import binary_files
 from flow.train.clusters import retrain
 from flow.train.export import CONFIG, FIT, TEST, build_files, levels_csv
 from flow.train.gradient import GradientOptions, powers_of_two
@@ -80,6 +84,33 @@ def write_qkeras(search: Search, out: Path, progress: Progress = silent) -> Trai
     }
     _write(out, files)
     return Trained(out, (("valid", f"{accuracy:.4f}"),))
+
+
+def write_binary(
+    search: Search,
+    out: Path,
+    estimator: Estimator = "ste",
+    ternary: bool = False,
+    progress: Progress = silent,
+) -> Trained:
+    """A network of signs with weights -1 and 1 (and 0, if ternary), as a folder for
+    `flow build --config`. All samples but those of the test part train it."""
+    spec, data = search.spec, search.data
+    options = BinaryOptions(spec.hidden, spec.input_bits, estimator, ternary, seed=spec.seed)
+    net = train_binary(data.x_fit, data.y_fit, options, progress)
+    _write(out, binary_files(net, data))
+    sizes = "-".join(str(n) for n in (data.features, *spec.hidden, data.classes))
+    parts = {"train": (data.x_fit, data.y_fit), "test": (data.x_test, data.y_test)}
+    shares = tuple((name, f"{net.accuracy(*held):.4f}") for name, held in parts.items())
+    return Trained(out, (("topology", sizes), ("estimator", estimator), *shares))
+
+
+def estimator_of(name: str | None) -> Estimator:
+    """The estimator of a name, by default ste; UsageError where there is none."""
+    for estimator in ESTIMATORS:
+        if estimator == (name or "ste"):
+            return estimator
+    raise UsageError(f"there is no estimator {name!r}", hint=f"choose {', '.join(ESTIMATORS)}")
 
 
 def _exact(search: Search, progress: Progress) -> Baseline:

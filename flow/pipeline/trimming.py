@@ -1,87 +1,47 @@
 """The last step of a search: the gates of each point give way while validation agrees.
 
-Training samples say which gate can be spared, and validation samples, which trimming has never
-seen, how far that goes: see `passes/approximate/trim_gates.py`. Then it is done again with all of
-them, down to as many gates. Beside the points of the search stand ensembles of trees, which are
-too large for a genome before they are trimmed.
+Training samples say which gate can be spared, and samples that trimming has never seen how far
+that goes: see `passes/approximate/trim_gates.py`. Then it is done again with all of them, down to
+as many gates. Beside the points of the search stand ensembles, which are too large for a genome
+before they are trimmed: see `growing.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flow.ir.layers import Gates
 from flow.ir.network import Network, evaluate_network
 from flow.ir.tensor import IntArray
 from flow.pipeline.approximating import Trimmed as Step
 from flow.pipeline.approximating import trimmed
+from flow.pipeline.growing import MOST, Neurons, Origin, grown
 from flow.search.costs import MappedArea
-from flow.search.ensembles import ensemble_network
 from flow.search.executors import Executor
 from flow.search.front import Point, Trimmed, classifier
 from flow.search.graphs import genome_graph
 from flow.search.nsga2 import first_front
 from flow.search.space import Space
-from flow.train.baseline import fit_perceptron
-from flow.train.dataset import ByteArray, Dataset
-from flow.train.ensembles import RECIPES, Recipe, grow_ensemble
+from flow.train.dataset import Dataset
+from flow.train.ensembles import Recipe
 
 HOPELESS = 0.8
 """A stage is not mapped where one at least as accurate has less than this share of its gates."""
 
-MOST = 5_000_000_000
-"""Gates squared times samples of what is trimmed at most; some seconds. What is larger stays."""
-
-LEAF = 12
-"""Gates for each leaf of an ensemble, about."""
-
-
-@dataclass(frozen=True, slots=True)
-class Neurons:
-    """A perceptron of so many hidden ReLU neurons, its weights rounded to so many bits."""
-
-    hidden: int
-    weight_bits: int
-
-    @property
-    def name(self) -> str:
-        """What it is called in reports."""
-        return f"a perceptron of {self.hidden} neurons and {self.weight_bits}-bit weights"
-
-
-PERCEPTRONS = (Neurons(2, 4), Neurons(3, 4), Neurons(3, 6), Neurons(3, 8), Neurons(5, 6))
-"""What is trained where the features are few."""
-FEW = 24
-"""Features, at most, of what perceptrons are trained for: the gates of others are too many."""
-
-
-def recipes_for(data: Dataset, start: Sequence[str]) -> tuple[Recipe | Neurons, ...]:
-    """What is trimmed beside the points of a search that begins at trees, gradients, or both."""
-    trees = RECIPES if "trees" in start else ()
-    few = "gradient" in start and data.features <= FEW
-    return (*trees, *(PERCEPTRONS if few else ()))
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What is trimmed: a point as it is, or as networks `twin` of the training samples and `whole`
-    of these and those of validation."""
-
-    point: Point
-    twin: Network | None = None
-    whole: Network | None = None
-
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What an origin has become: its gates, and the samples that it classifies right."""
+    """What an origin has become: its gates, and the samples that it classifies right; `tried` is
+    the number of samples that `valid` counts, 0 for those of validation."""
 
     gates: Trimmed
     train: int
     valid: int
+    tried: int = 0
 
 
 def with_trimmed(
@@ -93,18 +53,25 @@ def with_trimmed(
     share: float,
     seed: int = 0,
     recipes: Sequence[Recipe | Neurons] = (),
+    folds: int = 0,
 ) -> list[Point]:
     """The best of the points, and of the same points and ensembles with fewer gates, by area.
 
     `share` of the training samples may be lost on the way. Points count by the lower of their
     accuracies in training and in validation. What was trimmed counts in validation as its twin
-    does which has seen the training samples alone.
+    does which has seen the training samples alone; with `folds`, ensembles are cross-validated.
     """
     samples = {"train": len(data.y_train), "valid": len(data.y_valid)}
-    origins = [*(Origin(point) for point in points), *_grown(space, data, recipes, seed)]
+    origins = [*(Origin(point) for point in points), *grown(space, data, recipes, seed, folds)]
     tasks = [(space, data, origin, share) for origin in origins]
     found = [
-        replace(origin.point, gates=stage.gates, train=stage.train, valid=stage.valid)
+        replace(
+            origin.point,
+            gates=stage.gates,
+            train=stage.train,
+            valid=stage.valid,
+            tried=stage.tried,
+        )
         for origin, stages in zip(origins, work.map(stages_of, tasks), strict=True)
         for stage in stages
     ]
@@ -118,59 +85,69 @@ def with_trimmed(
 
 
 def best_points(points: Sequence[Point], samples: Mapping[str, int]) -> list[Point]:
-    """Those that no other beats in area and in the lower of both accuracies, by area."""
+    """Those that no other beats in area and in the lower of both accuracies, by area.
+
+    Cross-validated points compare among themselves: what was chosen among many by one validation
+    part promises too much, and would beat them by that.
+    """
     ordered = sorted(points, key=lambda p: (p.area, -p.train - p.valid, p.gates is not None))
-    objectives = [[-_worth(p, samples), p.area] for p in ordered]
-    kept = first_front(np.array(objectives, dtype=np.int64).reshape(-1, 2))
-    return [ordered[place] for place in kept]
+    kept: list[int] = []
+    for places in _kinds(ordered):
+        objectives = [[-_worth(ordered[k], samples), ordered[k].area] for k in places]
+        first = first_front(np.array(objectives, dtype=np.int64).reshape(-1, 2))
+        kept += [places[k] for k in first]
+    return [ordered[place] for place in sorted(kept)]
+
+
+def _kinds(points: Sequence[Point]) -> tuple[list[int], list[int]]:
+    """The places of points that one part has validated, and of cross-validated ones."""
+    once = [k for k, p in enumerate(points) if not p.tried]
+    return once, [k for k, p in enumerate(points) if p.tried]
 
 
 def stages_of(space: Space, data: Dataset, origin: Origin, share: float) -> list[Stage]:
     """Everything that an origin becomes on the way; the work of one task."""
-    part, every = (data.x_train, data.y_train), (data.x_fit, data.y_fit)
-    twin, whole = origin.twin, origin.whole
-    if twin is None or whole is None:
+    if origin.whole is None:
         graph = genome_graph(space, np.array(origin.point.genome, dtype=np.int32))
         if graph.size**2 * len(data.y_train) > 4 * MOST:
             return []
-        twin = whole = classifier(space, origin.point)
-    again = list(_steps(whole, *every, share))
+        same = classifier(space, origin.point)
+        origin = replace(origin, whole=same, twins=(same,))
+    assert origin.whole is not None
+    x, y = data.x_fit, data.y_fit
+    again = list(_steps(origin.whole, x, y, share))
+    parts = origin.parts or (_last(data),)
+    ways = [
+        list(_steps(twin, x[~held], y[~held], share))
+        for twin, held in zip(origin.twins, parts, strict=True)
+    ]
+    if origin.parts:
+        # Where all twins are as far down as the network of all samples.
+        levels = [(end, [_down(way, end.gates) for way in ways]) for end in again]
+    else:
+        levels = [(_down(again, step.gates), [step]) for step in ways[0]]
     found = []
-    for step in _steps(twin, *part, share):
-        # The same way with all samples, as far down.
-        end = next((a for a in again if a.gates <= step.gates), again[-1])
+    for end, steps in levels:
         layer = end.network.layers[-1]
         assert isinstance(layer, Gates)
         gates = Trimmed(tuple(v for pair in layer.gates for v in pair), tuple(layer.words[0]))
-        train, valid = _right(end.network, *part), _right(step.network, data.x_valid, data.y_valid)
-        found.append(Stage(gates, train, valid))
+        train = _right(end.network, data.x_train, data.y_train)
+        valid = sum(
+            _right(s.network, x[held], y[held]) for s, held in zip(steps, parts, strict=True)
+        )
+        tried = sum(int(held.sum()) for held in origin.parts)
+        found.append(Stage(gates, train, valid, tried))
     return found
 
 
-def _grown(
-    space: Space, data: Dataset, recipes: Sequence[Recipe | Neurons], seed: int
-) -> Iterator[Origin]:
-    """Ensembles and perceptrons of the training samples and of all; in this process, so that
-    their floats are the same for any number of workers."""
-    none = Point(tuple(np.clip(0, space.lower, space.upper).tolist()), None, 0, 0, 0, 0, 0)
-    parts = (data.x_train, data.y_train), (data.x_fit, data.y_fit)
-    for recipe in recipes:
-        if isinstance(recipe, Recipe):
-            trees = recipe.count * (space.classes if recipe.boosted else 1)
-            if (LEAF * trees * recipe.leaves) ** 2 * len(data.y_train) > 4 * MOST:
-                continue
-        twin, whole = (_network(space, data, recipe, x, y, seed) for x, y in parts)
-        yield Origin(replace(none, origin=recipe.name), twin, whole)
+def _last(data: Dataset) -> NDArray[np.bool_]:
+    """Which samples validate, of those of training and validation."""
+    return np.arange(len(data.y_fit)) >= len(data.y_train)
 
 
-def _network(
-    space: Space, data: Dataset, recipe: Recipe | Neurons, x: ByteArray, y: IntArray, seed: int
-) -> Network:
-    if isinstance(recipe, Neurons):
-        found = fit_perceptron(data, x, y, recipe.hidden, recipe.weight_bits, seed)
-        return found.network("classifier", space.input_bits)
-    leaves = grow_ensemble(recipe, x, y, space.classes, seed)
-    return ensemble_network(space, [(leaf.path, leaf.votes) for leaf in leaves])
+def _down(way: Sequence[Step], gates: int) -> Step:
+    """The first step of so many gates at most, or else the last one."""
+    return next((step for step in way if step.gates <= gates), way[-1])
 
 
 def _steps(network: Network, x: IntArray, y: IntArray, share: float) -> list[Step]:
@@ -188,25 +165,28 @@ def _right(network: Network, x: IntArray, y: IntArray) -> int:
 
 
 def _worth(point: Point, samples: Mapping[str, int]) -> int:
-    """The lower of two accuracies as a whole number."""
-    if not samples["valid"]:
-        return point.train
-    return min(point.train * samples["valid"], point.valid * samples["train"])
+    """The lower of two accuracies as a whole number, to compare points of one kind by."""
+    tried = point.tried or samples["valid"]
+    return min(point.train * tried, point.valid * samples["train"]) if tried else point.train
 
 
 def _hopeful(points: Sequence[Point], samples: Mapping[str, int]) -> list[int]:
     """Places of the points that may be on the front by their gates; of equal gates the best."""
-    worth = np.array([_worth(p, samples) for p in points], dtype=np.int64)
-    size = np.array([_size(p) for p in points], dtype=np.int64)
-    order = np.argsort(-worth, kind="stable")
-    # The fewest gates of all that are as accurate.
-    fewest = np.empty(len(points), dtype=np.int64)
-    least = np.minimum.accumulate(size[order])
-    fewest[order] = least[np.searchsorted(-worth[order], -worth[order], side="right") - 1]
-    found: dict[Trimmed | None, int] = {}
-    for place in order.tolist():
-        if size[place] * HOPELESS <= fewest[place]:
-            found.setdefault(points[place].gates, place)
+    found: dict[tuple[Trimmed | None, bool], int] = {}
+    for places in _kinds(points):
+        if not places:
+            continue
+        worth = np.array([_worth(points[k], samples) for k in places], dtype=np.int64)
+        size = np.array([_size(points[k]) for k in places], dtype=np.int64)
+        order = np.argsort(-worth, kind="stable")
+        # The fewest gates of all that are as accurate.
+        fewest = np.empty(len(places), dtype=np.int64)
+        least = np.minimum.accumulate(size[order])
+        fewest[order] = least[np.searchsorted(-worth[order], -worth[order], side="right") - 1]
+        for k in order.tolist():
+            if size[k] * HOPELESS <= fewest[k]:
+                point = points[places[k]]
+                found.setdefault((point.gates, point.tried > 0), places[k])
     return sorted(found.values())
 
 

@@ -205,11 +205,11 @@ def _row(front: Front, index: int, folder: str) -> dict[str, Any]:
     power = point.leakage / 1e6
     able = drivable_by(power)
     read = inputs_of(front, index)
-    valid = front.samples.get("valid", 0)
+    valid = front.validated(point)
     return {
         "index": index,
         "train": fig.percent(point.train / front.samples["train"]),
-        "valid": fig.percent(point.valid / valid) if valid else fig.NONE,
+        "valid": fig.NONE if valid is None else fig.percent(valid),
         "area": fig.area(point.area),
         "power": fig.power(power),
         "source": able[0].title if able else "none of those known",

@@ -41,8 +41,9 @@ class Point:
     """A classifier of the front. `rounds` replace its decision where they are given, and `gates`
     all that the genome means; `origin` says what gates were made of if not of the genome.
 
-    `train` and `valid` are the numbers of samples classified right; areas are in um2, `leakage`
-    in nW: the mean over all states of the cells, at the supply of the search.
+    `train` and `valid` are the numbers of samples classified right, `valid` out of `tried` where
+    it comes of cross-validation; areas are in um2, `leakage` in nW: the mean over all states of
+    the cells, at the supply of the search.
     """
 
     genome: tuple[int, ...]
@@ -54,6 +55,7 @@ class Point:
     leakage: int
     gates: Trimmed | None = None
     origin: str = ""
+    tried: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,13 @@ class Front:
 
         A search fits the first and chooses by both, so neither alone says what to expect.
         """
-        train = point.train / self.samples["train"]
-        return min(train, point.valid / self.samples["valid"]) if self.samples["valid"] else train
+        train, valid = point.train / self.samples["train"], self.validated(point)
+        return train if valid is None else min(train, valid)
+
+    def validated(self, point: Point) -> float | None:
+        """The share of samples right in validation; None where no sample validates."""
+        tried = point.tried or self.samples["valid"]
+        return point.valid / tried if tried else None
 
     @property
     def top(self) -> float:
@@ -149,6 +156,7 @@ def _point(facts: Mapping[str, Any]) -> Point:
         train, valid, area, estimate, leakage,
         None if gates is None else Trimmed(_whole(gates["literals"]), _whole(gates["word"])),
         str(facts.get("origin", "")),
+        int(facts.get("tried", 0)),
     )  # fmt: skip
 
 
@@ -256,7 +264,7 @@ def table(front: Front) -> Sequence[tuple[str, ...]]:
         (
             str(i),
             f"{p.train / front.samples['train']:.4f}",
-            f"{p.valid / front.samples['valid']:.4f}" if front.samples["valid"] else "-",
+            "-" if (valid := front.validated(p)) is None else f"{valid:.4f}",
             f"{p.area / 1e8:.4f}",
             f"{p.leakage / 1e6:.4f}",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import MISSING, dataclass, fields, replace
 from difflib import get_close_matches
@@ -64,11 +65,22 @@ class Spec:
     refine: int = 20
     #: share of the training samples that gates of a point may cost in the last step; 0 leaves them
     trim: float = 0.05
+    #: parts in which ensembles are cross-validated in the last step; 0: by the validation part
+    folds: int = 0
+    #: what is trimmed beside the points, as "trees 5x32" (5 trees of 32 leaves), "boosted 4x6" (4
+    #: rounds) or "neurons 3x6" (3 of 6-bit weights); by default what fits the start
+    ensembles: tuple[str, ...] = ()
     #: whether the converters of the inputs count into the area, as those of EGFET at 1 V
     sensors: bool = False
     #: technology, and its supply in V
     tech: str = "egfet"
     voltage: float | None = None
+
+    @property
+    def recipes(self) -> list[tuple[str, int, int]]:
+        """The ensembles: kind, how many, and of what size."""
+        found = (_ENSEMBLE.fullmatch(name) for name in self.ensembles)
+        return [(m[1], int(m[2]), int(m[3])) for m in found if m]
 
 
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -88,9 +100,11 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "refit": (1, 1_000_000),
     "refine": (0, 100_000),
     "trim": (0, 1),
+    "folds": (0, 100),
     "voltage": (0.01, 100),
 }
 STARTS = ("trees", "gradient")
+_ENSEMBLE = re.compile(r"(trees|boosted|neurons) ([1-9]\d{0,3})x([2-9]|[1-9]\d{1,3})")
 _KINDS: dict[Any, str] = {
     str: "a text", int: "a whole number", float: "a number", bool: "true or false",
     tuple[str, ...]: "a list of texts", tuple[int, ...]: "a list of whole numbers",
@@ -140,6 +154,10 @@ def parse_spec(text: str, where: str) -> Spec:
                 hint='name a CSV file with the label last, or a set as "sklearn:iris"',
             )
     spec = Spec(**values)
+    if spec.folds == 1:
+        raise UsageError(
+            "folds = 1 holds back all samples at once", where=where, hint="give 0, or 2 and more"
+        )
     for name in spec.start:
         if name not in STARTS:
             near = get_close_matches(name, STARTS, n=1)
@@ -147,6 +165,13 @@ def parse_spec(text: str, where: str) -> Spec:
                 f"start: there is no {name!r}",
                 where=where,
                 hint=f"did you mean {near[0]!r}?" if near else f"any of {', '.join(STARTS)}",
+            )
+    for name in spec.ensembles:
+        if not _ENSEMBLE.fullmatch(name):
+            raise UsageError(
+                f"ensembles: {name!r} names none",
+                where=where,
+                hint='write "trees 5x32", "boosted 4x6" or "neurons 3x6"',
             )
     return spec
 

@@ -7,11 +7,12 @@ from difflib import get_close_matches
 from flow.errors import UsageError
 from flow.pipeline.state import Recipe
 from flow.targets.asic import ASIC
+from flow.targets.flash import FLASH
 from flow.targets.fpga import FPGA
 from flow.targets.hls import HLS
 from flow.targets.printed import PRINTED
 
-TARGETS: tuple[Recipe, ...] = (PRINTED, ASIC, FPGA, HLS)
+TARGETS: tuple[Recipe, ...] = (PRINTED, ASIC, FPGA, HLS, FLASH)
 
 
 def target(name: str) -> Recipe:

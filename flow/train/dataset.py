@@ -149,6 +149,16 @@ def _validation(y: IntArray, share: float, seed: int) -> NDArray[np.bool_]:
     return chosen
 
 
+def folds_of(y: IntArray, count: int, seed: int = 0) -> list[NDArray[np.bool_]]:
+    """Which samples (N,) each of `count` folds holds back: every sample once, the samples of each
+    class as even as can be, drawn by the seed."""
+    random = np.random.default_rng(seed)
+    rows = [random.permutation(np.flatnonzero(y == label)) for label in range(int(y.max()) + 1)]
+    fold = np.empty(len(y), dtype=np.int64)
+    fold[np.concatenate(rows)] = np.arange(len(y)) % count
+    return [fold == k for k in range(count)]
+
+
 def _thresholds(low: float, high: float, bits: int) -> FloatArray:
     """The least float64 of each level from 1 on; infinite for a constant feature."""
     if not high > low:

@@ -45,10 +45,12 @@ RECIPES = (
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A leaf: the comparisons on the way to it, and what it adds to the score of each class."""
+    """A leaf: the comparisons on the way to it, what it adds to the score of each class, and of
+    which tree it is."""
 
     path: Path
     votes: tuple[int, ...]
+    tree: int = 0
 
 
 def grow_ensemble(
@@ -75,11 +77,11 @@ def _forest(recipe: Recipe, x: ByteArray, y: IntArray, classes: int, seed: int) 
             recipe.count, max_leaf_nodes=recipe.leaves, max_features=0.5, random_state=seed
         )
         trees = model.fit(x, y).estimators_
-    for tree in trees:
+    for number, tree in enumerate(trees):
         for path, value in paths(tree.tree_):
             vote = np.zeros(classes, np.int64)
             vote[int(model.classes_[value[0].argmax()])] = 1
-            yield Vote(path, tuple(vote.tolist()))
+            yield Vote(path, tuple(vote.tolist()), number)
 
 
 def _boosted(recipe: Recipe, x: ByteArray, y: IntArray, classes: int, seed: int) -> Iterator[Vote]:

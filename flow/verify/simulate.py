@@ -40,6 +40,11 @@ CHIP = " of the chip"
 """The same for a chip with weight registers."""
 FEWEST = 10
 """Samples that it runs in any case."""
+FEWEST_NETLIST = 2
+"""The same on a mapped netlist."""
+DEEP = 100_000
+"""Evaluations of a sample by words from which on the cells of a netlist settle late: their number
+then grows with the square."""
 
 
 def simulate_icarus(folder: Path, timeout_s: float = 600.0) -> Verdict:
@@ -77,7 +82,8 @@ def simulate_mapped(
         icarus.compile_verilog(files, f"tb_{layout.top}", program, folder, timeout_s)
         return icarus.simulate(program, folder, timeout_s, [f"+samples={samples}"]).log
 
-    return _checked("netlist in Icarus Verilog", folder, work, _plain, NETLIST_EVALUATIONS)
+    limit = NETLIST_EVALUATIONS // max(1, read_layout(folder).work // DEEP)
+    return _checked("netlist in Icarus Verilog", folder, work, _plain, limit, fewest=FEWEST_NETLIST)
 
 
 def simulate_verilator(folder: Path, timeout_s: float = 600.0) -> Verdict:
@@ -119,7 +125,7 @@ def simulate_chip(folder: Path, timeout_s: float = 600.0) -> Verdict:
 
 
 def simulate_chip_netlist(folder: Path, timeout_s: float = 600.0) -> Verdict:
-    """The same around the mapped netlists of chip and circuit; `folder` has them in rtl/.
+    """The same around the mapped netlist of the chip; `folder` has it and its circuit in rtl/.
 
     Upsets need registers with names, which a netlist has not: weights are loaded and used.
     """
@@ -174,6 +180,7 @@ def _checked(
     work: Log,
     judge: Callable[[str, Layout, int], tuple[str, bool]],
     limit: int | None = None,
+    fewest: int = FEWEST,
 ) -> Verdict:
     """Run, judge the log, and turn every way to fail into a verdict."""
     layout = read_layout(folder)
@@ -182,7 +189,7 @@ def _checked(
         return Verdict(check, "not checked", "there are no samples", 0.0)
     samples = layout.samples
     if limit is not None:
-        samples = min(samples, max(FEWEST, limit // layout.work))
+        samples = min(samples, max(fewest, limit // layout.work))
     try:
         with tempfile.TemporaryDirectory(prefix="flow-sim-") as scratch:
             log = work(layout, Path(scratch).resolve(), samples)

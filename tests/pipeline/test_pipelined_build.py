@@ -127,5 +127,21 @@ def test_the_search_ends_where_more_stages_do_not_help():
     with pytest.raises(Exception) as caught:  # noqa: PT011
         fewest_stages(measured, 10.0)
     assert (type(caught.value).__name__, caught.value.stages) == ("_TooShort", 3)
-    assert tried == [1, 3, 4, 5, 6]
+    assert tried == [1, 3, 5, 8]
     assert not isinstance(caught.value, UsageError)
+
+
+@pytest.mark.parametrize(
+    ("factor", "answer", "maps"),
+    [(1.0, 12, [12]), (1.5, 18, [12, 18]), (0.5, 6, [12, 6]), (0.93, 12, [12, 11])],
+)
+def test_an_estimate_spares_maps_that_are_sure_to_fail_or_to_do(factor, answer, maps):
+    """Real delays are `factor` times the estimate but for the last case, where 11 is too slow."""
+    tried = []
+
+    def measured(stages):
+        tried.append(stages)
+        return 10.5 if (factor, stages) == (0.93, 11) else factor * 120.0 / stages
+
+    assert fewest_stages(measured, 10.0, lambda n: 120.0 / n) == answer
+    assert tried == maps

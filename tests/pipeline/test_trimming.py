@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from flow.pipeline.mapped_areas import MappedAreas
-from flow.pipeline.trimming import Neurons, best_points, with_trimmed
+from flow.pipeline.growing import Neurons
+from flow.pipeline.trimming import best_points, with_trimmed
 from flow.search.conclude import count_right
 from flow.search.executors import Processes, Serial
 from flow.search.fitness import evaluate

@@ -135,7 +135,7 @@ int is_threshold(const uint64_t *table, int n)
 typedef struct {
     int inputs, gates, limit, keep;
     const int32_t *left, *right;
-    Cut *cuts;            /* LIST for each variable, the trivial one not among them */
+    Cut *cuts;            /* 2 * keep for each variable, the trivial one not among them */
     int32_t *counts;
     Cut *best;            /* of each variable */
     float *flow, *guess;  /* of each variable; guess is the expected fan-out */
@@ -280,7 +280,8 @@ static void visit(Map *m, int v, int exact)
     trivial(a >> 1, &ta);
     trivial(b >> 1, &tb);
     int na = m->counts[a >> 1], nb = m->counts[b >> 1];
-    const Cut *la = m->cuts + (size_t)(a >> 1) * LIST, *lb = m->cuts + (size_t)(b >> 1) * LIST;
+    size_t stride = 2 * (size_t)keep;
+    const Cut *la = m->cuts + (size_t)(a >> 1) * stride, *lb = m->cuts + (size_t)(b >> 1) * stride;
     if (m->best[v].count) {
         c = m->best[v];
         c.flow = cut_flow(m, &c);
@@ -309,7 +310,7 @@ static void visit(Map *m, int v, int exact)
                 others = insert(other, others, keep, &c);
             }
         }
-    Cut *own = m->cuts + (size_t)v * LIST;
+    Cut *own = m->cuts + (size_t)v * stride;
     memcpy(own, good, (size_t)goods * sizeof *own);
     memcpy(own + goods, other, (size_t)others * sizeof *own);
     m->counts[v] = goods + others;
@@ -342,8 +343,10 @@ int cover(int inputs, int gates, const int32_t *left, const int32_t *right, int 
           int32_t *leaves, uint64_t *tables)
 {
     int total = 1 + inputs + gates;
-    Map m = {inputs, gates, limit, keep > LIST / 2 ? LIST / 2 : keep, left, right,
-             malloc((size_t)total * LIST * sizeof(Cut)), calloc(total, sizeof(int32_t)),
+    if (keep > LIST / 2)
+        keep = LIST / 2;
+    Map m = {inputs, gates, limit, keep, left, right,
+             malloc((size_t)total * 2 * (size_t)keep * sizeof(Cut)), calloc(total, sizeof(int32_t)),
              calloc(total, sizeof(Cut)), calloc(total, sizeof(float)),
              calloc(total, sizeof(float)), calloc(total, sizeof(int32_t))};
     for (int k = 0; k < gates; k++) {

@@ -1,0 +1,58 @@
+"""Language models as wires: the plan of gpt-oss-120B against every figure of its paper.
+
+    make bench-lpu      everything
+    python benchmarks/lpu.py [PART ...] [--only TEXT]
+
+Parts are headline. Writes benchmarks/lpu.md and results/lpu.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cases import Options
+from common import ROOT, Row, write
+from parts import Part, run_parts
+
+from flow.pipeline.planning import PlanOptions, plan
+from flow.report.plan import difference, pairs
+
+CONFIG = ROOT / "examples" / "lpu" / "gpt-oss-120b.json"
+BOUND = 0.01
+REMARKS: tuple[str, ...] = (
+    "Headline: from the configuration alone, by `flow plan`. The note names the weakest constant "
+    "that a figure is made of (stated by the paper, derived, or calibrated to a figure of the "
+    "paper), how far we are from the paper, and where the paper says it. A calibrated constant "
+    "makes its own figure come out: that checks the arithmetic, not the machine. What is weak "
+    "about the paper's figures is in docs/lpu.md.",
+)
+
+
+def headline(options: Options) -> Iterable[list[Row]]:
+    """Every headline figure of the paper."""
+    yield [
+        Row(
+            what=f"headline: {ours.what}",
+            value=ours.value,
+            unit=ours.unit,
+            rival="ASPLOS '26",
+            rival_value=theirs.value,
+            reach="within 1 %",
+            met=abs(ours.value - theirs.value) <= BOUND * abs(theirs.value),
+            note=f"{ours.kind}; {difference(ours.value, theirs.value)}; {theirs.where}",
+        )
+        for ours, theirs in pairs(plan(CONFIG, PlanOptions()))
+        if options.only in ours.what
+    ]
+
+
+PARTS: dict[str, Part] = {"headline": headline}
+
+
+def finish(rows: Sequence[Row]) -> None:
+    """Writes the table of all rows."""
+    write("lpu", "Language models as wires", rows, REMARKS)
+
+
+if __name__ == "__main__":
+    run_parts("lpu", __doc__ or "", PARTS, finish, timeout_s=3600.0)

@@ -1,0 +1,1 @@
+"""What a chip set for a language model would be: area, speed, power, masks, cost and carbon."""

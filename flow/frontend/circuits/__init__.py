@@ -1,0 +1,1 @@
+"""Readers of circuits that a user brings: BLIF, Verilog, threshold netlists."""

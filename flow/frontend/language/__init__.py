@@ -1,0 +1,1 @@
+"""Language models: their sizes, and their weights layer by layer."""

@@ -1,0 +1,1 @@
+"""Ordinary logic and neurons as netlists of threshold gates."""

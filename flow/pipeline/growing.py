@@ -1,0 +1,121 @@
+"""What is trimmed beside the points of a search: ensembles of trees, and perceptrons.
+
+Each is grown of all samples that the search may see, and as twins of some of them, whose answers
+on the others tell its accuracy: on the validation part, or cross-validated (M. Stone,
+"Cross-Validatory Choice and Assessment of Statistical Predictions", 1974).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flow.ir.network import Network
+from flow.ir.tensor import IntArray
+from flow.search.ensembles import ensemble_network
+from flow.search.front import Point
+from flow.search.space import Space
+from flow.search.tree_gates import Leaf as TreeLeaf
+from flow.search.tree_gates import trees_network
+from flow.train.baseline import fit_perceptron
+from flow.train.dataset import ByteArray, Dataset, folds_of
+from flow.train.ensembles import RECIPES, Recipe, grow_ensemble
+
+MOST = 5_000_000_000
+"""Gates squared times samples of what is trimmed at most; some seconds. What is larger stays."""
+
+LEAF = 12
+"""Gates for each leaf of an ensemble, about."""
+
+ANSWERS, REPEATS = 600, 4
+"""Cross-validation is repeated until so many answers tell an accuracy, but no more often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neurons:
+    """A perceptron of so many hidden ReLU neurons, its weights rounded to so many bits."""
+
+    hidden: int
+    weight_bits: int
+
+    @property
+    def name(self) -> str:
+        """What it is called in reports."""
+        return f"a perceptron of {self.hidden} neurons and {self.weight_bits}-bit weights"
+
+
+PERCEPTRONS = (Neurons(2, 4), Neurons(3, 4), Neurons(3, 6), Neurons(3, 8), Neurons(5, 6))
+"""What is trained where the features are few."""
+FEW = 24
+"""Features, at most, of what perceptrons are trained for: the gates of others are too many."""
+
+
+def recipes_for(
+    data: Dataset, start: Sequence[str], ensembles: Sequence[tuple[str, int, int]] = ()
+) -> tuple[Recipe | Neurons, ...]:
+    """What is trimmed beside the points of a search: `ensembles` of its specification, or else
+    what becomes one that begins at trees, gradients, or both."""
+    if ensembles:
+        return tuple(
+            Neurons(count, size) if kind == "neurons" else Recipe(kind == "boosted", count, size)
+            for kind, count, size in ensembles
+        )
+    trees = [r for r in RECIPES if _fits(r, data)] if "trees" in start else ()
+    few = "gradient" in start and data.features <= FEW
+    return (*trees, *(PERCEPTRONS if few else ()))
+
+
+def _fits(recipe: Recipe, data: Dataset) -> bool:
+    trees = recipe.count * (data.classes if recipe.boosted else 1)
+    return (LEAF * trees * recipe.leaves) ** 2 * len(data.y_train) <= 4 * MOST
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """What is trimmed: a point as it is, or a network `whole` of training and validation samples
+    and its `twins`, each of those alone that one of `parts` (samples,) does not hold back.
+
+    Without parts there is one twin, of the training samples.
+    """
+
+    point: Point
+    whole: Network | None = None
+    twins: tuple[Network, ...] = ()
+    parts: tuple[NDArray[np.bool_], ...] = ()
+
+
+def grown(
+    space: Space, data: Dataset, recipes: Sequence[Recipe | Neurons], seed: int, folds: int = 0
+) -> Iterator[Origin]:
+    """Ensembles and perceptrons, cross-validated in `folds` parts if any; in this process, so
+    that their floats are the same for any number of workers."""
+    none = Point(tuple(np.clip(0, space.lower, space.upper).tolist()), None, 0, 0, 0, 0, 0)
+    x, y = data.x_fit, data.y_fit
+    parts: tuple[NDArray[np.bool_], ...] = ()
+    if folds:
+        times = min(REPEATS, ceil(ANSWERS / len(y)))
+        parts = tuple(held for k in range(times) for held in folds_of(y, folds, seed + k))
+    for recipe in recipes:
+        samples = [(x[~held], y[~held]) for held in parts] or [(data.x_train, data.y_train)]
+        twins = tuple(_network(space, data, recipe, *some, seed) for some in samples)
+        whole = _network(space, data, recipe, x, y, seed)
+        yield Origin(replace(none, origin=recipe.name), whole, twins, parts)
+
+
+def _network(
+    space: Space, data: Dataset, recipe: Recipe | Neurons, x: ByteArray, y: IntArray, seed: int
+) -> Network:
+    if isinstance(recipe, Neurons):
+        found = fit_perceptron(data, x, y, recipe.hidden, recipe.weight_bits, seed)
+        return found.network("classifier", space.input_bits)
+    leaves = grow_ensemble(recipe, x, y, space.classes, seed)
+    if recipe.boosted:
+        return ensemble_network(space, [(leaf.path, leaf.votes) for leaf in leaves])
+    trees: list[list[TreeLeaf]] = [[] for _ in range(recipe.count)]
+    for leaf in leaves:
+        trees[leaf.tree].append((leaf.path, leaf.votes.index(1)))
+    return trees_network(space, trees)

@@ -1,0 +1,80 @@
+"""A plan from files: the model's sizes and the constants in, the folder of a plan out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from flow import __version__
+from flow.analysis.plan.plan import Plan, make_plan
+from flow.errors import UsageError
+from flow.frontend.files import guards
+from flow.frontend.language.config import read_shape
+from flow.pipeline.folder import refuse_foreign, replacing, write_file, write_manifest
+from flow.report.plan import to_json
+from flow.report.plan_page import plan_to_html
+from flow.tech.lpu import Constants, constants_text, edited, shipped
+
+PAGE = "plan.html"
+FACTS = "plan.json"
+CONSTANTS = "constants.toml"
+MOST_CHIPS = 4096
+MOST_CONTEXT = 1 << 32
+CONSTANTS_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """Constants (those that ship), grid (the smallest) and context (2K) of a plan."""
+
+    constants: Path | None = None
+    grid: str | None = None
+    context: int | None = None
+
+
+def plan(config: Path, options: PlanOptions) -> Plan:
+    """The plan of a model; UsageError or UnsupportedModel for what cannot be planned."""
+    shape = read_shape(config)
+    constants = shipped() if options.constants is None else read_constants(options.constants)
+    grid = None if options.grid is None else parse_grid(options.grid)
+    if options.context is not None and not 1 <= options.context <= MOST_CONTEXT:
+        raise UsageError(
+            f"a context of {options.context} tokens cannot be planned",
+            hint=f"--context is from 1 to {MOST_CONTEXT}",
+        )
+    return make_plan(shape, constants, grid, options.context)
+
+
+def read_constants(path: Path) -> Constants:
+    """The constants of a user's file over those that ship."""
+    data = guards.read_bytes(path, CONSTANTS_BYTES)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            "the constants are no text in UTF-8", where=path.name,
+            hint="copy constants.toml of a plan, and edit it",
+        ) from error  # fmt: skip
+    return edited(text, path.name)
+
+
+def parse_grid(text: str) -> tuple[int, int]:
+    """Rows and columns of `4x4`."""
+    found = re.fullmatch(r"([1-9][0-9]{0,3})x([1-9][0-9]{0,3})", text)
+    if found is None:
+        raise UsageError(f"{text!r} is no grid", hint="write rows and columns: --grid 4x4")
+    rows, columns = int(found[1]), int(found[2])
+    if rows * columns > MOST_CHIPS:
+        raise UsageError(f"a grid of {rows * columns} chips is too large", hint="at most 4096")
+    return rows, columns
+
+
+def write_plan(found: Plan, out: Path) -> None:
+    """The folder: every figure, their page, and the constants as a file to edit."""
+    refuse_foreign(out)
+    with replacing(out) as fresh:
+        write_file(fresh, FACTS, to_json(found))
+        write_file(fresh, PAGE, plan_to_html(found))
+        write_file(fresh, CONSTANTS, constants_text(found.constants))
+        write_manifest(fresh, {"flow": __version__, "plan": found.shape.name})

@@ -1,0 +1,115 @@
+"""A design becomes threshold gates: ABC prepares its graph, the mapper covers it, gates merge."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flow.backends.aiger import read_aiger, write_aiger
+from flow.ir.aig import Aig
+from flow.ir.design import Design
+from flow.ir.threshold import ThresholdNetlist
+from flow.mapping.threshold.collapse import CollapseOptions, collapse
+from flow.mapping.threshold.cover import MOST_INPUTS, CoverOptions, cover
+from flow.pipeline.config import Effort
+from flow.progress import Progress, silent
+from flow.tools.abc import abc
+from flow.verify.threshold_graph import netlist_graph
+
+SCRIPTS: Mapping[str, Sequence[str]] = {
+    "rewrite": ("dc2", "dc2", "dc2"),
+    "resubstitute": (
+        "balance", "resub -K 6", "rewrite", "resub -K 6 -N 2", "refactor", "resub -K 8", "balance",
+        "resub -K 8 -N 2", "rewrite", "resub -K 10", "rewrite -z", "resub -K 10 -N 2", "balance",
+        "resub -K 12", "refactor -z", "resub -K 12 -N 2", "rewrite -z", "balance",
+    ),
+    "as given": (),
+}  # fmt: skip
+"""Preparations of a graph by ABC, of which the one of least gates is taken."""
+
+_EFFORTS: Mapping[Effort, tuple[tuple[str, ...], int]] = {
+    "fast": (("rewrite",), 0),
+    "normal": (("rewrite", "resubstitute"), 0),
+    "high": (tuple(SCRIPTS), 2),
+}
+"""The preparations that are tried, and how often the result is prepared and mapped again."""
+SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class ThresholdTrial:
+    """A preparation that was tried, the gates it gave, and the largest fan-in among them."""
+
+    script: str
+    gates: int
+    widest: int
+
+
+@dataclass(frozen=True)
+class ThresholdMapping:
+    """The smallest netlist that was found, and everything that was tried."""
+
+    netlist: ThresholdNetlist
+    trials: tuple[ThresholdTrial, ...]
+
+
+def map_design(
+    design: Design,
+    limit: int | None = MOST_INPUTS,
+    effort: Effort = "normal",
+    progress: Progress = silent,
+) -> ThresholdMapping:
+    """A netlist of few threshold gates of at most `limit` inputs each, None for any number.
+
+    ToolNotFound without ABC or a C compiler.
+    """
+    scripts, again = _EFFORTS[effort]
+    trials: list[ThresholdTrial] = []
+    best: ThresholdNetlist | None = None
+    for script in scripts:
+        progress(f"mapping after the script {script!r}")
+        netlist = _mapped(prepared(design, SCRIPTS[script]), limit)
+        trials.append(ThresholdTrial(script, netlist.size, netlist.widest))
+        best = netlist if best is None or netlist.size < best.size else best
+    assert best is not None, "each effort has a script"
+    for k in range(again):
+        progress(f"mapping the result again, {k + 1}")
+        once_more = Design(netlist_graph(best), design.initial)
+        netlist = _mapped(prepared(once_more, SCRIPTS["rewrite"]), limit)
+        trials.append(ThresholdTrial(f"again {k + 1}", netlist.size, netlist.widest))
+        if netlist.size >= best.size:
+            break
+        best = netlist
+    return ThresholdMapping(best, tuple(trials))
+
+
+def _mapped(design: Design, limit: int | None) -> ThresholdNetlist:
+    narrow = cover(design, CoverOptions(min(limit or MOST_INPUTS, MOST_INPUTS)))
+    return collapse(narrow, CollapseOptions(limit))
+
+
+def prepared(design: Design, script: Sequence[str]) -> Design:
+    """The design after ABC's commands on its graph, in which flip-flops are cut."""
+    if not script:
+        return design
+    return replace(design, graph=_optimised(design.graph, script))
+
+
+def _optimised(aig: Aig, script: Sequence[str]) -> Aig:
+    with tempfile.TemporaryDirectory(prefix="flow-prepare-") as folder:
+        place = Path(folder)
+        (place / "in.aig").write_bytes(write_aiger(aig))
+        commands = ["read_aiger in.aig", *script, "strash", "write_aiger -s out.aig"]
+        abc(commands, cwd=place, timeout_s=SECONDS)
+        found = read_aiger((place / "out.aig").read_bytes(), aig.name)
+    return replace(found, inputs=aig.inputs, outputs=aig.outputs)
+
+
+def trials_text(mapping: ThresholdMapping) -> str:
+    """A line for each trial."""
+    return "".join(
+        f"{trial.script}: {trial.gates} gates of at most {trial.widest} inputs\n"
+        for trial in mapping.trials
+    )
