@@ -17,7 +17,7 @@ from parts import Part, run_parts
 from flow.pipeline.planning import PlanOptions, plan
 from flow.report.plan import difference, pairs
 
-CONFIG = ROOT / "examples" / "lpu" / "gpt-oss-120b.json"
+CONFIG = ROOT / "examples" / "lpu" / "gpt_oss_120b.json"
 BOUND = 0.01
 REMARKS: tuple[str, ...] = (
     "Headline: from the configuration alone, by `flow plan`. The note names the weakest constant "

@@ -17,7 +17,8 @@ module mac_unit #(
     input  wire [LANES*DATA-1:0] x,
     input  wire [LANES-1:0] w,
     input  wire [SUM-1:0] start,
-    output wire y
+    output wire y,
+    output wire [SUM-1:0] total
 );
     localparam WIDE = $clog2(LANES + 1);
     reg [SUM-1:0] sum;
@@ -25,6 +26,7 @@ module mac_unit #(
     wire [SUM-1:0] before = first ? start : sum;
     wire [SUM-1:0] after;
     assign y = ~sum[SUM-1];
+    assign total = sum;
     always @(posedge clk) sum <= after;
 
     genvar k;
@@ -42,13 +44,13 @@ module mac_unit #(
                 wire [DATA-1:0] term = x[DATA*k+:DATA] ^ {DATA{~w[k]}};
                 assign terms[EACH*k+:EACH] = {{(EACH-DATA){term[DATA-1]}}, term};
             end
-            wire [EACH-1:0] total;
+            wire [EACH-1:0] signed_sum;
             wire [WIDE-1:0] negative;
             wire [SUM-1:0] partial;
-            mac_total #(.N(LANES), .W(EACH)) products (.x(terms), .total(total));
+            mac_total #(.N(LANES), .W(EACH)) products (.x(terms), .total(signed_sum));
             mac_count #(.N(LANES)) signs (.x(~w), .count(negative));
             mac_add #(.W(SUM)) add (
-                .a(before), .b({{(SUM-EACH){total[EACH-1]}}, total}), .c(1'b0), .s(partial)
+                .a(before), .b({{(SUM-EACH){signed_sum[EACH-1]}}, signed_sum}), .c(1'b0), .s(partial)
             );
             mac_add #(.W(SUM)) correct (
                 .a(partial), .b({{(SUM-WIDE){1'b0}}, negative}), .c(1'b0), .s(after)

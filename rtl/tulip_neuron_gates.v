@@ -1,29 +1,31 @@
-// A clocked binary neuron in ordinary gates, equal to tulip_neuron at every edge.
+// Clocked binary neurons in ordinary gates, equal to tulip_neuron at every edge.
 //
-// The four thresholds that differ in kind are formed of three gates of b, c and d, and t picks one.
+// Three gates of b, c and d serve all thresholds; t, the same for all, picks what becomes of them.
 `default_nettype none
 
-module tulip_neuron_gates (
+module tulip_neuron_gates #(
+    parameter WIDTH = 1
+) (
     input  wire clk,
     input  wire en,
-    input  wire a,
-    input  wire b,
-    input  wire c,
-    input  wire d,
+    input  wire [WIDTH-1:0] a,
+    input  wire [WIDTH-1:0] b,
+    input  wire [WIDTH-1:0] c,
+    input  wire [WIDTH-1:0] d,
     input  wire [2:0] t,
-    output reg  q
+    output reg  [WIDTH-1:0] q
 );
-    wire some = b | c | d;
-    wire most = (b & c) | (b & d) | (c & d);
-    wire each = b & c & d;
-    // Of t = 2 k + odd: at least 1 and 3 where odd, 2 and 4 where even, and so on.
-    wire low = t[0] ? some : most;
-    wire fires = t[2] ? (~t[1] & a & (t[0] ? each : most))
-               : t[1] ? (t[0] ? (a & some) | each : a | most)
-                      : (~t[0] | a | low);
+    wire [WIDTH-1:0] some = b | c | d;
+    wire [WIDTH-1:0] most = (b & c) | ((b | c) & d);
+    wire [WIDTH-1:0] each = b & c & d;
+    // Where a is 1 two less are needed: [b + c + d >= t - 2], else [b + c + d >= t].
+    wire [WIDTH-1:0] with_a = ({WIDTH{t <= 3'd2}}) | ({WIDTH{t == 3'd3}} & some)
+                            | ({WIDTH{t == 3'd4}} & most) | ({WIDTH{t == 3'd5}} & each);
+    wire [WIDTH-1:0] without = ({WIDTH{t == 3'd0}}) | ({WIDTH{t == 3'd1}} & some)
+                             | ({WIDTH{t == 3'd2}} & most) | ({WIDTH{t == 3'd3}} & each);
 
-    initial q = 1'b0;
-    always @(posedge clk) if (en) q <= fires;
+    initial q = 0;
+    always @(posedge clk) if (en) q <= without | (a & with_a);
 endmodule
 
 `default_nettype wire

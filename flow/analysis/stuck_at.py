@@ -151,9 +151,9 @@ class _Collapse:
         self.netlist = netlist
         self.pins = [technology.cell(i.cell).inputs for i in netlist.instances]
         self.driven: list[list[int]] = [[] for _ in netlist.instances]
-        for net, instance in enumerate(gates.place):
-            if instance >= 0:
-                self.driven[instance].append(net)
+        for net, place in enumerate(gates.place):
+            if place >= 0:
+                self.driven[place].append(net)
         self.readers: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for k, instance in enumerate(netlist.instances):
             for i, net in enumerate(instance.nets(self.pins[k])):

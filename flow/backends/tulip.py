@@ -148,8 +148,8 @@ def _tile_words(plan: Plan, tile: Tile) -> Iterator[int]:
 
 
 def _number(bits: Any) -> int:
-    """Bits (rows, 2) as a number, the first at bit 0."""
-    return int.from_bytes(np.packbits(bits.reshape(-1), bitorder="little").tobytes(), "little")
+    """Bits (rows, 2) as a number: the first of every row from bit 0, then the second."""
+    return int.from_bytes(np.packbits(bits.T.reshape(-1), bitorder="little").tobytes(), "little")
 
 
 def image_bits(plan: Plan) -> int:

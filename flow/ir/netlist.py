@@ -320,15 +320,20 @@ def with_flipflops(
 def netlist_aig(netlist: Netlist, technology: Technology, held: Sequence[str] = ()) -> Aig:
     """The graph of a netlist, cell by cell; flip-flop k is cut at `Q:` and `D:` held[k].
 
-    Inputs are the bits of the ports without the clock, then the flip-flops.
+    Inputs are the bits of the ports without the clock, then the flip-flops. Flip-flops of one
+    name are copies, which hold the same as long as they take the same: IRError where what they
+    take is not one gate of the graph.
     """
     cut = netlist.flipflops(technology)
     if len(held) != len(cut):
         raise IRError(f"{len(cut)} flip-flops have {len(held)} names")
     bits = [bit for bit in netlist.input_bits if not (cut and bit == CLOCK)]
-    g = AigBuilder(netlist.name, [*bits, *(f"Q:{name}" for name in held)])
+    states = list(dict.fromkeys(held))
+    g = AigBuilder(netlist.name, [*bits, *(f"Q:{name}" for name in states)])
+    place = {name: k for k, name in enumerate(states, 1 + len(bits))}
     literal = {bit: 2 * i for i, bit in enumerate(bits, 1)} | {ZERO: FALSE, ONE: TRUE}
-    for k, instance in enumerate(cut, 1 + len(bits)):
+    for name, instance in zip(held, cut, strict=True):
+        k = place[name]
         for pin, net in instance.pins:
             cell = technology.cell(instance.cell)
             if pin in cell.outputs:
@@ -343,10 +348,14 @@ def netlist_aig(netlist: Netlist, technology: Technology, held: Sequence[str] = 
             if pin in cell.outputs:
                 literal[net] = build(g, _compiled(cell.functions[pin]), pins)
     outputs = list(zip(netlist.output_bits, (literal[x] for x in netlist.drivers), strict=True))
+    takes: dict[str, int] = {}
     for name, instance in zip(held, cut, strict=True):
         store = technology.cell(instance.cell).storage
         assert store is not None
-        outputs.append((f"D:{name}", literal[instance.net((store.data or "").strip())]))
+        data = literal[instance.net((store.data or "").strip())]
+        if takes.setdefault(name, data) != data:
+            raise IRError(f"the copies of register {name} take different values")
+    outputs += [(f"D:{name}", data) for name, data in takes.items()]
     return g.finish(outputs)
 
 

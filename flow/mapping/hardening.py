@@ -121,6 +121,10 @@ class RegionFinder:
             for net in instance.nets(technology.cell(instance.cell).inputs):
                 if net in driver:
                     self.readers[driver[net]].add(k)
+        self.drivers: list[list[int]] = [[] for _ in range(self.size)]
+        for k, readers in enumerate(self.readers):
+            for reader in sorted(readers):
+                self.drivers[reader].append(k)
         for net in netlist.drivers:
             if net in driver and net not in (ZERO, ONE):
                 self.seen[driver[net]] = True
@@ -169,7 +173,7 @@ class RegionFinder:
         Prices are halved between one that is too high and one that is not: regions of the lower
         convex hull of harm over area, as close to the limit as they come.
         """
-        found = self.region(())
+        found, above = self.region(()), None
         middle = sum(self.area) / max(sum(self.harm), 1e-300)
         low, high = math.log(middle / 1e3), math.log(middle * 1e4)
         for _ in range(STEPS):
@@ -180,8 +184,38 @@ class RegionFinder:
                 if one.removed > found.removed:
                     found = one
             else:
-                high = price
+                high, above = price, one
+        if above is not None:
+            peeled = self._peeled(above, size, limit)
+            if peeled.removed > found.removed:
+                return peeled
         return found
+
+    def _peeled(self, region: Region, size: Callable[[Region], float], limit: float) -> Region:
+        """A region less the cells that remove least for their area, until it is small enough."""
+        inside = set(region.cells)
+        left = region
+        while inside and size(left) > limit:
+            rates = []
+            for k in sorted(inside):
+                removed, area = self._without(inside, k)
+                rates.append((removed / area if area > 0 else math.inf, k, removed, area))
+            _, k, removed, area = min(rates)
+            inside.remove(k)
+            left = Region(tuple(sorted(inside)), left.removed - removed, left.area - area)
+        return left
+
+    def _without(self, inside: set[int], k: int) -> tuple[float, float]:
+        """The removed harm and the area that a region loses with a cell."""
+        removed, area = self.harm[k], 2 * self.area[k]
+        if self.seen[k] or self.readers[k] - inside:
+            removed -= self.kept[k]
+            area += self.voter.area
+        for driver in self.drivers[k]:
+            if driver in inside and not self.seen[driver] and self.readers[driver] <= inside:
+                removed += self.kept[driver]
+                area -= self.voter.area
+        return removed, area
 
 
 def _source_side(

@@ -14,6 +14,7 @@ from flow.passes.fold_tables import FoldTables
 from flow.passes.merge_sums import MergeSums
 from flow.passes.narrow import Narrow
 from flow.passes.offset_tables import OffsetTables
+from flow.passes.pack_bits import PackBits
 from flow.passes.round_first import RoundFirst
 from flow.passes.share import Share
 from flow.passes.simplify import Simplify
@@ -51,6 +52,11 @@ ADDERS: tuple[Pass, ...] = (
 
 PLAIN: tuple[Pass, ...] = (*CANONICAL, RoundFirst(), Narrow(), ExpandLinear(), *FINISH)
 """Linear rows as balanced trees, each on its own: the least depth in adders."""
+
+PACKED: tuple[Pass, ...] = (
+    *CANONICAL, RoundFirst(), Narrow(), PackBits(), ExpandLinear(), *FINISH
+)  # fmt: skip
+"""The same with single bits looked up six at a time: the least depth in look-up tables."""
 
 BESPOKE: tuple[Pass, ...] = (*CANONICAL, ExpandLinear(split_signs=True), *FINISH)
 """Positive and negative products in two trees, as in exact bespoke printed circuits."""
@@ -115,6 +121,7 @@ PIPELINES: Mapping[str, tuple[Pass, ...]] = {
     "canonical": CANONICAL,
     "adders": ADDERS,
     "plain": PLAIN,
+    "packed": PACKED,
     "bespoke": BESPOKE,
     "heaps": HEAPS,
     "searched": SEARCHED,

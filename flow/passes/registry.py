@@ -13,6 +13,7 @@ from flow.passes.fold_tables import FoldTables
 from flow.passes.merge_sums import MergeSums
 from flow.passes.narrow import Narrow
 from flow.passes.offset_tables import OffsetTables
+from flow.passes.pack_bits import PackBits
 from flow.passes.pipeline import Pipeline
 from flow.passes.round_first import RoundFirst
 from flow.passes.share import Share
@@ -28,6 +29,7 @@ PASSES: tuple[type[Pass], ...] = (
     FoldComparisons,
     FoldTables,
     OffsetTables,
+    PackBits,
     SolveLinear,
     ExpandLinear,
     MergeSums,

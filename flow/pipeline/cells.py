@@ -6,6 +6,9 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from flow.analysis.timing import timing_of
 from flow.backends.emission import Emission, write_files
 from flow.backends.netlist_text import cell_models, netlist_json, netlist_verilog
@@ -15,6 +18,9 @@ from flow.ir.netlist import flipflop
 from flow.pipeline.chip import area_notes, copies_verdict, map_chip, scratch_chip
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.folder import write_file
+from flow.pipeline.hardening import harden_netlist, hardening_note, parse_hardening
+from flow.pipeline.hardening_samples import hardening_samples
+from flow.pipeline.judging import Judge
 from flow.pipeline.measures import measure
 from flow.pipeline.period import clock_period, timing_verdict
 from flow.pipeline.points import Point, point_text
@@ -22,7 +28,7 @@ from flow.pipeline.proving import prove_design
 from flow.pipeline.reading import read_text
 from flow.pipeline.stages.emit_stage import ABC_SCRIPT, LIBERTY
 from flow.pipeline.state import State, have
-from flow.pipeline.synthesis import synthesise
+from flow.pipeline.synthesis import Synthesis, synthesise
 from flow.pipeline.technology import choose_technology
 from flow.pipeline.timers import Timer, own_timer
 from flow.tech.part import Part
@@ -31,6 +37,8 @@ from flow.tech.write_liberty import liberty_text
 from flow.verify.simulate import simulate_chip_netlist, simulate_netlist
 from flow.verify.verdict import Verdict
 
+HELD = "held.txt"
+"""The flip-flops of a hardened netlist, by the registers that they hold a copy of."""
 TECHNOLOGY = "technology.lib"
 """The cells as they were mapped onto, flip-flops included; `flow verify` reads them."""
 
@@ -49,6 +57,8 @@ class Cells:
 
     def choose(self, config: BuildConfig, usual: str) -> Technology:
         """The Liberty file, the library that was named, or the usual one."""
+        if config.harden is not None:
+            parse_hardening(config.harden)
         return choose_technology(config, usual)
 
     def points(
@@ -86,6 +96,9 @@ class Cells:
             emission=have(state.emission), objective=state.config.objective,
             effort=state.config.effort, progress=state.progress,
         )  # fmt: skip
+        hardened: tuple[str, ...] = ()
+        if state.config.harden is not None:
+            result, hardened = _hardened(state, result, technology)
         top = result.netlist.name
         write_file(out, f"netlist/{top}.v", netlist_verilog(result.netlist, technology))
         write_file(out, "netlist/cells.v", cell_models(result.netlist.histogram(), technology))
@@ -96,7 +109,7 @@ class Cells:
         write_file(own, TECHNOLOGY, liberty_text(technology))
         lines = [f"{point_text(point, self.unit)}\n" for point in result.points]
         write_file(own, "points.txt", "".join([*lines, f"chosen: {result.variant}\n"]))
-        notes, emission = [*state.notes, *result.notes], have(state.emission)
+        notes, emission = [*state.notes, *result.notes, *hardened], have(state.emission)
         if state.config.tiny_tapeout:
             files = tiny_files(
                 emission, technology.area(result.netlist.histogram()), flipflop(technology)[0].area,
@@ -104,6 +117,8 @@ class Cells:
                 clock_period(state.config, state.circuit_recipe),
             )  # fmt: skip
             write_files(files, out)
+        if hardened and result.held:
+            write_file(own, HELD, "".join(f"{name}\n" for name in result.held))
         chip = None
         if (store := emission.store) is not None:
             state.progress("the registers of the chip")
@@ -162,6 +177,23 @@ class Cells:
         ]
         write_file(own, "layers.txt", "".join(rows))
         return replace(state, measures=found), verdicts
+
+
+def _hardened(
+    state: State, found: Synthesis, technology: Technology
+) -> tuple[Synthesis, tuple[str, ...]]:
+    """The mapped circuit with the cells in three copies that the options name, and a note."""
+    text, netlist = state.config.harden or "", found.netlist
+
+    def samples() -> tuple[NDArray[np.uint8], Judge]:
+        state.progress("faults of the netlist")
+        return hardening_samples(state, netlist, technology)
+
+    made = harden_netlist(netlist, technology, text, samples, state.progress)
+    copies = len(made.netlist.flipflops(technology)) // max(1, len(found.held))
+    held = tuple(name for name in found.held for _ in range(copies))
+    area = technology.area(made.netlist.histogram()) / technology.area(netlist.histogram()) - 1
+    return replace(found, netlist=made.netlist, held=held), (hardening_note(text, made, area),)
 
 
 def library(technology: Technology | Part | None) -> Technology:

@@ -339,6 +339,7 @@ def check_config(config: BuildConfig) -> BuildConfig:
         )
     _check_store(config)
     _check_folding(config)
+    _check_hardening(config)
     return replace(config)
 
 
@@ -365,6 +366,21 @@ def _check_folding(config: BuildConfig) -> None:
         raise UsageError(
             f"{option} needs constant weights, and they are in {config.weight_store}",
             hint="leave out --weights",
+        )
+
+
+def _check_hardening(config: BuildConfig) -> None:
+    if config.harden is None:
+        return
+    if config.target not in ("printed", "asic"):
+        raise UsageError(
+            f"--harden is for circuits of cells, the target is {config.target}",
+            hint="leave it out, or build with --target printed or asic",
+        )
+    if config.weight_store == "registers":
+        raise UsageError(
+            "--harden has no place for weights in registers",
+            hint="--tmr all keeps three copies of every register and votes",
         )
 
 

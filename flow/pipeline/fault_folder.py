@@ -10,7 +10,7 @@ from typing import Any
 from flow import __version__
 from flow.pipeline.faulting import fault_table, open_subject, study
 from flow.pipeline.folder import MANIFEST, replacing, write_file, write_manifest
-from flow.pipeline.hardening import curve
+from flow.pipeline.hardening_curve import curve
 from flow.progress import Progress, silent
 from flow.report.faults import (
     CURVE_TITLES,

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flow.analysis.attribution import attribute
-from flow.analysis.fault_simulation import FaultSimulator
 from flow.analysis.layers import neuron_of
-from flow.analysis.stuck_at import FaultClass, Faults, faults_of
+from flow.analysis.stuck_at import FaultClass
 from flow.backends.bitblast import bitblast
 from flow.backends.netlist_text import read_verilog_netlist
 from flow.errors import CheckFailed, UsageError
-from flow.frontend.files.data import read_data
-from flow.ir.aig import pack, without_unread_state
+from flow.ir.aig import without_unread_state
 from flow.ir.netlist import Netlist
-from flow.pipeline.importing import encode_samples
-from flow.pipeline.judging import Judge, judge_of
-from flow.pipeline.measures import stimulus
+from flow.pipeline.fault_harm import MARGIN, MOST_LINES, Harm, coded_samples, harm_of, judged
+from flow.pipeline.judging import Judge
 from flow.pipeline.reading import read_text
 from flow.pipeline.reopening import Design, family, reopen, reopen_mapped
-from flow.pipeline.stages.import_stage import flat
 from flow.progress import Progress, silent
 from flow.report.codec import from_json
 from flow.report.faults import STEPS, FaultStudy, Neuron, Shares, Site
 from flow.tech.technology import Technology
 
-MOST_LINES = 20_000
-"""Beyond so many lines, faults are drawn by chance."""
-MARGIN = 0.01
-"""The error of a share that is drawn, at 99 % confidence."""
-_T99 = 2.576
 MOST_WORST = 20
 INPUTS = "inputs"
 """The layer of what no cell drives."""
@@ -62,30 +51,6 @@ class Subject:
     def area(self) -> float:
         """um2 of all cells."""
         return self.technology.area(self.netlist.histogram())
-
-
-@dataclass(frozen=True, eq=False)
-class Harm:
-    """What each class of faults does: samples that stay right, whether an output ever differs;
-    `base` samples are right without faults. `tried` are the faults (lines, 2) that count."""
-
-    faults: Faults
-    right: NDArray[np.int64]
-    shows: NDArray[np.bool_]
-    tried: NDArray[np.bool_]
-    base: int
-    samples: int
-
-    @property
-    def loss(self) -> NDArray[np.float64]:
-        """Points of accuracy that a fault of each class costs; negative where it gains."""
-        return 100.0 * (self.base - self.right) / self.samples
-
-    @property
-    def harmful(self) -> NDArray[np.bool_]:
-        """Whether each class costs more than 5 points."""
-        found: NDArray[np.bool_] = self.loss > STEPS[1]
-        return found
 
 
 def open_subject(folder: Path, data: Path | None = None) -> Subject:
@@ -119,22 +84,12 @@ def owner(name: str) -> tuple[str, int]:
 def samples_of(
     design: Design, netlist: Netlist, technology: Technology, data: Path | None
 ) -> tuple[NDArray[np.uint8], Judge]:
-    """The samples as bits, and what is right at each."""
-    inputs: Mapping[str, Any] = design.inputs
-    labels = None
-    network = design.network
-    if data is not None:
-        shapes = {layer.name: layer.tensor.shape for layer in network.inputs}
-        samples = read_data(data, shapes, classes=_classes(design.folder))
-        coded = encode_samples(network, samples)
-        sources = [port.source for port in design.emission.inputs]
-        inputs = {p: flat(coded[x.name]) for p, x in zip(sources, network.inputs, strict=True)}
-        if samples.labels is not None:
-            labels = np.asarray(samples.labels, dtype=np.int64)
-    bits = stimulus(design.emission, [bus.name for bus in netlist.inputs], inputs)
-    simulator = FaultSimulator(faults_of(netlist, technology).gates, pack(bits))
-    ports = design.emission.outputs
-    return bits, judge_of(network, ports, labels, simulator.outputs, len(bits))
+    """The samples of a file, or the vectors of the folder, as bits; and what is right at each."""
+    network, emission = design.network, design.emission
+    if data is None:
+        return judged(network, emission, netlist, technology, design.inputs, None)
+    inputs, labels = coded_samples(network, emission, data, _classes(design.folder))
+    return judged(network, emission, netlist, technology, inputs, labels)
 
 
 def _classes(folder: Path) -> tuple[str, ...] | None:
@@ -142,60 +97,6 @@ def _classes(folder: Path) -> tuple[str, ...] | None:
     place = folder / "report.json"
     accuracy = from_json(read_text(place), str(place)).accuracy if place.is_file() else None
     return accuracy.classes if accuracy is not None else None
-
-
-def harm_of(
-    netlist: Netlist,
-    technology: Technology,
-    bits: NDArray[np.uint8],
-    judge: Judge,
-    *,
-    most: int = MOST_LINES,
-    seed: int = 0,
-    compiled: bool = True,
-    progress: Progress = silent,
-) -> Harm:
-    """What the faults of a netlist do to samples of shape (samples, input bits).
-
-    Beyond `most` lines as many faults are drawn as give MARGIN: Leveugle et al., "Statistical
-    Fault Injection: Quantified Error and Confidence", DATE 2009.
-    """
-    faults = faults_of(netlist, technology)
-    tried = _drawn(faults, most, seed)
-    drawn = np.array([any(tried[x] for x in one.members) for one in faults.classes], np.bool_)
-    chosen = [one for one, taken in zip(faults.classes, drawn, strict=True) if taken]
-    simulator = FaultSimulator(faults.gates, pack(bits), compiled)
-    valid = pack(np.ones((len(bits), 1), dtype=np.uint8))[0]
-    good = simulator.outputs
-    right, shows, done = [], [], 0
-    for answers in simulator.answers(chosen):
-        progress("classes of faults", done, len(chosen))
-        right.append(judge.right(answers))
-        shows.append((((answers ^ good) & valid) != 0).any(axis=(1, 2)))
-        done += len(answers)
-    progress("classes of faults", done, len(chosen))
-    base = int(judge.right(good[None])[0])
-    every = np.full(len(faults.classes), base, dtype=np.int64)
-    seen = np.zeros(len(faults.classes), dtype=np.bool_)
-    if chosen:
-        every[drawn] = np.concatenate(right)
-        seen[drawn] = np.concatenate(shows)
-    return Harm(faults, every, seen, tried, base, len(bits))
-
-
-def _drawn(faults: Faults, most: int, seed: int) -> NDArray[np.bool_]:
-    """Which faults (lines, 2) are tried."""
-    if len(faults.lines) <= most:
-        return np.ones((len(faults.lines), 2), dtype=np.bool_)
-    tried = np.zeros(faults.count, dtype=np.bool_)
-    size = sample_size(faults.count)
-    tried[np.random.default_rng(seed).choice(faults.count, size, replace=False)] = True
-    return tried.reshape(-1, 2)
-
-
-def sample_size(total: int, margin: float = MARGIN) -> int:
-    """Faults of so many that give a share to `margin` at 99 % confidence, whatever it is."""
-    return math.ceil(total / (1 + margin**2 * (total - 1) / (_T99**2 * 0.25)))
 
 
 def study(

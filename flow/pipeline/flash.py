@@ -33,8 +33,8 @@ class FlashRecipe(Recipe):
 
     @property
     def tools(self) -> tuple[str, ...]:
-        """ABC and Yosys, and the compiler of the mapper."""
-        return ("abc", "compiler", "yosys")
+        """ABC, Yosys and ngspice, and the compiler of the mapper."""
+        return ("abc", "compiler", "ngspice", "yosys")
 
     def choose(self, config: BuildConfig) -> Technology:
         """The library around the cells. UsageError at options of other targets."""

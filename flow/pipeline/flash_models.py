@@ -1,4 +1,4 @@
-"""The static CMOS equivalents of flash cells in a library, and the cells by the published ratios."""
+"""Static CMOS equivalents of flash cells in a library, and the cells by the published ratios."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,13 @@ from flow.ir.aig import Aig
 from flow.ir.netlist import CLOCK, Bus, Netlist, flipflop, with_flipflops
 from flow.mapping.flash.absorb import Absorption, Prices, absorb
 from flow.mapping.flash.functions import MOST_INPUTS
-from flow.mapping.flash.netlist import EQUAL, equivalent_netlist, flash_netlist, with_cells
+from flow.mapping.flash.netlist import (
+    EQUAL,
+    FLASH,
+    equivalent_netlist,
+    flash_netlist,
+    with_cells,
+)
 from flow.pipeline.flash_models import FlashLibrary, flash_library
 from flow.pipeline.synthesis import inverter_area, map_graph
 from flow.pipeline.variants import CHOICES, REWRITE, SQUEEZE, Variant
@@ -69,6 +76,11 @@ class FlashResult:
     notes: tuple[str, ...] = ()
 
     @property
+    def ratios(self) -> str:
+        """Where the cells' figures come from."""
+        return flash_cell().ratios.source
+
+    @property
     def saved_area(self) -> float:
         """The share of the area that the cells save."""
         return 1 - self.with_cells.area_um2 / self.gates_only.area_um2
@@ -80,7 +92,7 @@ class FlashResult:
 
 
 def tidy(aig: Aig) -> Aig:
-    """The graph after ABC has shared and shortened its logic; as it is where its adders are known."""
+    """The graph with shared and shortened logic, by ABC; as it is where its adders are known."""
     if aig.size > _LARGEST_TIDY or aig.adders:
         return aig
     with tempfile.TemporaryDirectory(prefix="flow-tidy-") as scratch:
@@ -89,6 +101,20 @@ def tidy(aig: Aig) -> Aig:
         script = ["read_aiger in.aig", *_TIDY.split("; "), "write_aiger -s out.aig"]
         abc(script, cwd=place, timeout_s=300)
         return replace(read_aiger((place / "out.aig").read_bytes()), name=aig.name)
+
+
+def cell_delays(result: FlashResult) -> dict[str, int]:
+    """The delay of each flash cell from the clock to its output at its load, ps, by flip-flop."""
+    load = net_loads(result.netlist, result.technology)
+    found = {}
+    units = result.netlist.flipflops(result.technology)
+    for name, unit in zip(result.held, units, strict=True):
+        cell = result.technology.cell(unit.cell)
+        if unit.cell.startswith(FLASH):
+            tables = [t for arc in cell.arcs for t in (arc.rise, arc.fall) if t is not None]
+            net = load.get(unit.net("Q"), 0.0)
+            found[name] = ceil(1e3 * max((t.at(t.slews[0], net) for t in tables), default=0.0))
+    return found
 
 
 def flash_result(
@@ -200,7 +226,7 @@ def _source(
         return None
     names = [unit.name for unit in netlist.flipflops(technology)]
     first = timing.path[0]
-    is_cell = first.cell.startswith("FLASH") and first.instance in names
+    is_cell = first.cell.startswith(FLASH) and first.instance in names
     return held[names.index(first.instance)] if is_cell else None
 
 

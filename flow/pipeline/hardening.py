@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,14 +14,11 @@ from flow.errors import UsageError
 from flow.ir.netlist import Netlist
 from flow.mapping.hardening import Hardened, Region, RegionFinder, triplicate
 from flow.mapping.voters import voter_of
-from flow.pipeline.faulting import Harm, Subject, harm_of
+from flow.pipeline.fault_harm import Harm, harm_of
 from flow.pipeline.judging import Judge
 from flow.progress import Progress, silent
-from flow.report.faults import CurvePoint
 from flow.tech.technology import Technology
 
-CURVE = ("10%", "25%", "50%", "100%", "all")
-"""The hardenings of a curve."""
 HINT = "write 25% (of the area), cells=20 (the worst), registers or all"
 
 
@@ -101,14 +98,15 @@ def _area(region: Region) -> float:
 
 
 def harm_by_cell(harm: Harm, cells: int) -> tuple[list[float], list[tuple[float, float]]]:
-    """Harmful faults at each cell, and of those its outputs stuck at 0 and at 1.
+    """The harm of the faults at each cell, and of those its outputs stuck at 0 and at 1.
 
-    A fault that costs more than 5 points counts as one, any other as its loss over 1000 points,
-    so that among equal regions the one that loses less is taken.
+    A fault counts for nothing up to 2.5 points and whole from 7.5 on, because other samples see
+    it a little better or worse; and its loss over 1000 points, so that among equal regions the
+    one that loses less is taken.
     """
     total = [0.0] * cells
     ends = [[0.0, 0.0] for _ in range(cells)]
-    counts = np.where(harm.harmful, 1.0, 0.0) + np.maximum(harm.loss, 0) / 1e3
+    counts = np.clip((harm.loss - 2.5) / 5, 0, 1) + np.maximum(harm.loss, 0) / 1e3
     for one, count in zip(harm.faults.classes, counts.tolist(), strict=True):
         for k, value in one.members:
             line = harm.faults.lines[k]
@@ -132,32 +130,30 @@ def mean_loss(harm: Harm) -> float:
     return float((losses * sizes).sum() / max(1, sizes.sum()))
 
 
-def curve(
-    subject: Subject,
-    plain: Harm,
-    chosen_on: Subject | None = None,
-    texts: Sequence[str] = CURVE,
+def harden_netlist(
+    netlist: Netlist,
+    technology: Technology,
+    text: str,
+    samples: Callable[[], tuple[NDArray[np.uint8], Judge]],
     progress: Progress = silent,
-) -> tuple[CurvePoint, ...]:
-    """What hardenings of the circuit take and leave, each simulated whole on the samples.
+) -> Hardened:
+    """The netlist hardened as the option says; `samples` are asked for where faults are measured.
 
-    The cells are chosen on the samples of `chosen_on`, by default on the same ones.
+    UsageError where the circuit holds state and the option needs faults to be simulated.
     """
-    chooser = chosen_on or subject
-    hardener = Hardener(subject.netlist, subject.technology, chooser.bits, chooser.judge, progress)
-    before = harmful_count(plain)
-    points = [
-        CurvePoint("none", 0, 0, 0.0, plain.faults.count, before, before, mean_loss(plain))
-    ]  # fmt: skip
-    for text in texts:
-        made = hardener.run(parse_hardening(text))
-        progress(f"faults of the circuit hardened by {text}")
-        harm = harm_of(made.netlist, subject.technology, subject.bits, subject.judge, most=1 << 40)
-        area = subject.technology.area(made.netlist.histogram()) / subject.area - 1
-        points.append(
-            CurvePoint(
-                text, made.tripled, made.voters, area, harm.faults.count, harmful_count(harm),
-                before, mean_loss(harm),
-            )
-        )  # fmt: skip
-    return tuple(points)
+    wanted = parse_hardening(text)
+    if wanted.measured and netlist.flipflops(technology):
+        raise UsageError(
+            f"--harden {text} needs a combinational circuit, and this one has registers",
+            hint="write registers or all, or build without stages",
+        )
+    bits, judge = samples() if wanted.measured else (np.zeros((0, 0), np.uint8), None)
+    return Hardener(netlist, technology, bits, judge, progress).run(wanted)
+
+
+def hardening_note(text: str, made: Hardened, area: float) -> str:
+    """One line on what was hardened; `area` is that over the plain circuit's."""
+    return (
+        f"hardened ({text}): {made.tripled} cells in three copies, {made.voters} voters, "
+        f"{100 * area:+.1f} % of area"
+    )

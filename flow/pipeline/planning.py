@@ -11,6 +11,7 @@ from flow.analysis.plan.plan import Plan, make_plan
 from flow.errors import UsageError
 from flow.frontend.files import guards
 from flow.frontend.language.config import read_shape
+from flow.frontend.language.shards import check_shards, find_shards, open_shards
 from flow.pipeline.folder import refuse_foreign, replacing, write_file, write_manifest
 from flow.report.plan import to_json
 from flow.report.plan_page import plan_to_html
@@ -34,8 +35,13 @@ class PlanOptions:
 
 
 def plan(config: Path, options: PlanOptions) -> Plan:
-    """The plan of a model; UsageError or UnsupportedModel for what cannot be planned."""
+    """The plan of a model; UsageError or UnsupportedModel for what cannot be planned.
+
+    Weights beside the configuration must have its sizes: the headers of all shards are read.
+    """
     shape = read_shape(config)
+    if (weights := find_shards(config)) is not None:
+        check_shards(open_shards(weights), shape)
     constants = shipped() if options.constants is None else read_constants(options.constants)
     grid = None if options.grid is None else parse_grid(options.grid)
     if options.context is not None and not 1 <= options.context <= MOST_CONTEXT:

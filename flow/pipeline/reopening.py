@@ -30,7 +30,7 @@ from flow.ir.network_text import parse_network
 from flow.ir.text import parse_circuit
 from flow.passes.base import pass_text
 from flow.passes.pipeline_text import parse_pipeline
-from flow.pipeline.cells import TECHNOLOGY
+from flow.pipeline.cells import HELD, TECHNOLOGY
 from flow.pipeline.folding import Folding, reopen_folding
 from flow.pipeline.luts import PART
 from flow.pipeline.reading import read_text
@@ -114,11 +114,14 @@ def reopen_mapped(design: Design) -> Mapped:
     if not files:
         raise UsageError("the graphs of the synthesis are missing", where=SYNTHESISE)
     graph = without_unread_state(bitblast(design.circuit, design.emission))
+    held = tuple(name[2:] for name in graph.inputs if name.startswith("Q:"))
+    if (own / HELD).is_file():
+        held = tuple(read_text(own / HELD).split())
     return Mapped(
         read_liberty(own / TECHNOLOGY),
         tuple((file.stem[3:], file) for file in files),
         read_text(design.folder / "netlist" / f"{design.emission.top}.v"),
-        tuple(name[2:] for name in graph.inputs if name.startswith("Q:")),
+        held,
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that 
     from flow.ir.threshold import ThresholdNetlist
     from flow.passes.free_weights import Freed
     from flow.pipeline.chip import ChipMeasures
+    from flow.pipeline.flash_result import FlashResult
     from flow.pipeline.folding import Folding
     from flow.pipeline.hls import HlsProject
     from flow.pipeline.importing import Most
@@ -212,6 +213,7 @@ class State:
     neurons: ThresholdNetlist | None = None
     threshold: ThresholdNetlist | None = None
     threshold_trials: tuple[ThresholdTrial, ...] = ()
+    flash: FlashResult | None = None
     report: Record | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = silent

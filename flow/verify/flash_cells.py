@@ -1,19 +1,29 @@
-"""Flash cells in SPICE: whether the analog decision is that of the gate at every point."""
+"""Checks of flash cells: their decisions in SPICE, their programming file, their netlist."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import islice
 
 from flow.backends.flash_spice import edge_ns, flash_deck, in_turn
+from flow.backends.flash_verilog import read_flash_verilog
 from flow.errors import ToolError
+from flow.ir.aig import Aig
+from flow.ir.netlist import netlist_aig
+from flow.mapping.flash.absorb import FlashFlipFlop
+from flow.mapping.flash.programming import read_back
 from flow.mapping.flash.voltages import Voltages, points
 from flow.progress import Progress, silent
 from flow.tech.flash_cell import flash_cell
+from flow.tech.technology import Technology
 from flow.tools import ngspice
-from flow.verify.verdict import Verdict
+from flow.verify.mutants import must_disprove, mutate_netlist
+from flow.verify.prove import prove_graphs
+from flow.verify.verdict import Status, Verdict
 
 CHECK = "flash cells decide in SPICE as their gates"
+_MUTANTS = 8
 _CLEAR = 0.1
 """An answer is one where it is within this share of the supply."""
 
@@ -66,3 +76,44 @@ def simulate_cell(voltages: Voltages, timeout_s: float = 120.0) -> tuple[str | N
             return f"at {bits} the amplifier does not decide", slowest
         slowest = max(slowest, at * 1e12 - edge_ns(k) * 1e3)
     return None, slowest
+
+
+def check_program(text: str, cells: Sequence[FlashFlipFlop]) -> Verdict:
+    """The programming file read back: every cell is there and decides as the design's gate."""
+    begin = time.monotonic()
+    wrong = read_back(text, cells)
+    status: Status = "failed" if wrong else "proved"
+    detail = wrong or f"{len(cells)} cells, from pulses to every minimal true, maximal false point"
+    return Verdict("programming file read back", status, detail, time.monotonic() - begin)
+
+
+def prove_cells(
+    graph: Aig,
+    text: str,
+    technology: Technology,
+    held: Sequence[str],
+    timeout_s: float = 60.0,
+    seed: int = 1,
+) -> Verdict:
+    """Whether the Verilog of a netlist with flash cells takes what the flip-flops of a graph take.
+
+    Both have the same flip-flops (`held`, in the order of the netlist), so equal next values and
+    outputs are equal machines. CheckFailed where the same proof refuses no mutant of the netlist.
+    """
+    begin = time.monotonic()
+    check = "netlist with flash cells = design"
+    netlist = read_flash_verilog(text, technology)
+    outcome = prove_graphs(graph, netlist_aig(netlist, technology, held), timeout_s=timeout_s)
+    detail = outcome.method
+    if outcome.status == "proved":
+        # Inputs of a cell may depend on each other, so that another gate does the same there.
+        statuses, change = [], ""
+        for mutant, change in islice(mutate_netlist(netlist, technology, seed), _MUTANTS):
+            other = netlist_aig(mutant, technology, held)
+            statuses.append(prove_graphs(graph, other, timeout_s=timeout_s).status)
+            if "disproved" in statuses:
+                break
+        if statuses and "disproved" not in statuses:
+            must_disprove(statuses[-1], check, change)
+        detail += f"; {change} was refused"
+    return Verdict(check, outcome.status, detail, time.monotonic() - begin)

@@ -8,9 +8,9 @@ from cli.conftest import tree
 
 PASSES = (
     "simplify, share, round-first, narrow, conjunctions, fold-comparisons, fold-tables, "
-    "offset-tables, solve-linear, expand-linear, merge-sums, "
-    "compressor-trees, carry-chains, balance-adders, pipeline, canonical, adders, plain, bespoke, "
-    "heaps, searched, chains, searched-chains, compressed, shared-trees, trees"
+    "offset-tables, pack-bits, solve-linear, expand-linear, merge-sums, "
+    "compressor-trees, carry-chains, balance-adders, pipeline, canonical, adders, plain, packed, "
+    "bespoke, heaps, searched, chains, searched-chains, compressed, shared-trees, trees"
 )
 STAGES = "import, lower, optimise, emit, simulate, synthesise, prove, measure, report"
 

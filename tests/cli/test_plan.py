@@ -35,17 +35,17 @@ def config(tmp_path):
 
 
 def test_the_reference_is_planned_as_its_paper_says(flow, root):
-    said = flow("plan", root / "examples" / "lpu" / "gpt-oss-120b.json", "-o", "out")
+    said = flow("plan", root / "examples" / "lpu" / "gpt_oss_120b.json", "-o", "out")
     assert (said.code, said.err) == (0, "")
     assert "weights           116.8 billion" in said.out
-    assert "chips                 16 (4 × 4)" in said.out
+    assert "chips                 16 (4 \N{MULTIPLICATION SIGN} 4)" in said.out
     assert "tokens/s at 2K          249 957" in said.out
     assert "116 figures of the paper: the farthest is tokens a joule, 0.62 % off" in said.out
     assert said.out.endswith("page: out/plan.html\n")
 
 
 def test_the_folder_holds_every_figure_and_the_constants(flow, root, tmp_path):
-    reference = root / "examples" / "lpu" / "gpt-oss-120b.json"
+    reference = root / "examples" / "lpu" / "gpt_oss_120b.json"
     first = flow("plan", reference, "-o", "out", "--json")
     found = json.loads(first.out)
     assert found["format"] == FORMAT
@@ -64,7 +64,7 @@ def test_the_folder_holds_every_figure_and_the_constants(flow, root, tmp_path):
 
 
 def test_the_page_stands_alone(flow, root, tmp_path):
-    flow("plan", root / "examples" / "lpu" / "gpt-oss-120b.json", "-o", "out")
+    flow("plan", root / "examples" / "lpu" / "gpt_oss_120b.json", "-o", "out")
     page = (tmp_path / "out" / "plan.html").read_text()
     assert "<script" not in page
     assert "http://" not in page

@@ -27,6 +27,8 @@ ANY = (
     "fold-comparisons",
     "fold-tables",
     "offset-tables",
+    "pack-bits",
+    "pack-bits{size=2}",
     "carry-chains",
     "merge-sums,carry-chains",
     "merge-sums",

@@ -13,7 +13,7 @@ from flow.passes.simplify import Simplify
 
 NAMES = (
     "simplify, share, round-first, narrow, conjunctions, fold-comparisons, fold-tables, "
-    "offset-tables, solve-linear, expand-linear, merge-sums, "
+    "offset-tables, pack-bits, solve-linear, expand-linear, merge-sums, "
     "compressor-trees, carry-chains, balance-adders, pipeline"
 )
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flow.pipeline.mapped_areas import MappedAreas
 from flow.pipeline.growing import Neurons
+from flow.pipeline.mapped_areas import MappedAreas
 from flow.pipeline.trimming import best_points, with_trimmed
 from flow.search.conclude import count_right
 from flow.search.executors import Processes, Serial
@@ -67,6 +67,21 @@ def test_trimmed_points_count_what_their_gates_answer(data, points):
         work.close()
 
 
+@pytest.mark.tool("yosys")
+def test_cross_validated_ensembles_stand_beside_points_of_one_validation(data, points):
+    areas, recipes = MappedAreas(load("egfet")), (Recipe(False, 1, 5),)
+    found = with_trimmed(SPACE, data, points[:1], areas, Serial(), 0.1, 0, recipes, folds=2)
+    tried = [p for p in found if p.tried]
+    fit = len(data.y_fit)
+    assert {p.origin for p in tried} == {recipes[0].name}
+    assert {p.tried for p in tried} == {4 * fit}
+    assert all(0 < p.valid <= p.tried for p in tried)
+    # A point of one validation part is there too, however good the others are.
+    assert [p for p in found if not p.tried]
+    again = with_trimmed(SPACE, data, points[:1], areas, Serial(), 0.1, 0, recipes, folds=2)
+    assert again == found
+
+
 def test_the_lower_of_both_accuracies_counts():
     point = Point((), None, 60, 20, 100, 0, 0)
     points = [
@@ -77,4 +92,7 @@ def test_the_lower_of_both_accuracies_counts():
         replace(point, train=70, valid=29, area=400),
     ]
     assert best_points(points, SAMPLES) == [points[0], points[3]]
+    # 216 of 300 in cross-validation are less than 30 of 30, but are of another kind.
+    tried = replace(point, train=70, valid=216, tried=300, area=350)
+    assert best_points([*points, tried], SAMPLES) == [points[0], points[3], tried]
     assert best_points(points, {"train": 90, "valid": 0}) == [points[0], points[1]]

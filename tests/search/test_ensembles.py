@@ -1,4 +1,4 @@
-"""Ensembles of trees as Networks: the classes that their votes give."""
+"""Ensembles of trees as Networks: the classes that their votes give, by leaves and by gates."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import pytest
 from flow.ir.network import evaluate_network
 from flow.search.ensembles import ensemble_network
 from flow.search.space import Space
+from flow.search.tree_gates import trees_network
 from flow.train.ensembles import Recipe, grow_ensemble
 
 
@@ -26,9 +27,21 @@ def test_the_network_of_an_ensemble_answers_as_its_votes(recipe, classes):
     found = evaluate_network(network, {"x": x.astype(np.int64)})["class"].ravel()
     assert (found == scores.argmax(axis=1)).all()
     assert (found == y).mean() > 0.6
+    if not recipe.boosted:
+        trees = [
+            [(v.path, v.votes.index(1)) for v in leaves if v.tree == k] for k in range(recipe.count)
+        ]
+        selected = trees_network(Space(4, (2,), classes), trees)
+        assert (
+            evaluate_network(selected, {"x": x.astype(np.int64)})["class"].ravel() == found
+        ).all()
 
 
 def test_an_ensemble_that_knows_one_class_is_a_constant():
-    network = ensemble_network(Space(2, (2,), 3), [((), (0, 0, 4))])
-    x = np.zeros((3, 2), np.int64)
-    assert evaluate_network(network, {"x": x})["class"].ravel().tolist() == [2, 2, 2]
+    space, x = Space(2, (2,), 3), np.zeros((3, 2), np.int64)
+    for network in (
+        ensemble_network(space, [((), (0, 0, 4))]),
+        trees_network(space, [[((), 2)]]),
+        trees_network(space, [[((), 2)], [((), 2)]]),
+    ):
+        assert evaluate_network(network, {"x": x})["class"].ravel().tolist() == [2, 2, 2]

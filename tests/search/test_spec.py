@@ -23,6 +23,10 @@ MESSAGES = [
     ('data = "x.csv"\nmissing = "keep"', "missing = 'keep' is not 'refuse' or 'drop'", None),
     ('data = "x.csv"\nstart = ["tree"]', "start: there is no 'tree'", "did you mean 'trees'?"),
     ('data = "x.csv"\nstart = ["q"]', "start: there is no 'q'", "any of trees, gradient"),
+    ('data = "x.csv"\nfolds = 1', "folds = 1 holds back all samples at once",
+     "give 0, or 2 and more"),
+    ('data = "x.csv"\nensembles = ["5x32"]', "ensembles: '5x32' names none",
+     'write "trees 5x32", "boosted 4x6" or "neurons 3x6"'),
     ('data = ', "the specification is not TOML: Invalid value (at end of document)", None),
 ]  # fmt: skip
 
@@ -54,13 +58,20 @@ def test_keys_have_the_types_of_their_fields_and_dashes_are_underscores(tmp_path
     assert isinstance(spec.bound, float)
 
 
+def test_ensembles_are_told_by_kind_count_and_size():
+    spec = parse_spec('data = "x.csv"\nensembles = ["trees 1x300", "neurons 3x6"]', "a.toml")
+    assert spec.recipes == [("trees", 1, 300), ("neurons", 3, 6)]
+
+
 def test_every_example_is_a_specification_of_its_own_data(root):
     files = sorted((root / "examples" / "printed").glob("*.toml"))
     names = [path.stem for path in files]
     assert names == sorted([
-        "arrhythmia", "arrhythmia_printed", "balance_scale", "breast_cancer", "cardio",
-        "dermatology", "digits", "iris", "mammographic", "pendigits", "redwine",
-        "seeds", "vertebral_2c", "vertebral_3c", "whitewine", "wine", "wisconsin_diagnostic",
+        "arrhythmia", "arrhythmia_printed", "arrhythmia_printed_trees", "balance_scale",
+        "breast_cancer", "cardio", "cardio_trees", "dermatology", "digits", "iris",
+        "mammographic", "mammographic_trees", "pendigits", "pendigits_trees", "redwine",
+        "redwine_trees", "seeds", "seeds_trees", "vertebral_2c", "vertebral_3c",
+        "vertebral_3c_trees", "whitewine", "wine", "wisconsin_diagnostic",
     ])  # fmt: skip
     for path in files:
         spec = read_spec(path)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flow.errors import UsageError
-from flow.train.dataset import Scaler, prepare
+from flow.train.dataset import Scaler, folds_of, prepare
 from flow.train.table import Table, bundled
 
 
@@ -56,3 +56,11 @@ def test_what_cannot_be_split_is_refused():
     with pytest.raises(UsageError) as error:
         prepare(bundled("iris"), bits=9)
     assert error.value.message == "9 bits are no width of an input"
+
+
+def test_folds_hold_back_every_sample_once_and_even_shares_of_each_class():
+    y = np.array([0] * 10 + [1] * 5 + [2])
+    parts = folds_of(y, 5, seed=3)
+    assert np.sum(parts, axis=0).tolist() == [1] * 16
+    assert [np.bincount(y[held], minlength=3)[:2].tolist() for held in parts] == [[2, 1]] * 5
+    assert sorted(int(held.sum()) for held in parts) == [3, 3, 3, 3, 4]

@@ -105,7 +105,8 @@ def read_shape(path: Path) -> ModelShape:
     if path.is_dir():
         return read_shape(path / CONFIG)
     head = guards.read_head(path, HEADER.size)
-    if head[8:9] == b"{" or (path.name.endswith(".index.json") and path.name != CONFIG):
+    shard = head[4:9] == b"\0\0\0\0{"
+    if shard or path.name.endswith(".index.json"):
         return _read_config(path.with_name(CONFIG))
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return _read_config(path)

@@ -14,6 +14,9 @@ from flow.ir.threshold import ThresholdGate
 from flow.mapping.flash.absorb import Absorption, FlashFlipFlop
 from flow.tech.technology import Arc, Cell, Storage, Table, Technology
 
+FLASH = "FLASH"
+"""What the name of every flash cell begins with."""
+
 LATCH = "Q"
 """What the name of a cell's second instance ends with."""
 
@@ -40,18 +43,17 @@ class CellModel:
 
 def cell_name(gate: ThresholdGate) -> str:
     """The name of a gate's cell: its weights, then its threshold."""
-    return "_".join(["FLASH", *map(str, gate.weights), f"T{gate.threshold}"])
+    return "_".join([FLASH, *map(str, gate.weights), f"T{gate.threshold}"])
 
 
 def with_cells(
     technology: Technology,
     models: Mapping[ThresholdGate, CellModel],
-    slower: Mapping[ThresholdGate, float] | None = None,
 ) -> Technology:
-    """The library with the two instances of each flash cell; `slower` scales delays."""
+    """The library with the two instances of each flash cell."""
     cells = dict(technology.cells)
-    for gate, model in models.items():
-        for cell in _pair(technology, model, (slower or {}).get(gate, 1.0)):
+    for model in models.values():
+        for cell in _pair(technology, model):
             cells[cell.name] = cell
     return replace(technology, cells=cells)
 
@@ -135,10 +137,10 @@ def _joined(
     return Netlist(core.name, tuple(inputs), tuple(outputs), tuple(instances), ports)
 
 
-def _pair(technology: Technology, model: CellModel, slower: float) -> tuple[Cell, Cell]:
+def _pair(technology: Technology, model: CellModel) -> tuple[Cell, Cell]:
     """The function without time and area, and the flip-flop with those of the cell."""
-    base, data, clock, output = flipflop(technology)
-    kept = (1 - model.saved_delay) * slower
+    base, _, clock, output = flipflop(technology)
+    kept = 1 - model.saved_delay
     arcs = [arc for arc in base.arcs if (arc.related, arc.output) == (clock, output)]
     tables = [t for arc in base.arcs for t in (arc.rise, arc.fall) if t is not None]
     zero = Table((min((t.slews[0] for t in tables), default=0.0),), (0.0,), ((0.0,),))

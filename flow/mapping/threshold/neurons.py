@@ -48,11 +48,13 @@ class _Maker:
         return self.known[key]
 
     def read(self, gate: ThresholdGate, literals: Sequence[Literal], name: str) -> int:
-        """The signal of a gate on literals."""
-        for k, (_, inverted) in enumerate(literals):
-            if inverted:
-                gate = gate.with_inverted_input(k)
-        return self.add(gate, [signal for signal, _ in literals], name)
+        """The signal of a new gate on literals."""
+        flips = [inverted for _, inverted in literals]
+        weights = tuple(-w if flip else w for w, flip in zip(gate.weights, flips, strict=True))
+        negative = sum(w for w, flip in zip(gate.weights, flips, strict=True) if flip)
+        made = ThresholdGate(weights, gate.threshold - negative)
+        self.gates.append(PlacedGate(made, tuple(signal for signal, _ in literals), name))
+        return self.first + len(self.gates) - 1
 
 
 def map_neurons(netlist: ThresholdNetlist, limit: int | None = None) -> ThresholdNetlist:
@@ -165,38 +167,31 @@ def _compared(
     maker: _Maker, digits: Sequence[tuple[int, Literal]], threshold: int, name: str, limit: int
 ) -> int:
     """Whether a number of single bits reaches a threshold, from its lowest digits up."""
-    rest = list(digits)
-    below: Literal | None = None
-    part = 0
+    rest, part = list(digits), 0
+    # Whether the digits so far reach what the threshold has at their places: a bit, or known.
+    below: Literal | int = int(not threshold & ((1 << rest[0][0]) - 1))
     while True:
-        room = limit - (below is not None)
+        room = limit - (not isinstance(below, int))
         taken, rest = rest[:room], rest[room:]
-        base = taken[0][0] if taken else 0
-        # A threshold t on what is left means: the digits in multiples of 2^base, and whether the
-        # digits below reach what t has below it.
+        base = taken[0][0]
+        need = (threshold >> base) + 1
         weights = [1 << (j - base) for j, _ in taken]
         literals = [literal for _, literal in taken]
-        low = threshold & ((1 << base) - 1)
-        need = threshold >> base
-        if below is not None:
+        if isinstance(below, int):
+            need -= below
+        else:
             weights, literals = [*weights, 1], [*literals, below]
-            need += 1
-        elif low:
-            need += 1  # The digits begin above: any remainder of the threshold asks for one more.
-        last = not rest
-        if not last:
-            top = rest[0][0] - base
-            need -= need_above(threshold, rest[0][0]) << top
+        if rest:  # What the threshold has above is left to the digits there.
+            top = rest[0][0]
+            need -= threshold >> top << (top - base)
         gate = ThresholdGate(tuple(weights), need)
-        signal = maker.read(gate, literals, name if last else f"{name}.c.{part}")
-        if last:
-            return signal
-        below, part = (signal, False), part + 1
-
-
-def need_above(threshold: int, digit: int) -> int:
-    """What a threshold asks of the digits from `digit` on, in multiples of 2^digit."""
-    return threshold >> digit
+        if not rest:
+            return maker.read(gate, literals, name)
+        if (known := gate.constant) is not None:
+            below = known
+        else:
+            below = (maker.read(gate, literals, f"{name}.c.{part}"), False)
+        part += 1
 
 
 def without_unread(netlist: ThresholdNetlist) -> ThresholdNetlist:
@@ -207,7 +202,7 @@ def without_unread(netlist: ThresholdNetlist) -> ThresholdNetlist:
         if first + k in used:
             used.update(netlist.gates[k].inputs)
     number = {k: k for k in range(first)}
-    placed = []
+    placed: list[PlacedGate] = []
     for k, gate in enumerate(netlist.gates, first):
         if k in used:
             number[k] = first + len(placed)
