@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from common import HERE, ROOT, versions
-from printed_baseline import forest, measured, scripted
+from printed_baseline import forest, full_tree, measured, scripted
 from printed_plots import plot
 from printed_sets import SETS, Set
 from printed_tables import tables
@@ -91,6 +91,7 @@ def one_set(one: Set, given: argparse.Namespace) -> None:
     base = cached(place / f"baseline-{one.key}.json", lambda: measured(one))
     seeds = range(1, (given.seeds or one.seeds) + 1)
     ceiling = cached(place / f"forest-{one.key}.json", lambda: forest(one))
+    grown = cached(place / f"tree-{one.key}.json", lambda: full_tree(one))
     folders = [searched(one, place, seed, given) for seed in seeds]
     plain = len(folders)
     if one.trees_file.is_file():
@@ -120,6 +121,7 @@ def one_set(one: Set, given: argparse.Namespace) -> None:
         "clip": one.spec.clip,
         "baseline": base,
         "forest": ceiling,
+        "tree": grown,
         "search": [json.loads((folder / "took.json").read_text()) for folder in folders],
         "area_by_seed_cm2": spread,
         "fronts": [

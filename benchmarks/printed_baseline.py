@@ -49,6 +49,20 @@ def forest(one: Set) -> float:
     return float(model.score(data.x_test, data.y_test))
 
 
+def full_tree(one: Set) -> dict[str, Any]:
+    """Test accuracy and comparisons of a tree grown to its end on levels of 8 bits: what published
+    approximate trees begin with."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    data = one.load(8)
+    model = DecisionTreeClassifier(random_state=0).fit(data.x_fit, data.y_fit)
+    tests = set(zip(model.tree_.feature.tolist(), model.tree_.threshold.tolist(), strict=True))
+    return {
+        "accuracy": float(model.score(data.x_test, data.y_test)),
+        "comparisons": sum(feature >= 0 for feature, _ in tests),
+    }
+
+
 def plain_area(perceptron: Perceptron) -> tuple[float, float]:
     """cm2 and mW of the plain Verilog of a perceptron by the script of the re-measured designs."""
     return scripted(plain_verilog(perceptron.network("plain")), "plain")

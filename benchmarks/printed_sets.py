@@ -53,11 +53,12 @@ class Set:
         facts = (self.hidden, spec.drop, spec.missing, spec.clip, spec.input_bits, spec.validation)
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:8]
 
-    def load(self) -> Dataset:
-        """The split and scaled samples, as the search has them."""
+    def load(self, bits: int | None = None) -> Dataset:
+        """The split and scaled samples, as the search has them, or with so many bits."""
         spec = self.spec
         table = read_table(self.path, spec.drop, spec.missing)
-        return prepare(table, spec.input_bits, validation=spec.validation, clip=spec.clip)
+        levels = bits or spec.input_bits
+        return prepare(table, levels, validation=spec.validation, clip=spec.clip)
 
 
 SETS = {

@@ -44,6 +44,7 @@ LANES, SUM = 32, 12
 WORD = 12
 """Bits of an activation of YodaNN, as far as is known."""
 RUNS = 64
+UNIT = ("mac_unit", "mac_add", "mac_count", "mac_total")
 ELEMENT = ("tulip_array", "tulip_pe", "tulip_neuron", "tulip_neuron_gates")
 
 Words = Any
@@ -91,11 +92,11 @@ def mac_unit(technology: Technology, data: int) -> Unit:
     wide = SUM if data == 1 else SUM + data
     return unit(
         technology,
-        ("mac_unit",),
+        UNIT,
         f"module unit(input clk, input first, input [{LANES * data - 1}:0] x,"
         f" input [{LANES - 1}:0] w, input [{wide - 1}:0] start, output y);\n"
         f"mac_unit #(.LANES({LANES}), .DATA({data}), .SUM({wide})) u"
-        "(.clk(clk), .first(first), .x(x), .w(w), .start(start), .y(y));\nendmodule\n",
+        "(.clk(clk), .first(first), .x(x), .w(w), .start(start), .y(y), .total());\nendmodule\n",
     )
 
 
@@ -126,14 +127,17 @@ def neuron(technology: Technology) -> Unit:
 def measure(
     found: Unit, technology: Technology, clocks: Sequence[Mapping[str, Words]]
 ) -> tuple[Energy, list[dict[str, Words]]]:
-    """The energy of a run of 64 neurons side by side, for each; and the outputs in every clock."""
+    """The energy of a run of 64 neurons side by side, for each; and the outputs in every clock.
+
+    The last clock only shows what the one before has brought.
+    """
     simulator = Simulator(found.netlist, technology)
     names = found.netlist.input_bits
     rows = ({name: clock[name] for name in names if name != CLOCK} for clock in clocks)
     values = np.concatenate(list(simulator.walk(rows)), axis=1)
     changes = np.bitwise_count(values[:, 1:] ^ values[:, :-1]).sum(axis=1) / RUNS
     toggles = {net: float(changes[k]) for net, k in simulator.index.items()}
-    toggles[CLOCK] = 2.0 * len(clocks)
+    toggles[CLOCK] = 2.0 * (len(clocks) - 1)
     states: tuple[tuple[float, ...], ...] = ((),) * len(found.netlist.instances)
     # In a period of 1 ns, mW are pJ: of the whole run.
     power = power_of(found.netlist, technology, Activity("run", RUNS, states, toggles), 1.0)
@@ -143,7 +147,7 @@ def measure(
     outputs = [
         {bit: values[row, k : k + 1] for bit, row in place.items()} for k in range(len(clocks))
     ]
-    return Energy(dynamic, power.leakage, len(clocks)), outputs
+    return Energy(dynamic, power.leakage, len(clocks) - 1), outputs
 
 
 def words(bits: IntArray) -> Words:
@@ -220,7 +224,7 @@ def run_mac(found: Unit, technology: Technology, job: Job, data: int) -> Energy:
     energy, outputs = measure(found, technology, clocks)
     if (outputs[-1]["y"] != words(job.answers)).any():
         raise SystemExit("the multiply-accumulate unit answers wrongly")
-    return Energy(energy.dynamic * steps / (steps + 1), energy.leakage, steps)
+    return energy
 
 
 def run_element(
@@ -257,12 +261,9 @@ def run_element(
     energy, outputs = measure(found, technology, [*clocks, clocks[-1]])
     if (outputs[-1]["answer"] != words(job.answers)).any():
         raise SystemExit("the element answers wrongly")
-    parts = [measure(alone, technology, rows)[0] for rows in cells]
-    steps = len(clocks)
-    return (
-        Energy(energy.dynamic * steps / (steps + 1), energy.leakage, steps),
-        Energy(sum(p.dynamic for p in parts), sum(p.leakage for p in parts), steps),
-    )
+    parts = [measure(alone, technology, [*rows, rows[-1]])[0] for rows in cells]
+    own = Energy(sum(p.dynamic for p in parts), sum(p.leakage for p in parts), len(clocks))
+    return energy, own
 
 
 def _cells(cells: list[list[dict[str, Words]]], model: Elements, word: int, e: list[Words]) -> None:
@@ -287,33 +288,62 @@ def _cells(cells: list[list[dict[str, Words]]], model: Elements, word: int, e: l
             cells[n].append(clock | bus("t", t & 7, 3) | bus("en", enabled & 1, 1))
 
 
+@dataclass(frozen=True)
+class Totals:
+    """Of all layers of bits of an image: nJ of elements in gates, of their neuron cells, of MAC
+    units by the bits of an activation; and the clocks of elements and of units."""
+
+    gates: float
+    cells: float
+    macs: Mapping[int, float]
+    element_clocks: int
+    mac_clocks: int
+
+
+def totals(
+    technology: Technology, layers: Mapping[str, Job], macs: Mapping[int, Unit], mine: Unit
+) -> tuple[Totals, float]:
+    """The energies of a network at the slowest unit's period, which comes second, in ns."""
+    alone = neuron(technology)
+    period = max(mine.delay, *(m.delay for m in macs.values()))
+    gates = cells = 0.0
+    rivals = dict.fromkeys(macs, 0.0)
+    clocks, others = 0, 0
+    for job in layers.values():
+        whole, own = run_element(mine, alone, technology, job)
+        gates += job.count * whole.total(period) / 1e3
+        cells += job.count * own.total(period) / 1e3
+        clocks += job.count * whole.clocks
+        for data, made in macs.items():
+            found = run_mac(made, technology, job, data)
+            rivals[data] += job.count * found.total(period) / 1e3
+        others += job.count * found.clocks
+    return Totals(gates, cells, rivals, clocks, others), period
+
+
 def energy(options: Options) -> Iterator[list[Row]]:
-    """pJ of a classification by the layers of bits of a network, and areas of the units."""
+    """nJ of an image in the layers of bits of TFC 1W1A, and areas of the same throughput."""
     technology = load(TECHNOLOGY)
     images = np.load(SHARED / "datasets" / "mnist.npz")["x_test"][:256]
     bits = (images.reshape(len(images), 1, 28, 28) >= 128).astype(np.int64) - 1
     layers = jobs(SHARED / "models" / "qonnx_tfc" / "TFC_1W1A.onnx", bits, 1)
-    tulip, alone = element(technology), neuron(technology)
-    macs = {1: mac_unit(technology, 1), WORD: mac_unit(technology, WORD)}
-    period = max(tulip.delay, *(m.delay for m in macs.values()))
-    left = 1 - flash_cell().ratios.power
-    gates = mixed = 0.0
-    rivals = dict.fromkeys(macs, 0.0)
-    for job in layers.values():
-        whole, cells = run_element(tulip, alone, technology, job)
-        gates += job.count * whole.total(period)
-        mixed += job.count * (whole.total(period) - (1 - left) * cells.total(period))
-        for data, made in macs.items():
-            rivals[data] += job.count * run_mac(made, technology, job, data).total(period)
-    for data, rival in rivals.items():
-        label = f"multiply-accumulate units of {data} bit" + ("s" if data > 1 else "")
-        for name, mine in (("mixed-signal neurons", mixed), ("neurons in gates", gates)):
-            asked = data == 1 and mine == mixed
-            yield [
-                Row(
-                    f"energy: TFC 1W1A, {name}, beside {data}-bit activations", mine / 1e3, "nJ",
-                    label, rival / 1e3, "a third" if asked else "",
-                    (3 * mine <= rival) if asked else None,
-                    note=f"{TECHNOLOGY}, {period:.2f} ns",
-                )
-            ]  # fmt: skip
+    mine = element(technology)
+    macs = {data: mac_unit(technology, data) for data in ((1,) if options.quick else (1, WORD))}
+    found, period = totals(technology, layers, macs, mine)
+    share = flash_cell().ratios.power
+    kinds = {
+        "mixed-signal neurons": found.gates - share * found.cells,
+        "neurons in gates": found.gates,
+        "neurons that take nothing": found.gates - found.cells,
+    }
+    note = f"{TECHNOLOGY}, {period:.2f} ns, memories not counted"
+    for data, rival in found.macs.items():
+        for name, value in kinds.items():
+            met = 3 * value <= rival if data == 1 and "mixed" in name else None
+            what = f"energy of an image: TFC 1W1A, {name}, beside {data}-bit activations"
+            reach = "" if met is None else "at most a third"
+            yield [Row(what, value, "nJ", "MAC units", rival, reach, met, note=note)]
+    each = found.element_clocks / found.mac_clocks
+    for data, made in macs.items():
+        what = f"area: {each:.1f} elements, beside one MAC unit of their throughput, {data}-bit"
+        yield [Row(what, each * mine.area, "um2", "MAC units", made.area, note=TECHNOLOGY)]

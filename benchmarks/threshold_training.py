@@ -23,7 +23,7 @@ from flow.train.table import IntArray, read_table
 DATASETS = ROOT.parent / "shared" / "datasets"
 TABLES = ("pendigits", "cardio", "breast_cancer", "redwine")
 SEEDS = (1, 2, 3)
-EPOCHS, TABLE_EPOCHS = 10, 60
+EPOCHS, TABLE_EPOCHS = 5, 60
 
 Parts = tuple[ByteArray, IntArray, ByteArray, IntArray]
 

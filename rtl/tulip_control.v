@@ -67,6 +67,7 @@ module tulip_control #(
     wire has_classes = flags[6];
     wire has_kernel = flags[7];
     wire is_single = flags[8];
+    wire is_resumed = flags[9];
     wire [15:0] program_start = descriptor[16*1+:16];
     wire signed [15:0] height = descriptor[16*2+:16];
     wire signed [15:0] width = descriptor[16*3+:16];
@@ -124,7 +125,7 @@ module tulip_control #(
 
     // F and D: `ready` says that `fetched` is the word to do; MACs need none.
     wire issue = state == RUN && ready;
-    wire biases = is_mac && constants != MROWS;
+    wire biases = is_mac && !is_resumed && constants != MROWS;
     wire do_take = issue && (is_mac ? !biases : fetched[92]);
     wire do_constant = issue && (is_mac ? biases : fetched[93]);
     wire [15:0] items = in_tap + 16'd1 == tap_words ? last_items : full_items;
@@ -276,7 +277,7 @@ module tulip_control #(
         finished <= image_done && !rst;
     end
 
-    wire unused = &{1'b0, flags[15:9]};
+    wire unused = &{1'b0, flags[15:10]};
 endmodule
 
 `default_nettype wire

@@ -17,7 +17,7 @@ import numpy as np
 from flow.analysis.binary_forms import Form, Numbering, Sum, Term
 from flow.analysis.binary_settle import scores, settle
 from flow.analysis.binary_steps import monotone, rising
-from flow.analysis.binary_sums import identity, linear, refuse
+from flow.analysis.binary_sums import identity, linear, refuse, shifted
 from flow.errors import UnsupportedModel
 from flow.ir.binary import (
     ABSENT,
@@ -150,6 +150,10 @@ class _Walk:
             return replace(tail.then(layer, origin), pool=layer, pooled=tail.origin)
         if not isinstance(layer, _Element) or not monotone(layer, x):
             raise self._no_bits(layer)
+        if isinstance(layer, Affine) and not tail.chain:
+            moved = shifted(tail, layer)
+            if moved is not None:
+                return moved
         after = tail.then(layer)
         if isinstance(layer, (Affine, Relu)):
             return after

@@ -9,7 +9,7 @@ import numpy as np
 from flow.analysis.binary_forms import Form, Linear, Sum
 from flow.errors import UnsupportedModel
 from flow.ir.binary import ABSENT
-from flow.ir.layers import Conv, Dense, Layer
+from flow.ir.layers import Affine, Conv, Dense, Layer
 from flow.ir.spatial import Pool
 from flow.ir.tensor import IntArray, exact
 from flow.ir.windows import exact_product, windows
@@ -59,6 +59,23 @@ def identity(layer: Layer, form: Form) -> Sum:
         (), (), (), form.integer,
     )  # fmt: skip
     return Sum(found, (), np.arange(size).reshape(form.shape))
+
+
+def shifted(tail: Sum, layer: Affine) -> Sum | None:
+    """Sums of which those of one filter are moved by more in one place than in another, as sums of
+    their own: a frontend corrects padded borders so. None where all places are moved alike."""
+    base = tail.linear
+    shape = base.constant.shape
+    factor, offset = (exact(v, shape) for v in (layer.multiplier, layer.offset))
+    places = factor.reshape(-1, shape[-1])
+    alike = (offset.reshape(-1, shape[-1]) == offset.reshape(-1, shape[-1])[0]).all()
+    if alike or (places != places[0]).any():
+        return None
+    moved = replace(
+        base, layer=layer, weights=base.weights * places[0],
+        constant=base.constant * factor + offset,
+    )  # fmt: skip
+    return replace(tail, linear=moved)
 
 
 def _counted(layer: Layer, coefficient: IntArray) -> IntArray:

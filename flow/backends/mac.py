@@ -12,7 +12,7 @@ from flow.errors import UnsupportedModel, UsageError
 from flow.ir.binary import INPUT, BinaryLayer, Neurons, Scores
 from flow.ir.tensor import IntArray
 
-RTL = ("mac_array.v", "mac_unit.v")
+RTL = ("mac_array.v", "mac_unit.v", "mac_add.v", "mac_count.v", "mac_total.v")
 
 
 @dataclass(frozen=True, slots=True)

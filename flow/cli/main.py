@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "opt": "Run passes on the text form of a circuit.",
     "report": "Show one build, or several side by side.",
     "faults": "What single stuck-at faults of a build cost; test vectors; hardening.",
+    "retune": "New threshold voltages for flash cells on late paths.",
     "verify": "Hashes, vectors and proofs of a build folder again.",
     "list": "Targets, passes, technologies, stages, primitives.",
 }

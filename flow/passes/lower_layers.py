@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from flow.ir import layers, nodes
 from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Origin, Port
+from flow.ir.interval import IntRange
 from flow.ir.layers import Layer
 from flow.ir.network import Network
-from flow.ir.nodes import Compare, Const, Linear, Lookup, Mul, Node, Relu, Select
+from flow.ir.nodes import Compare, Const, Linear, Lookup, Mul, Node, Or, Relu, Select
 from flow.ir.tensor import TensorType, exact, fractions
 from flow.ir.windows import windows
 from flow.passes.lower_approximate import gate_words, masked_sums, tournament_winner
@@ -170,6 +171,9 @@ class _Lowering:
         return row[0]
 
     def _larger(self, a: Node, b: Node) -> Node:
+        bit = IntRange(0, 1)
+        if bit.covers(a.range) and bit.covers(b.range):
+            return self._intern(Or(a, b))
         below = self._intern(Compare(a, b, "lt"))
         return self._intern(Select(below, b, a))
 

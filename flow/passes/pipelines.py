@@ -54,7 +54,7 @@ PLAIN: tuple[Pass, ...] = (*CANONICAL, RoundFirst(), Narrow(), ExpandLinear(), *
 """Linear rows as balanced trees, each on its own: the least depth in adders."""
 
 PACKED: tuple[Pass, ...] = (
-    *CANONICAL, RoundFirst(), Narrow(), PackBits(), ExpandLinear(), *FINISH
+    *CANONICAL, RoundFirst(), Narrow(), Conjunctions(), PackBits(), ExpandLinear(), *FINISH
 )  # fmt: skip
 """The same with single bits looked up six at a time: the least depth in look-up tables."""
 

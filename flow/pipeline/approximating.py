@@ -128,11 +128,14 @@ def _right(network: Network, x: IntArray, labels: IntArray) -> int:
     return int((answers.ravel() == labels).sum())
 
 
-def trimmed(network: Network, x: IntArray, labels: IntArray, lost: int) -> Iterator[Trimmed]:
+def trimmed(
+    network: Network, x: IntArray, labels: IntArray, lost: int, gently: bool = False
+) -> Iterator[Trimmed]:
     """Ever smaller networks of gates, from the network itself on, down to `lost` right answers
-    fewer on the training data. Choose among them by other data: they learn these by heart."""
+    fewer on the training data. Choose among them by other data: they learn these by heart;
+    see `trimmings` for `gently`."""
     graph, facts = graph_of(network, x, labels)
-    for found in _each(graph, facts, lost):
+    for found in _each(graph, facts, lost, gently):
         new = gate_network(network, found, facts.lanes)
         right = evaluate_network(new, {new.inputs[0].name: x})[new.outputs[0]].ravel() == labels
         yield Trimmed(new, found.size, int(right.sum()))
@@ -154,9 +157,9 @@ def graph_of(
     return graphs[best], facts
 
 
-def _each(graph: Aig, facts: GateFacts, lost: int) -> Iterator[Aig]:
+def _each(graph: Aig, facts: GateFacts, lost: int, gently: bool) -> Iterator[Aig]:
     yield answers(graph, facts)
-    yield from trimmings(graph, facts, lost)
+    yield from trimmings(graph, facts, lost, gently)
 
 
 def _input_bits(network: Network) -> tuple[int, ...]:

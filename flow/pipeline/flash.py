@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from flow.backends.bitblast import bitblast
 from flow.errors import UsageError
 from flow.frontend.circuits.read import is_circuit
-from flow.ir.aig import Aig, without_unread_state
+from flow.ir.aig import Adder, Aig, without_unread_state
 from flow.ir.circuit import Circuit
 from flow.ir.design import HELD, TAKEN, Design
 from flow.pipeline.config import BuildConfig
@@ -78,6 +78,8 @@ def cut_design(aig: Aig) -> Design:
         left=tuple(map(moved, aig.left)),
         right=tuple(map(moved, aig.right)),
         owners=(),
-        adders=(),
+        adders=tuple(
+            Adder(tuple(map(moved, x.inputs)), moved(x.sum), moved(x.carry)) for x in aig.adders
+        ),
     )
     return Design(graph)

@@ -3,7 +3,8 @@
 The cells are those of the published ratios, as `flash_models` makes them. Power is measured on
 the netlist with the equivalent of each cell, and what the equivalents take is scaled: so the
 published share is taken to hold at the activity of the design. The pins of a cell load what
-drives them as those of its equivalent do.
+drives them as those of its equivalent do. What a flip-flop takes at clock edges is counted where
+it is known, in both designs.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from flow.analysis.activity import Activity, clocked_activity, simulate_activity
 from flow.analysis.power import net_loads, power_of
 from flow.analysis.timing import Timing, timing_of
 from flow.backends.aiger import read_aiger, write_aiger
+from flow.backends.names import identifier
 from flow.ir.aig import Aig
 from flow.ir.netlist import CLOCK, Bus, Netlist, flipflop, with_flipflops
 from flow.mapping.flash.absorb import Absorption, Prices, absorb
@@ -58,9 +60,9 @@ class Figures:
 class FlashResult:
     """A design in gates alone and with flash cells.
 
-    `netlist` is the one with cells in `technology`; flip-flop k of it holds `Q:` held[k]. `sized`
-    is the area where each cell has the published share of its own equivalent, `busy_mw` the power
-    where each cell takes in every clock what it takes at random inputs.
+    `netlist` is the one with cells in `technology`; flip-flop k of it holds `Q:` held[k].
+    `sized_um2` is the area where each cell has the published share of its own equivalent;
+    `clock_pj` is what a flip-flop takes inside in each clock, 0 where the library does not say.
     """
 
     gates_only: Figures
@@ -72,6 +74,7 @@ class FlashResult:
     sized_um2: float
     period_ns: float
     activity: str
+    clock_pj: float
     footprint_um2: float
     notes: tuple[str, ...] = ()
 
@@ -145,6 +148,7 @@ def flash_result(
     graph = tidy(aig)
     progress("the design in gates")
     core, _ = map_graph(graph, technology, variants)
+    core = replace(core, name=identifier(aig.name))
     plain = with_flipflops(core, technology, inputs, outputs)
     base = timing_of(plain, technology)
     library = flash_library(technology)
@@ -162,6 +166,7 @@ def flash_result(
         library = _completed(library, absorption)
         cells = with_cells(technology, library.models)
         rest, _ = map_graph(absorption.rest, technology, variants)
+        rest = replace(rest, name=core.name)
         netlist = flash_netlist(rest, absorption.cells, cells, inputs, outputs)
         timing = timing_of(netlist, cells)
         late = timing.delay_ns > max(base.delay_ns, period_ns or 0.0)
@@ -179,6 +184,8 @@ def flash_result(
     progress("power by simulation")
     before = _activity(plain, technology, bits)
     power = power_of(plain, technology, before, period).total
+    clocked = flash_cell().clock_energy_pj.get(flipflop(technology)[0].name, 0.0) / period
+    kept = len(held) - flash_cell().ratios.power * len(absorption.cells)
     equal = equivalent_netlist(rest, absorption.cells, library.models, technology, inputs, outputs)
     share = 1 - flash_cell().ratios.area
     sized = technology.area(rest.histogram()) + sum(
@@ -186,10 +193,11 @@ def flash_result(
     )
     sized += flipflop(technology)[0].area * (len(held) - len(absorption.cells))
     return FlashResult(
-        Figures(technology.area(plain.histogram()), power, base.delay_ns),
+        Figures(technology.area(plain.histogram()), power + clocked * len(held), base.delay_ns),
         Figures(
             cells.area(netlist.histogram()),
-            _cell_power(equal, technology, _activity(equal, technology, bits), period),
+            clocked * kept
+            + _cell_power(equal, technology, _activity(equal, technology, bits), period),
             timing.delay_ns,
         ),
         absorption,
@@ -199,6 +207,7 @@ def flash_result(
         sized,
         period,
         before.label,
+        clocked * period,
         library.footprint_um2,
         tuple(notes),
     )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that 
     from flow.pipeline.measures import Measures
     from flow.pipeline.points import Point
     from flow.pipeline.synthesis import Synthesis
+    from flow.pipeline.tulip import TulipBuild
     from flow.pipeline.threshold_mapping import ThresholdTrial
     from flow.report.quantisation import QuantisedLayer
     from flow.report.record import Record
@@ -209,6 +210,7 @@ class State:
     chip: ChipMeasures | None = None
     fpga: LutMeasures | None = None
     hls: HlsProject | None = None
+    tulip: TulipBuild | None = None
     design: Design | None = None
     neurons: ThresholdNetlist | None = None
     threshold: ThresholdNetlist | None = None

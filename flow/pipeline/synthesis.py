@@ -23,7 +23,7 @@ from flow.ir.netlist import Netlist, flipflop, read_blif, with_flipflops, withou
 from flow.mapping.adder_boxes import Cut, cut_out, put_in, with_boxes
 from flow.pipeline.adder_forms import adder_forms
 from flow.pipeline.points import Objective, Point, cost
-from flow.pipeline.variants import EFFORTS, EVERY, LARGEST_WHOLE, Effort, Variant
+from flow.pipeline.variants import EFFORTS, EVERY, LARGEST_WHOLE, PLAIN, Effort, Variant
 from flow.pipeline.variants import without_buffers as unbuffered
 from flow.progress import Progress, counted, silent
 from flow.tech.technology import Cell, Technology
@@ -150,6 +150,8 @@ def map_graph(
 ) -> tuple[Netlist, Point]:
     """The best netlist of a graph as it is, without flip-flops; each bit is a bus of its own.
 
+    A graph that is too large for all scripts is mapped by the plain one.
+
     ToolFailed where no script ends.
     """
     check_technology(technology)
@@ -159,6 +161,7 @@ def map_graph(
         place = Path(scratch)
         (place / "cells.lib").write_text(_liberty(technology))
         jobs = [_Job(v.name, v, graph, None) for v in variants if graph.size <= v.largest]
+        jobs = jobs or [_Job(PLAIN.name, PLAIN, graph, None)]
         tried = [_attempt(job, place, technology, EVERY, timeout_s) for job in jobs]
     done = [t for t in tried if isinstance(t, _Attempt)]
     if not done:

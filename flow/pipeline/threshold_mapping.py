@@ -13,10 +13,14 @@ from flow.ir.design import Design
 from flow.ir.threshold import ThresholdNetlist
 from flow.mapping.threshold.collapse import CollapseOptions, collapse
 from flow.mapping.threshold.cover import MOST_INPUTS, CoverOptions, cover
+from flow.mapping.threshold.neurons import map_neurons
 from flow.pipeline.config import Effort
 from flow.progress import Progress, silent
 from flow.tools.abc import abc
+from flow.verify.neurons import prove_neurons
+from flow.verify.threshold import prove_threshold
 from flow.verify.threshold_graph import netlist_graph
+from flow.verify.verdict import Verdict
 
 SCRIPTS: Mapping[str, Sequence[str]] = {
     "rewrite": ("dc2", "dc2", "dc2"),
@@ -83,6 +87,21 @@ def map_design(
             break
         best = netlist
     return ThresholdMapping(best, tuple(trials))
+
+
+def map_gates(given: ThresholdNetlist, limit: int | None = MOST_INPUTS) -> ThresholdMapping:
+    """Given threshold gates, simple and of at most `limit` inputs each, None for any number."""
+    netlist = map_neurons(given, limit)
+    return ThresholdMapping(netlist, (ThresholdTrial("given gates", netlist.size, netlist.widest),))
+
+
+def prove_mapping(
+    source: Design | ThresholdNetlist, netlist: ThresholdNetlist, timeout_s: float, seed: int
+) -> Verdict:
+    """Whether a netlist answers as the design or the gates that it was made from."""
+    if isinstance(source, ThresholdNetlist):
+        return prove_neurons(source, netlist, timeout_s=timeout_s, seed=seed)
+    return prove_threshold(source.graph, netlist, timeout_s=timeout_s, seed=seed)
 
 
 def _mapped(design: Design, limit: int | None) -> ThresholdNetlist:

@@ -115,10 +115,11 @@ def stages_of(space: Space, data: Dataset, origin: Origin, share: float) -> list
         origin = replace(origin, whole=same, twins=(same,))
     assert origin.whole is not None
     x, y = data.x_fit, data.y_fit
-    again = list(_steps(origin.whole, x, y, share))
+    gently = bool(origin.parts)
+    again = list(_steps(origin.whole, x, y, share, gently))
     parts = origin.parts or (_last(data),)
     ways = [
-        list(_steps(twin, x[~held], y[~held], share))
+        list(_steps(twin, x[~held], y[~held], share, gently))
         for twin, held in zip(origin.twins, parts, strict=True)
     ]
     if origin.parts:
@@ -150,9 +151,9 @@ def _down(way: Sequence[Step], gates: int) -> Step:
     return next((step for step in way if step.gates <= gates), way[-1])
 
 
-def _steps(network: Network, x: IntArray, y: IntArray, share: float) -> list[Step]:
+def _steps(network: Network, x: IntArray, y: IntArray, share: float, gently: bool) -> list[Step]:
     found = []
-    for step in trimmed(network, x.astype(np.int64), y, int(share * len(y))):
+    for step in trimmed(network, x.astype(np.int64), y, int(share * len(y)), gently):
         found.append(step)
         if step.gates**2 * len(y) > MOST:
             break

@@ -21,6 +21,7 @@ from flow.pipeline.proving import prove_design
 from flow.pipeline.reading import read_text
 from flow.pipeline.reopening import Design, Mapped, family, foreign, reopen, reopen_mapped
 from flow.pipeline.stages.import_stage import flat
+from flow.pipeline.verifying_flash import is_flash, verify_flash
 from flow.pipeline.verifying_hls import is_hls, verify_hls
 from flow.progress import Progress, counted, silent
 from flow.tech.part import Part
@@ -54,6 +55,8 @@ def verify(
     progress("hashes")
     verdicts = list(check_files(folder, manifest))
     stages = manifest.get("stages")
+    if is_flash(manifest):
+        return (*verdicts, *verify_flash(folder, manifest, prove_limit_s, progress))
     if not isinstance(stages, list) or "emit" not in stages:
         detail = "the build ended before the stage emit"
         return (*verdicts, Verdict("the circuit", "not checked", detail, 0.0))

@@ -14,6 +14,7 @@ class Published:
 
     `accuracy` is None where none is published, and a lower bound with `at_least`. `how` tells a
     figure of the paper from one that was measured again on the authors' own Verilog.
+    `comparisons` is the size of an exact tree.
     """
 
     set: str
@@ -26,6 +27,7 @@ class Published:
     power_mw: float | None = None
     voltage: float = 1.0
     note: str = ""
+    comparisons: int | None = None
     title: str = ""
     citation: str = ""
 

@@ -11,8 +11,9 @@ from flow.targets.flash import FLASH
 from flow.targets.fpga import FPGA
 from flow.targets.hls import HLS
 from flow.targets.printed import PRINTED
+from flow.targets.tulip import TULIP
 
-TARGETS: tuple[Recipe, ...] = (PRINTED, ASIC, FPGA, HLS, FLASH)
+TARGETS: tuple[Recipe, ...] = (PRINTED, ASIC, FPGA, HLS, FLASH, TULIP)
 
 
 def target(name: str) -> Recipe:

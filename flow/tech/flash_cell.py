@@ -7,6 +7,7 @@ level-1 equations of H. Shichman and D. Hodges, IEEE JSSC 3(3), 1968, without bo
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -43,7 +44,8 @@ class FlashCell:
 
     Threshold voltages are whole mV from `vt_min_mv` in pulses of `step_mv` to `vt_max_mv`, at
     which a branch is off. `sigma_mv` and `offset_ua` are spreads, 1 sigma. Of the cell's delay a
-    `fixed_share` does not depend on the currents of its branches.
+    `fixed_share` does not depend on the currents of its branches. `clock_energy_pj` is what some
+    flip-flops take inside in a clock period, without a change of their output.
     """
 
     title: str
@@ -63,6 +65,7 @@ class FlashCell:
     node_ff: float
     offset_ua: float
     fixed_share: float
+    clock_energy_pj: Mapping[str, float]
 
     @property
     def levels_mv(self) -> tuple[int, ...]:
@@ -114,6 +117,7 @@ def flash_cell() -> FlashCell:
         node_ff=amplifier["node_ff"],
         offset_ua=amplifier["offset_ua"],
         fixed_share=amplifier["fixed_share"],
+        clock_energy_pj=facts["clock_energy_pj"],
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from flow.tools.process import Command, chosen, find, run, tail
 
 _INSTALL = "install the package ngspice, or set NGSPICE to the path of its program"
 _MEASURED = re.compile(r"^\s*(\w+)\s*=\s*([-+]?[\d.]+(?:e[-+]?\d+)?)\b", re.MULTILINE | re.I)
+_WANTED = re.compile(r"^\.meas \w+ (\w+)", re.MULTILINE)
 _FAILED = re.compile(
     r"^.*(?:Error|Timestep too small|singular matrix|simulation\(s\) aborted).*$", re.MULTILINE
 )
@@ -50,7 +51,12 @@ def measure(deck: str, timeout_s: float = 300.0) -> dict[str, float]:
             ),
             check=False,  # A .meas that found nothing makes its status 1.
         )
-    found = {name.lower(): float(value) for name, value in _MEASURED.findall(completed.log)}
+    wanted = {name.lower() for name in _WANTED.findall(deck)}
+    found = {
+        name.lower(): float(value)
+        for name, value in _MEASURED.findall(completed.log)
+        if name.lower() in wanted
+    }
     fault = _FAILED.search(_without_measurements(completed.log))
     if fault or not found:
         raise ToolFailed(

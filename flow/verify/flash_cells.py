@@ -107,13 +107,12 @@ def prove_cells(
     detail = outcome.method
     if outcome.status == "proved":
         # Inputs of a cell may depend on each other, so that another gate does the same there.
-        statuses, change = [], ""
-        for mutant, change in islice(mutate_netlist(netlist, technology, seed), _MUTANTS):
+        status, change = "disproved", "no mutant"
+        for mutant, what in islice(mutate_netlist(netlist, technology, seed), _MUTANTS):
             other = netlist_aig(mutant, technology, held)
-            statuses.append(prove_graphs(graph, other, timeout_s=timeout_s).status)
-            if "disproved" in statuses:
+            status, change = prove_graphs(graph, other, timeout_s=timeout_s).status, what
+            if status == "disproved":
                 break
-        if statuses and "disproved" not in statuses:
-            must_disprove(statuses[-1], check, change)
+        must_disprove(status, check, change)
         detail += f"; {change} was refused"
     return Verdict(check, outcome.status, detail, time.monotonic() - begin)

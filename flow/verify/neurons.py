@@ -95,6 +95,7 @@ class _Cones:
     made: ThresholdNetlist
     order: list[str] = field(default_factory=list)
     same: dict[int, tuple[int, bool] | int] = field(default_factory=dict)
+    strangers: int = ONE
 
     def __post_init__(self) -> None:
         self.names = signal_names(self.given)
@@ -103,6 +104,7 @@ class _Cones:
         self.same = {k: (k, False) for k in range(self.given.first_gate)}
         first = self.made.first_gate
         self.called = {g.name: first + k for k, g in enumerate(self.made.gates)}
+        self.others = _all_names(self.given, self.names)
 
     def form(self, signal: int) -> tuple[Form, int]:
         """The sum of a given gate over the made netlist, and its threshold."""
@@ -131,7 +133,8 @@ class _Cones:
             ((other, weight),) = form.items()
             self.same[signal] = (other, weight < 0)
             return "proved", "copies"
-        target = self.called.get(name)
+        known = (self.called[other] for other in self.others[signal] if other in self.called)
+        target = next(known, None)
         if target is None:
             target = self._equal(form, gate)
             if target is None:
@@ -173,11 +176,10 @@ class _Cones:
         left = dict(form)
         counted: set[int] = set()
         for parts, bits in groups.items():
-            ordered = sorted(bits, key=lambda k: int(self._digit(k)))
-            identity = self._counter(ordered)
+            identity = self._counter({int(self._digit(k)): k for k in bits})
             if identity is None:
                 continue
-            counted |= set(ordered)
+            counted |= set(bits)
             scale = 1 << int(parts[2])
             for x, w in identity.items():
                 left[x] = left.get(x, 0) + scale * w
@@ -202,25 +204,31 @@ class _Cones:
             stack += self.made.gates[k - first].inputs
         return sorted(found)
 
-    def _counter(self, bits: Sequence[int]) -> Form | None:
+    def _counter(self, bits: dict[int, int]) -> Form | None:
         """sum(2^k * bit k) - sum(inputs) as a form that is 0 for every input; None if it is not.
 
-        Inputs that the gates read by a negative weight count where they are 0.
+        `bits` has the gates by their k. Inputs that they read by a negative weight count where
+        they are 0. A bit that nobody reads is not there: any signal of its own stands for it.
         """
-        first = self.made.first_gate
-        gates = [self.made.gates[k - first] for k in bits]
-        inputs = [x for x in gates[-1].inputs if x not in bits]
+        first, digits = self.made.first_gate, sorted(bits)
+        gates = [self.made.gates[bits[k] - first] for k in digits]
+        own = [bits[k] for k in digits]
         signs = dict(zip(gates[-1].inputs, gates[-1].gate.weights, strict=True))
-        place = {x: i for i, x in enumerate((*inputs, *bits))}
+        inputs = [x for x in gates[-1].inputs if x not in own]
+        place = {x: i for i, x in enumerate((*inputs, *own))}
         if any(x not in place for gate in gates for x in gate.inputs) or len(inputs) > 8:
             return None
         key = tuple(
-            (tuple(place[x] for x in gate.inputs), gate.gate.weights, gate.gate.threshold)
-            for gate in gates
+            (k, tuple(place[x] for x in gate.inputs), gate.gate)
+            for k, gate in zip(digits, gates, strict=True)
         )
         if not _counts(key, tuple(signs[x] < 0 for x in inputs)):
             return None
-        form: Form = {bit: 1 << k for k, bit in enumerate(bits)}
+        form: Form = {}
+        for k in range(len(inputs).bit_length()):
+            if k not in bits:
+                self.strangers -= 1
+            form[bits.get(k, self.strangers)] = 1 << k
         for x in inputs:
             form[x] = form.get(x, 0) + (1 if signs[x] < 0 else -1)
         form[ONE] = -sum(signs[x] < 0 for x in inputs)
@@ -265,26 +273,41 @@ class _Cones:
         return "proved"
 
 
+def _all_names(netlist: ThresholdNetlist, names: Sequence[str]) -> list[list[str]]:
+    """The names of each signal: its own, those of outputs that it drives, those of its copies."""
+    found = [[name] for name in names]
+    for name, driver in zip(netlist.outputs, netlist.drivers, strict=True):
+        found[driver].append(name)
+    for k in range(len(netlist.gates) - 1, -1, -1):
+        placed = netlist.gates[k]
+        if placed.gate.weights == (1,) and placed.gate.threshold == 1:
+            found[placed.inputs[0]] += found[netlist.first_gate + k]
+    return found
+
+
 @lru_cache(maxsize=1 << 12)
 def _counts(
-    gates: tuple[tuple[tuple[int, ...], tuple[int, ...], int], ...], inverted: tuple[bool, ...]
+    gates: tuple[tuple[int, tuple[int, ...], ThresholdGate], ...], inverted: tuple[bool, ...]
 ) -> bool:
-    """Whether gates give the count of some inputs, bit 0 first; tried for all inputs.
+    """Whether gates give bits of the count of some inputs; tried for all inputs.
 
-    Gates read inputs, then bits; a bit reads higher ones only.
+    A gate is given with the number of its bit, the lowest first; it reads inputs, and the gates
+    after it.
     """
     count = len(inverted)
     index = np.arange(1 << count)
     values: dict[int, Any] = {i: index >> i & 1 for i in range(count)}
-    for k in range(len(gates) - 1, -1, -1):
-        inputs, weights, threshold = gates[k]
+    wanted: Any = sum((1 - values[i]) if flip else values[i] for i, flip in enumerate(inverted))
+    for place in range(len(gates) - 1, -1, -1):
+        k, inputs, gate = gates[place]
         if any(x not in values for x in inputs):
             return False
-        total = sum(w * values[x] for x, w in zip(inputs, weights, strict=True))
-        values[count + k] = (total >= threshold).astype(np.int64)
-    wanted = sum((1 - values[i]) if inverted[i] else values[i] for i in range(count))
-    given = sum(values[count + k] << k for k in range(len(gates)))
-    return bool((np.asarray(wanted) == np.asarray(given)).all())
+        total: Any = sum(w * values[x] for x, w in zip(inputs, gate.weights, strict=True))
+        bit = (total >= gate.threshold).astype(np.int64)
+        if not np.array_equal(bit, wanted >> k & 1):
+            return False
+        values[count + place] = bit
+    return True
 
 
 @lru_cache(maxsize=1 << 12)

@@ -5,7 +5,7 @@ import pytest
 
 from flow.analysis.binary_layers import Neurons, Scores, Wiring, evaluate_binary
 from flow.assets import asset
-from flow.backends.mac import MacShape, mac_design
+from flow.backends.mac import RTL, MacShape, mac_design
 from flow.errors import UnsupportedModel, UsageError
 from flow.tools import icarus
 
@@ -78,9 +78,7 @@ def test_the_accelerator_counts_as_the_layers_do(tmp_path, shape):
     for name, value in sizes.items():
         bench = bench.replace(name, str(value))
     (tmp_path / "bench.v").write_text(bench)
-    icarus.compile_verilog(
-        ["bench.v", "mac_top.v", "mac_array.v", "mac_unit.v"], "bench", "b.vvp", tmp_path, 60
-    )
+    icarus.compile_verilog(["bench.v", "mac_top.v", *RTL], "bench", "b.vvp", tmp_path, 60)
     lines = icarus.simulate("b.vvp", tmp_path, 60).log.splitlines()
     counts = [line.split()[1] for line in lines if line.startswith("sums")]
     expected = evaluate_binary(layers, (images,))[-1]
@@ -115,8 +113,8 @@ def test_words_of_twelve_bits_are_added_or_taken_off(tmp_path):
         " for (k = 0; k < 40; k = k + 1) begin r = rows[k]; #5 clk = 1; #1"
         ' $display("%0d %0d", $signed(total), y); #4 clk = 0; end $finish; end endmodule\n'
     )
-    source = asset("rtl", "mac_unit.v")
-    icarus.compile_verilog(["bench.v", source], "bench", "b.vvp", tmp_path, 60)
+    sources = [asset("rtl", name) for name in RTL[1:]]
+    icarus.compile_verilog(["bench.v", *sources], "bench", "b.vvp", tmp_path, 60)
     lines = icarus.simulate("b.vvp", tmp_path, 60).log.splitlines()
     each = np.where(w > 0, x, -x).sum(axis=1).reshape(10, 4)
     sums = (7 + np.cumsum(each, axis=1)).ravel().tolist()

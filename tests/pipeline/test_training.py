@@ -46,6 +46,29 @@ def test_the_baseline_is_a_folder_that_builds(spec, tmp_path, capsys):
     assert told["test"] == f"{right / len(labels):.4f}"
 
 
+@pytest.mark.parametrize(("way", "estimator"), [("--binary", "ste"), ("--ternary", "biper")])
+def test_a_network_of_signs_is_a_folder_that_builds(tmp_path, capsys, way, estimator):
+    spec = tmp_path / "iris.toml"
+    spec.write_text('data = "sklearn:iris"\nhidden = [12]\n')
+    out = tmp_path / "net"
+    words = ["train", way, "--estimator", estimator, str(spec), "-o", str(out), "--json"]
+    assert run(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["folder"], told["topology"]) == (str(out), "4-12-3")
+    assert told["estimator"] == estimator
+    assert sorted(path.name for path in out.iterdir()) == [
+        "fit.csv", "flow.toml", "model.onnx", "test.csv",
+    ]  # fmt: skip
+    answers = tmp_path / "y.npy"
+    assert run(["eval", "--config", str(out / "flow.toml"), "-o", str(answers)]) == 0
+    labels = [line.rsplit(",", 1)[1] for line in (out / "test.csv").read_text().split()[1:]]
+    names = ("setosa", "versicolor", "virginica")
+    said = [names[i] for i in np.load(answers).argmax(axis=1)]
+    right = sum(a == b for a, b in zip(said, labels, strict=True))
+    assert told["test"] == f"{right / len(labels):.4f}"
+    assert right / len(labels) > 0.7
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -54,6 +77,14 @@ def test_the_baseline_is_a_folder_that_builds(spec, tmp_path, capsys):
             ["--genetic and --qat are two ways", "give one of them"],
         ),
         (["--baseline", "--loss", "1%"], ["--loss is for --clusters", "name both, or neither"]),
+        (
+            ["--estimator", "ste"],
+            ["--estimator is for --binary and --ternary", "name one of them too"],
+        ),
+        (
+            ["--binary", "--estimator", "adam", "-o", "out"],
+            ["there is no estimator 'adam'", "choose ste, reste, biper"],
+        ),
         (["--qat"], ["no output folder is named", "flow train --qat SPEC -o OUT"]),
     ],
 )

@@ -143,7 +143,8 @@ def _check(
         if tensor.shape != size:
             raise UsageError(
                 f"tensor {before}{name} is {list(tensor.shape)}, by the configuration "
-                f"{list(size)}", where=tensor.path.name, hint="config.json belongs to other weights",
+                f"{list(size)}",
+                where=tensor.path.name, hint="config.json belongs to other weights",
             )  # fmt: skip
 
 

@@ -124,8 +124,8 @@ def absorb(
 
 def _choices(aig: Aig, root: int, most: int, least: int) -> Iterator[_Choice]:
     """The cuts of a literal whose function is a threshold function, small ones first."""
-    seen = {(root >> 1,)}
-    queue = [(root >> 1,)]
+    seen: set[tuple[int, ...]] = {(root >> 1,)}
+    queue: list[tuple[int, ...]] = [(root >> 1,)]
     for leaves in queue:
         for place, leaf in enumerate(leaves):
             if leaf < aig.first_gate:
@@ -161,7 +161,7 @@ def _sums(aig: Aig) -> dict[int, tuple[_Choice, ...]]:
 
     x + y + z = 2 carry + sum, so sum is [1, 1, 1, -2; 1] of x, y, z and the carry.
     """
-    found = {}
+    found: dict[int, tuple[_Choice, ...]] = {}
     for adder in aig.adders:
         order = (*sorted(adder.inputs), adder.carry)
         gate = ThresholdGate((*(1,) * len(adder.inputs), -2), 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from flow.ir.netlist import CLOCK, Bus, Instance, Netlist, flipflop, rename, topological
 from flow.ir.threshold import ThresholdGate
-from flow.mapping.flash.absorb import Absorption, FlashFlipFlop
+from flow.mapping.flash.absorb import FlashFlipFlop
 from flow.tech.technology import Arc, Cell, Storage, Table, Technology
 
 FLASH = "FLASH"

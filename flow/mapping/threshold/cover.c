@@ -292,6 +292,11 @@ static void visit(Map *m, int v, int exact)
             const Cut *x = i < 0 ? &ta : la + i, *y = j < 0 ? &tb : lb + j;
             if (!merge(x, y, m->limit, &c))
                 continue;
+            c.threshold = 1;
+            c.flow = cut_flow(m, &c);
+            if (goods == keep && c.flow >= good[keep - 1].flow && others == keep &&
+                c.flow + 1.0f >= other[keep - 1].flow)
+                continue;
             stretch(x, &c, sa);
             stretch(y, &c, sb);
             finish(&c, sa, a & 1, sb, b & 1);

@@ -85,6 +85,7 @@ class Execution:
         self.pixels: IntArray = np.zeros((plan.inputs.size, samples), np.int64)
         last = plan.layers[-1]
         self.scores: IntArray = np.zeros((samples, last.tiles * plan.shape.macs), np.int64)
+        self.sums: IntArray = np.zeros((samples, plan.shape.macs), np.int64)
 
     def load(self, inputs: IntArray) -> None:
         """Put the input (samples, elements) into the memory."""
@@ -165,9 +166,11 @@ class Execution:
         return int(layer.classes[run.position]) if len(layer.classes) > 1 else 0
 
     def _mac(self, layer: Planned, run: Run) -> None:
-        descriptor, tile = layer.descriptors[0], layer.kernels[run.tile]
+        descriptor, tile = layer.descriptors[run.segment], layer.kernels[run.tile]
         macs, rows = self.plan.shape.macs, self.plan.shape.rows
-        sums = np.broadcast_to(tile.constants[self._class(layer, run)], (self.samples, macs))
+        if run.segment == 0:
+            biases = tile.constants[self._class(layer, run)]
+            self.sums = np.broadcast_to(biases, (self.samples, macs))
         order = [
             None if address is None else (address, item)
             for address, item in taken(descriptor, run.position, run.tile)
@@ -181,7 +184,11 @@ class Execution:
         else:
             items = np.array([place[1] for place in places], np.int64)
             operands[:, inside] = _unpacked(self.bits[addresses, items], self.samples).T
-        sums = sums + operands @ tile.leaves
+        begin = descriptor.leaf_base
+        self.sums = self.sums + operands @ tile.leaves[begin : begin + len(order)]
+        if not run.last:
+            return
+        sums = self.sums
         if layer.kind == "scores":
             self.scores[:, run.tile * macs : (run.tile + 1) * macs] = sums
             return

@@ -24,6 +24,7 @@ from flow.mapping.tulip.shape import (
     MAC,
     OWN,
     PIXELS,
+    RESUMED,
     SCORES,
     SINGLE,
     STOP,
@@ -235,8 +236,6 @@ class _Planner:
         parts = [(view, box) for view in views for box in boxes(view, each, limit)]
         if kind == "pool":
             parts = [(v, Box(b.rows, b.taps, range(1), 1, 1)) for v, b in parts]
-        if kind in ("mac", "scores") and len(parts) > 1:
-            raise UnsupportedModel("scores or integers of several sources")
         if isinstance(layer, Neurons) and kind == "count":
             absent = any(bool((view.index < 0).any()) for view in views)
             self.needs_masks |= absent or bool((layer.weights == 0).any())
@@ -291,7 +290,7 @@ class _Planner:
         if isinstance(layer, OrPool):
             return (), nothing, 0
         if isinstance(layer, Scores) or kind == "mac":
-            return self._mac_kernels(layer, streams[0])
+            return self._mac_kernels(layer, np.concatenate(streams))
         assert isinstance(layer, Neurons)
         filters, rows = int(layer.weights.shape[-1]), self.shape.rows
         tiles = -(-filters // rows)
@@ -384,7 +383,7 @@ class _Planner:
             x = view.start[1] + box.taps.start * view.dilation[1]
             found.append(
                 Descriptor(
-                    flags=flags | (LAST if k == len(parts) - 1 else 0),
+                    flags=flags | (LAST if k == len(parts) - 1 else 0) | (RESUMED if k else 0),
                     program=self.starts[programs[k].name] if programs else 0,
                     height=source.height,
                     width=source.width,

@@ -91,5 +91,5 @@ class Descriptor:
 
 
 FIELDS = len(fields(Descriptor))
-MAC, OWN, PIXELS, SCORES, LAST, STOP, CLASSES, KERNEL, SINGLE = (1 << k for k in range(9))
+MAC, OWN, PIXELS, SCORES, LAST, STOP, CLASSES, KERNEL, SINGLE, RESUMED = (1 << k for k in range(10))
 """Flags of a descriptor: see rtl/tulip_control.v."""

@@ -56,12 +56,11 @@ def timeline(plan: Plan, batches: int) -> tuple[BatchTimes, ...]:
         tile, end, before = 0, start, start
         for run in made:
             layer = plan.layers[run.layer]
-            if layer.kernels:
-                if run.position == 0 and run.segment == 0:
-                    loaded = kernel.offer(sizes[tile])
-                    tile += 1
-                    waited += max(0, loaded - start)
-                    start = max(start, loaded)
+            if layer.kernels and run.position == 0 and run.segment == 0:
+                loaded = kernel.offer(sizes[tile])
+                tile += 1
+                waited += max(0, loaded - start)
+                start = max(start, loaded)
             steps.append(start + STEP_DELAY)
             end = start + lengths[run.layer][run.segment]
             if run.ends_tile and layer.kernels:
@@ -88,7 +87,9 @@ def _lengths(plan: Plan) -> list[Sequence[int]]:
         if layer.programs:
             found.append([len(program) for program in layer.programs])
         else:
-            found.append([layer.descriptors[0].items + plan.shape.macs])
+            biases = [plan.shape.macs] + [0] * (len(layer.descriptors) - 1)
+            rows = zip(layer.descriptors, biases, strict=True)
+            found.append([descriptor.items + more for descriptor, more in rows])
     return found
 
 

@@ -51,8 +51,12 @@ class TrimGates:
         return graph
 
 
-def trimmings(graph: Aig, facts: GateFacts, lost: int) -> Iterator[Aig]:
-    """Ever smaller graphs without the scores, down to `lost` right answers fewer."""
+def trimmings(graph: Aig, facts: GateFacts, lost: int, gently: bool = False) -> Iterator[Aig]:
+    """Ever smaller graphs without the scores, down to `lost` right answers fewer.
+
+    `gently` lets gates first give way to constants and to signals of their own logic alone, at no
+    price: of all signals there are, many fit a few samples by chance.
+    """
     if facts.labels is None:
         raise UsageError("trim-gates: the training data have no labels")
     if lost < 0:
@@ -61,8 +65,8 @@ def trimmings(graph: Aig, facts: GateFacts, lost: int) -> Iterator[Aig]:
     facts = replace(facts, places=(None,) * len(graph.outputs))
     trimming = _Trimming(graph, facts)
     floor = trimming.correct - lost
-    for rate in RATES:
-        while trimming.round(rate, floor):
+    for near, rate in [*([(True, RATES[0])] if gently else []), *((False, r) for r in RATES)]:
+        while trimming.round(rate, floor, near):
             before, graph = graph.size, trimming.graph()
             yield graph
             trimming = _Trimming(graph, facts)
@@ -103,21 +107,22 @@ class _Trimming:
         self._right_now = self._answers({})
         self.correct = self._right_now.bit_count()
 
-    def round(self, rate: Fraction, floor: int) -> bool:
-        """Visit every gate once, those that save most first; whether one was replaced."""
+    def round(self, rate: Fraction, floor: int, near: bool = False) -> bool:
+        """Visit every gate once, those that save most first; whether one was replaced. With
+        `near` nothing but constants and a gate's own logic takes its place."""
         gates = range(self._first, len(self._values))
         saves = {v: len(self._fall(v, FALSE)) for v in gates if self._count[v]}
         changed = False
         for v in sorted(saves, key=lambda v: (-saves[v], v)):
             if self._count[v]:
-                changed = self._visit(v, rate, floor) or changed
+                changed = self._visit(v, rate, floor, near) or changed
         return changed
 
     def graph(self) -> Aig:
         """The graph as it is now."""
         return remade(self._start, self._instead, range(len(self._outputs)))
 
-    def _visit(self, v: int, rate: Fraction, floor: int) -> bool:
+    def _visit(self, v: int, rate: Fraction, floor: int, near: bool) -> bool:
         """Replace a gate by the best of all earlier signals, if the price is right."""
         fall = self._fall(v, FALSE)
         losses = self._losses(v)
@@ -125,12 +130,14 @@ class _Trimming:
         outside = losses.copy()
         for x in inside:
             outside[2 * x : 2 * x + 2] = _NEVER
+        if near:
+            outside = outside[:2]
         best = int(np.argmin(outside))
         tried = [(best, len(fall))]
         if inside:
-            near = [literal for x in sorted(inside) for literal in (2 * x, 2 * x + 1)]
-            near.sort(key=lambda literal: (losses[literal], literal))
-            tried += [(x, len(self._fall(v, x))) for x in near[:INSIDE]]
+            own = [literal for x in sorted(inside) for literal in (2 * x, 2 * x + 1)]
+            own.sort(key=lambda literal: (losses[literal], literal))
+            tried += [(x, len(self._fall(v, x))) for x in own[:INSIDE]]
         good = [
             (saved * rate - int(losses[x]), saved, -x)
             for x, saved in tried

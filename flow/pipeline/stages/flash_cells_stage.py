@@ -1,4 +1,4 @@
-"""Stage `cells`: flip-flops with their cones become flash cells, programmed, proved and measured."""
+"""Stage `cells`: flip-flops with their logic become flash cells, programmed and proved."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from flow.ir.threshold_text import parse_threshold, print_threshold
 from flow.pipeline.folder import write_file
 from flow.pipeline.reading import read_text
 from flow.pipeline.state import State, have
-from flow.pipeline.threshold_mapping import map_design, trials_text
+from flow.pipeline.threshold_mapping import map_design, map_gates, trials_text
 
 NETLIST = "netlist/threshold.th"
 
@@ -22,8 +22,11 @@ class MapThreshold:
 
     def run(self, state: State, out: Path, own: Path) -> State:
         """netlist/threshold.th, trials.txt."""
-        design, limit = have(state.design), state.config.fan_in or None
-        found = map_design(design, limit, state.config.effort, state.progress)
+        limit = state.config.fan_in or None
+        if state.neurons is not None:
+            found = map_gates(state.neurons, limit)
+        else:
+            found = map_design(have(state.design), limit, state.config.effort, state.progress)
         write_file(out, NETLIST, print_threshold(found.netlist))
         write_file(own, "trials.txt", trials_text(found))
         return replace(state, threshold=found.netlist, threshold_trials=found.trials)

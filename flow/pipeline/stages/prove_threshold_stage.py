@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flow.pipeline.state import State, have
+from flow.pipeline.threshold_mapping import prove_mapping
 from flow.pipeline.verdicts import read_verdicts, require_good, write_verdicts
-from flow.verify.threshold import prove_threshold
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class ProveThreshold:
     def run(self, state: State, out: Path, own: Path) -> State:
         """verdicts.json; raises CheckFailed where something is disproved."""
         state.progress("proving the netlist")
-        verdict = prove_threshold(
-            have(state.design).graph, have(state.threshold),
-            timeout_s=state.config.prove_limit, seed=state.config.seed + 1,
-        )  # fmt: skip
+        source = have(state.design) if state.neurons is None else state.neurons
+        verdict = prove_mapping(
+            source, have(state.threshold), state.config.prove_limit, state.config.seed + 1
+        )
         write_verdicts(own, (verdict,))
         require_good((verdict,))
         return replace(state, verdicts=(*state.verdicts, verdict))

@@ -1,0 +1,128 @@
+"""What a float Llama answers: one pass over a text, or token by token with a cache.
+
+H. Touvron et al., "Llama 2", 2023; rotary embedding after J. Su et al., 2021, in pairs of
+neighbours; grouped queries after J. Ainslie et al., 2023.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flow.frontend.language.llama2c import LlamaLayer, LlamaWeights
+
+EPSILON = 1e-5
+BASE = 10_000.0
+Reals = NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Cache:
+    """Rotated keys and values of the tokens so far, `[tokens, KV heads, head]` for each layer."""
+
+    keys: list[Reals] = field(default_factory=list)
+    values: list[Reals] = field(default_factory=list)
+
+
+Reads = dict[tuple[int, str], Reals]
+"""What each matrix reads, `[tokens, inputs]`, by its layer and name."""
+
+
+def logits(
+    model: LlamaWeights,
+    tokens: Sequence[int],
+    cache: Cache | None = None,
+    reads: Reads | None = None,
+) -> Reals:
+    """Logits `[tokens, vocabulary]` after each token, which follow those in the cache.
+
+    The cache takes up their keys and values; `reads`, where given, what each matrix reads.
+    """
+    cache = Cache() if cache is None else cache
+    seen: Reads = {} if reads is None else reads
+    start = len(cache.keys[0]) if cache.keys else 0
+    places = np.arange(start, start + len(tokens))
+    x: Reals = model.embedding[list(tokens)].astype(np.float64)
+    for number, layer in enumerate(model.layers):
+        h = seen[number, "queries"] = normed(x, layer.attention_norm)
+        mixed = _attention(model, layer, h, places, cache, number)
+        seen[number, "output"] = mixed
+        x = x + mixed @ layer.output.T
+        h = seen[number, "gate"] = normed(x, layer.feed_norm)
+        gate = h @ layer.gate.T
+        inner = gate / (1 + np.exp(-gate)) * (h @ layer.up.T)
+        seen[number, "down"] = inner
+        x = x + inner @ layer.down.T
+    h = seen[len(model.layers), "classifier"] = normed(x, model.norm)
+    found: Reals = h @ model.classifier.T
+    return found
+
+
+def greedy(model: LlamaWeights, prompt: Sequence[int]) -> Iterator[int]:
+    """The most likely tokens after a prompt, one by one, up to the positions of the model."""
+    cache = Cache()
+    token = int(np.argmax(logits(model, prompt, cache)[-1]))
+    for _ in range(model.shape.positions - len(prompt)):
+        yield token
+        token = int(np.argmax(logits(model, [token], cache)[-1]))
+
+
+def sampled(model: LlamaWeights, prompt: Sequence[int], seed: int) -> Iterator[int]:
+    """Tokens after a prompt, each drawn by its probability; equal seeds give equal tokens."""
+    rng = np.random.default_rng(seed)
+    cache = Cache()
+    found = logits(model, prompt, cache)[-1]
+    for _ in range(model.shape.positions - len(prompt)):
+        chances = np.cumsum(np.exp(found - found.max()))
+        token = int(np.searchsorted(chances, rng.random() * chances[-1], side="right"))
+        yield min(token, len(chances) - 1)
+        found = logits(model, [token], cache)[-1]
+
+
+def normed(x: Reals, gain: NDArray[np.float32]) -> Reals:
+    """RMSNorm (B. Zhang and R. Sennrich, 2019) of each row."""
+    scale = np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + EPSILON)
+    found: Reals = x / scale * gain
+    return found
+
+
+def rotated(x: Reals, places: NDArray[np.int64]) -> Reals:
+    """Pairs of neighbours of `[tokens, heads, head]`, turned by their token's place."""
+    size = x.shape[-1]
+    angle = places[:, None] * BASE ** (-np.arange(0, size, 2) / size)
+    turn = np.exp(1j * angle)[:, None, :]
+    turned = (x[..., 0::2] + 1j * x[..., 1::2]) * turn
+    return np.stack([turned.real, turned.imag], -1).reshape(x.shape)
+
+
+def _attention(
+    model: LlamaWeights,
+    layer: LlamaLayer,
+    h: Reals,
+    places: NDArray[np.int64],
+    cache: Cache,
+    number: int,
+) -> Reals:
+    shape = model.shape
+    size = shape.head_dim
+    queries = rotated((h @ layer.queries.T).reshape(-1, shape.heads, size), places)
+    keys = rotated((h @ layer.keys.T).reshape(-1, shape.kv_heads, size), places)
+    values = (h @ layer.values.T).reshape(-1, shape.kv_heads, size)
+    if number < len(cache.keys):
+        keys = np.concatenate([cache.keys[number], keys])
+        values = np.concatenate([cache.values[number], values])
+        cache.keys[number], cache.values[number] = keys, values
+    else:
+        cache.keys.append(keys)
+        cache.values.append(values)
+    group = shape.heads // shape.kv_heads
+    grouped = queries.reshape(len(h), shape.kv_heads, group, size)
+    scores = np.einsum("tkgs,uks->kgtu", grouped, keys) / np.sqrt(size)
+    scores = np.where(np.arange(len(keys)) <= places[:, None], scores, -np.inf)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    mixed: Reals = np.einsum("kgtu,uks->tkgs", weights, values).reshape(len(h), -1)
+    return mixed
