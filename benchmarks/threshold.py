@@ -3,8 +3,8 @@
     make bench-threshold      everything; goes on where it was stopped
     python benchmarks/threshold.py [PART ...] [--quick] [--only TEXT] [--timeout SECONDS] [--report]
 
-Parts are gates, binarized, energy, training, flash. Writes benchmarks/threshold.md and results/threshold.json.
-results/threshold.json.
+Parts are gates, binarized, energy, shapes, training, workloads, flash. Writes
+benchmarks/threshold.md and results/threshold.json.
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ from collections.abc import Sequence
 
 from common import Row, write
 from parts import Part, run_parts
-from threshold_energy import energy
+from threshold_energy import ENERGY, energy
 from threshold_flash import flash
 from threshold_gates import binarized, gates
-from threshold_training import training
+from threshold_shapes import shapes
+from threshold_training import training, workloads
 
 PARTS: dict[str, Part] = {
     "gates": gates,
     "binarized": binarized,
     "energy": energy,
+    "shapes": shapes,
     "training": training,
+    "workloads": workloads,
     "flash": flash,
 }
-REMARKS: tuple[str, ...] = ("A row without a value says why there is none.",)
+REMARKS: tuple[str, ...] = ("A row without a value says why there is none.", ENERGY)
 
 
 def finish(rows: Sequence[Row]) -> None:

@@ -47,6 +47,14 @@ RUNS = 64
 UNIT = ("mac_unit", "mac_add", "mac_count", "mac_total")
 ELEMENT = ("tulip_array", "tulip_pe", "tulip_neuron", "tulip_neuron_gates")
 
+ENERGY = (
+    "Energy is that of elements and of multiply-accumulate units by the activity of their mapped "
+    "netlists; memories, controllers, first layers of integers and scores are not counted, on "
+    "either side. A mixed-signal neuron takes of its equivalent in gates what was published of the "
+    "flash cell: 38.4 % of the power. docs/threshold.md says why the array does not win."
+)
+"""What the table says of its rows of energy."""
+
 Words = Any
 
 

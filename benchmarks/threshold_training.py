@@ -8,15 +8,23 @@ two hidden layers of 64, four bits for an input.
 from __future__ import annotations
 
 import statistics
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from cases import Options
 from common import ROOT, Row
 
+from flow.analysis.binary_layers import binary_inputs, binary_layers, evaluate_binary
+from flow.frontend.files.data import encode
+from flow.ir.network import evaluate_network
+from flow.pipeline.config import BuildConfig
+from flow.pipeline.importing import import_model
 from flow.train.binary import BinaryOptions, train_binary
 from flow.train.binary_estimators import ESTIMATORS, Estimator
+from flow.train.binary_export import qonnx_bytes
 from flow.train.dataset import ByteArray, prepare
 from flow.train.table import IntArray, read_table
 
@@ -24,6 +32,9 @@ DATASETS = ROOT.parent / "shared" / "datasets"
 TABLES = ("pendigits", "cardio", "breast_cancer", "redwine")
 SEEDS = (1, 2, 3)
 EPOCHS, TABLE_EPOCHS = 5, 60
+
+SHARED = (("TFC_1W1A", "1w1a", 93.17), ("TFC_2W2A", "2w2a", 96.60))
+"""Models of the QONNX model zoo, and what it says of their accuracy on the test part."""
 
 Parts = tuple[ByteArray, IntArray, ByteArray, IntArray]
 
@@ -74,3 +85,36 @@ def accuracy(
     x, y, x_test, y_test = parts
     options = BinaryOptions(hidden, bits, estimator, epochs=epochs, seed=seed)
     return 100 * train_binary(x, y, options).accuracy(x_test, y_test)
+
+
+def workloads(options: Options) -> Iterator[list[Row]]:
+    """Accuracy of whole networks on the 10,000 test images, by their binary layers."""
+    held = np.load(DATASETS / "mnist.npz")
+    images, labels = held["x_test"], held["y_test"].astype(np.int64)
+    folder = DATASETS.parent / "models" / "qonnx_tfc"
+    for name, what, published in SHARED:
+        if options.only in name:
+            shaped = (images / np.float32(255)).reshape(-1, 1, 28, 28).astype(np.float64)
+            found = by_layers(folder / f"{name}.onnx", shaped, labels)
+            note = f"{what}; equal to its Network on every image"
+            yield [Row(f"accuracy: {name}", found, "%", "its authors", published, note=note)]
+    if options.only in "trained" and not options.quick:
+        x, y, x_test, y_test = mnist(DATASETS / "mnist.npz")
+        net = train_binary(x, y, BinaryOptions((128, 128), 1, "reste", epochs=EPOCHS, seed=1))
+        with tempfile.TemporaryDirectory() as place:
+            path = Path(place) / "model.onnx"
+            path.write_bytes(qonnx_bytes(net))
+            found = by_layers(path, x_test.astype(np.float64), y_test)
+        note = "784-128-128-10, trained here with reste; equal to its Network on every image"
+        yield [Row("accuracy: trained", found, "%", note=note)]
+
+
+def by_layers(path: Path, samples: Any, labels: IntArray) -> float:
+    """The accuracy in percent; SystemExit where a layer answers otherwise than the Network."""
+    config = BuildConfig(model=path, head="decision")
+    network = import_model(config, faithful=True).network
+    inputs = {network.inputs[0].name: encode(network.inputs[0], samples)}
+    answers = evaluate_binary(binary_layers(network), binary_inputs(network, inputs))[-1]
+    if (answers != evaluate_network(network, inputs)[network.outputs[0]]).any():
+        raise SystemExit(f"{path.name}: the binary layers answer otherwise than the network")
+    return 100 * float(np.mean(answers[:, 0] == labels))

@@ -5,8 +5,9 @@
 
 FOLDER holds the taggers that taggers.toml names, each optional. The data file has `x_train`,
 `y_train`, `x_test`, `y_test` (standardised features; labels as indices) and `class_names`; all of
-its jets are tried. Each build proves that the circuit answers as the integer network, which answers
-as the framework does.
+its jets are tried. Each build proves, for up to --prove seconds, that the circuit answers as the
+integer network, which answers as the framework does. What lies in the output folder from an
+earlier run is not built again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import toy
 from flow.errors import FlowError
 from flow.pipeline.build import build
 from flow.pipeline.config import BuildConfig
+from flow.pipeline.reports import REPORT, read_report
 from flow.report.record import Record
 from flow.targets.fpga import FPGA
 
@@ -58,12 +60,17 @@ def published(models: Path, data: Path, only: str, scratch: Path) -> Iterator[Ta
         yield Tagger(entry["name"], path, weights, place)
 
 
-def built(tagger: Tagger, output: Path, clock_ns: float, effort: str) -> Record:
-    """The report of a build, one result a clock; FlowError where there is none."""
+def built(tagger: Tagger, output: Path, clock_ns: float, effort: str, seconds: float) -> Record:
+    """The report of a build, one result a clock; FlowError where there is none.
+
+    Where there is a report from an earlier run, it is read.
+    """
+    if (output / REPORT).is_file():
+        return read_report(output)
     config = BuildConfig(
         model=tagger.model, weights=tagger.weights, data=tagger.data, head="logits",
         calibrate=tagger.calibrate, target="fpga", period=clock_ns, handshake=False,
-        effort=effort, simulator="icarus", **FPGA.defaults,
+        effort=effort, simulator="icarus", prove_limit=seconds, **FPGA.defaults,
     )  # fmt: skip
     report = build(config, FPGA, output).state.report
     assert report is not None
@@ -88,7 +95,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="a file of jets")
     parser.add_argument("--only", default="", help="taggers whose name contains this")
     parser.add_argument("--clock", type=float, default=5.0, help="period in ns")
-    parser.add_argument("--effort", default="normal", help="fast, normal or high")
+    parser.add_argument("--effort", default="fast", help="fast, normal or high")
+    parser.add_argument("--prove", type=float, default=60.0, help="seconds for the proofs of each")
     parser.add_argument("-o", "--output", type=Path, default=Path("out/jets"))
     given = parser.parse_args()
     if (given.models is None) != (given.data is None):
@@ -104,9 +112,10 @@ def main() -> None:
         else:
             taggers = published(given.models, given.data, given.only, scratch)
         for tagger in taggers:
-            place = given.output / tagger.model.stem.replace(".", "_").replace("=", "_")
+            stem = f"{tagger.model.stem}-{given.clock:g}ns-{given.effort}"
+            place = given.output / stem.replace(".", "_").replace("=", "_")
             try:
-                report = built(tagger, place, given.clock, given.effort)
+                report = built(tagger, place, given.clock, given.effort, given.prove)
                 print(line(tagger.name, report, given.clock), flush=True)
             except FlowError as error:
                 print(f"| {tagger.name} | {error.message} |", flush=True)

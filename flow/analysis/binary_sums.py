@@ -82,7 +82,7 @@ def _counted(layer: Layer, coefficient: IntArray) -> IntArray:
     """By how much the bits of each channel count; UnsupportedModel where places differ."""
     flat = coefficient.reshape(-1, coefficient.shape[-1])
     present = flat != 0
-    first: IntArray = flat[present.argmax(axis=0), np.arange(flat.shape[1])]
+    first = _light(flat[present.argmax(axis=0), np.arange(flat.shape[1])])
     if (present & (flat != first)).any():
         raise refuse(
             layer, "bits of one channel count differently from place to place",
@@ -91,16 +91,23 @@ def _counted(layer: Layer, coefficient: IntArray) -> IntArray:
     return first
 
 
+def _light(values: IntArray) -> IntArray:
+    """The integers as int64 where products of two of them fit well, else as Python integers."""
+    if values.size and abs(values).max() >= 1 << 30:
+        return exact(values, values.shape)
+    return values.astype(np.int64)
+
+
 def _full_weights(layer: Dense | Conv | Pool, channels: int) -> IntArray:
     """The weights (*window, channels, filters) without groups."""
     if isinstance(layer, Pool):
         one = np.eye(channels, dtype=np.int64).astype(object)
         return np.broadcast_to(one, (*layer.window, channels, channels)).copy()
-    weights = exact(layer.weights, layer.weights.shape)
+    weights = _light(layer.weights)
     if isinstance(layer, Dense) or layer.groups == 1:
         return weights
     *window, each, filters = weights.shape
-    full = np.zeros((*window, channels, filters), dtype=object)
+    full = np.zeros((*window, channels, filters), dtype=weights.dtype)
     many = filters // layer.groups
     for g in range(layer.groups):
         mine = slice(g * many, (g + 1) * many)
@@ -139,7 +146,7 @@ def counting(base: Linear) -> Counting:
             f"{', '.join(map(str, values[:6]))}{', ...' if len(values) > 6 else ''} over bits",
             f"weights of binary layers are -1, 0 and 1, or up to {MOST_REPEATS} times the smallest",
         )
-    signs = np.sign(base.weights.astype(np.int64))
+    signs = np.sign(base.weights).astype(np.int64)
     planes = [signs * (multiples > k) for k in range(repeats)]
     signs = np.concatenate(planes, axis=-2).astype(np.int64)
     indices = np.concatenate([base.indices] * repeats, axis=-1)

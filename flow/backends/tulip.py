@@ -15,8 +15,9 @@ from flow.backends.names import Namer, comment
 from flow.backends.render import fill
 from flow.backends.verilog import Header
 from flow.ir.tensor import IntArray
-from flow.mapping.tulip.execute import image_words
-from flow.mapping.tulip.plan import Plan, Tile
+from flow.mapping.tulip.execute import host_counts, image_words
+from flow.mapping.tulip.kernels import Tile
+from flow.mapping.tulip.plan import Plan
 from flow.mapping.tulip.shape import FIELDS
 from flow.mapping.tulip.timeline import steady_cycles
 
@@ -178,17 +179,18 @@ def image_lines(plan: Plan, inputs: IntArray) -> Iterator[int]:
 
 
 def answer_bits(plan: Plan) -> int:
-    """Bits of an answer: the class, or all scores."""
+    """Bits of an answer: the class, or the counts of all classes."""
     return 16 if plan.argmax else plan.s_bits * plan.answers
 
 
 def answer_words(plan: Plan, answers: IntArray) -> Iterator[int]:
-    """A word a sample: the class, or the scores, class 0 at bit 0."""
+    """A word a sample: the class, or the counts that scores are made of, class 0 at bit 0."""
     mask = (1 << plan.s_bits) - 1
-    for row in answers.reshape(len(answers), -1).tolist():
-        if plan.argmax:
-            yield int(row[0])
-        else:
+    rows = answers.reshape(len(answers), -1)
+    if plan.argmax:
+        yield from (int(row[0]) for row in rows.tolist())
+    else:
+        for row in host_counts(plan, rows).tolist():
             yield sum((int(v) & mask) << plan.s_bits * k for k, v in enumerate(row))
 
 
@@ -255,7 +257,7 @@ def _layout(plan: Plan, top: str, samples: int, values: dict[str, Any]) -> str:
         {"name": f"y[{k}]", "offset": each * k, "width": each, "signed": not plan.argmax}
         for k in range(count)
     ]
-    work = values["timing"] * plan.shape.rows * 40
+    work = values["timing"] * plan.shape.rows * plan.shape.cols * 100
     made = {
         "top": top,
         "samples": samples,

@@ -15,8 +15,9 @@ from flow.ir.circuit import Circuit
 from flow.ir.nodes import Linear
 from flow.passes.base import Pass, PassManager, Step
 from flow.passes.linear.csd import digit_count
+from flow.passes.pipeline import Pipeline
 from flow.passes.pipeline_text import parse_pipeline
-from flow.pipeline.config import BuildConfig
+from flow.pipeline.config import BuildConfig, latency_cycles
 from flow.pipeline.points import Point, cost
 from flow.pipeline.state import CircuitRecipe, Trial
 from flow.progress import Progress, counted, silent
@@ -68,11 +69,11 @@ def choose_passes(
 ) -> Choice:
     """The pipeline that the objective calls best, the first of equals.
 
-    On a large circuit the first is taken without a trial. The choice is the same whatever the
-    last stage of the build is.
+    On a large circuit the first is taken without a trial, unless it cannot keep a latency. The
+    choice is the same whatever the last stage of the build is.
     """
-    texts = candidates(config, recipe)
     runner = _Runner(circuit, progress)
+    texts = _in_time(candidates(config, recipe), runner, config, recipe, technology)
     first = runner.run(texts[0])
     largest = recipe.fabric.largest
     if config.objective == "area" and config.effort == "normal":
@@ -88,6 +89,25 @@ def choose_passes(
     costs = [min(cost(p, config.objective) for p in trial.points) for trial in trials]
     best = costs.index(min(costs))
     return Choice(texts[best], found[best], tuple(trials))
+
+
+def _in_time(
+    texts: tuple[str, ...],
+    runner: _Runner,
+    config: BuildConfig,
+    recipe: CircuitRecipe,
+    technology: Technology | Part,
+) -> tuple[str, ...]:
+    """The pipelines; if the first cannot keep clock and latency by the estimate of an FPGA family,
+    the first of those for the delay that can."""
+    most = latency_cycles(config)
+    if config.passes or config.period is None or most is None or not isinstance(technology, Part):
+        return texts
+    kind = Pipeline(family=technology.name)
+    for text in dict.fromkeys((texts[0], *recipe.quick_passes)):
+        if kind.estimate(runner.run(text)[-1].after)(most) <= config.period:
+            return texts if text == texts[0] else (text,)
+    return texts
 
 
 @dataclass(slots=True)

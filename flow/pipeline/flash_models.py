@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from flow.analysis.power import net_loads
 from flow.analysis.timing import timing_of
@@ -20,16 +19,16 @@ from flow.pipeline.variants import CHOICES, REWRITE, SQUEEZE
 from flow.tech.flash_cell import flash_cell
 from flow.tech.technology import Technology
 
-Sizing = Literal["footprint", "ratio"]
-"""footprint: every cell has one area, the published share of the mean equivalent of all functions
-of as many inputs as published. ratio: each cell has the published share of its own equivalent."""
-
 _VARIANTS = (CHOICES, REWRITE, SQUEEZE)
 
 
 @dataclass(frozen=True)
 class FlashLibrary:
-    """The cells that a library has so far, and the one area (um2) that they take as a footprint."""
+    """The cells that a library has so far, and the one area (um2) that each of them takes.
+
+    It is the published share of `mean_um2`, the mean equivalent of all functions of as many inputs
+    as published: a cell has one layout, whatever its voltages.
+    """
 
     technology: Technology
     models: Mapping[ThresholdGate, CellModel]
@@ -37,9 +36,7 @@ class FlashLibrary:
     mean_um2: float
 
 
-def flash_library(
-    technology: Technology, gates: Iterable[ThresholdGate] = (), sizing: Sizing = "footprint"
-) -> FlashLibrary:
+def flash_library(technology: Technology, gates: Iterable[ThresholdGate] = ()) -> FlashLibrary:
     """Models of some positive gates and of all classes of the published size, by ABC.
 
     UsageError where the library has no flip-flop.
@@ -63,7 +60,7 @@ def flash_library(
             netlist,
             area,
             timing_of(netlist, technology).delay_ns,
-            footprint if sizing == "footprint" else (1 - cell.ratios.area) * area,
+            footprint,
             cell.ratios.delay,
             tuple(loads.get(f"x{i}", 0.0) for i in range(gate.fan_in)),
         )

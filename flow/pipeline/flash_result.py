@@ -10,7 +10,7 @@ it is known, in both designs.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -23,6 +23,7 @@ from flow.analysis.power import net_loads, power_of
 from flow.analysis.timing import Timing, timing_of
 from flow.backends.aiger import read_aiger, write_aiger
 from flow.backends.names import identifier
+from flow.errors import ToolFailed
 from flow.ir.aig import Aig
 from flow.ir.netlist import CLOCK, Bus, Netlist, flipflop, with_flipflops
 from flow.mapping.flash.absorb import Absorption, Prices, absorb
@@ -36,7 +37,7 @@ from flow.mapping.flash.netlist import (
 )
 from flow.pipeline.flash_models import FlashLibrary, flash_library
 from flow.pipeline.synthesis import inverter_area, map_graph
-from flow.pipeline.variants import CHOICES, REWRITE, SQUEEZE, Variant
+from flow.pipeline.variants import CHOICES, REWRITE, SPEED, SQUEEZE, Variant
 from flow.progress import Progress, silent
 from flow.tech.flash_cell import flash_cell
 from flow.tech.technology import Technology
@@ -131,13 +132,15 @@ def flash_result(
     least_inputs: int = 2,
     period_ns: float | None = None,
     variants: Sequence[Variant] = (CHOICES, REWRITE, SQUEEZE),
+    library: FlashLibrary | None = None,
     progress: Progress = silent,
 ) -> FlashResult:
     """Map a graph with flip-flops (`Q:x`, `D:x`) twice and compare.
 
     Cells whose way on would be slower than the design in gates (or than the period, where that
     is longer) stay flip-flops. Power is that of `bits`, of shape (samples, inputs), else of
-    random inputs; at `period_ns`, or at the delay of the slower design.
+    random inputs; at `period_ns`, or at the delay of the slower design. `library` has the cells of
+    the technology, where they are known.
     """
     if inputs is None:
         names = [x for x in aig.inputs if not x.startswith("Q:")]
@@ -151,7 +154,7 @@ def flash_result(
     core = replace(core, name=identifier(aig.name))
     plain = with_flipflops(core, technology, inputs, outputs)
     base = timing_of(plain, technology)
-    library = flash_library(technology)
+    library = library or flash_library(technology)
     prices = Prices(
         flipflop(technology)[0].area,
         technology.area(core.histogram()) / max(1, graph.size),
@@ -160,16 +163,23 @@ def flash_result(
     )
     keep: set[str] = set()
     notes: list[str] = []
+    limit = max(base.delay_ns, period_ns or 0.0)
     for round_ in range(_ROUNDS + 1):
         progress("flip-flops become flash cells")
         absorption = absorb(graph, prices, most_inputs, least_inputs, keep)
         library = _completed(library, absorption)
         cells = with_cells(technology, library.models)
-        rest, _ = map_graph(absorption.rest, technology, variants)
-        rest = replace(rest, name=core.name)
-        netlist = flash_netlist(rest, absorption.cells, cells, inputs, outputs)
-        timing = timing_of(netlist, cells)
-        late = timing.delay_ns > max(base.delay_ns, period_ns or 0.0)
+
+        def timed(
+            rest: Netlist, found: Absorption = absorption, known: Technology = cells
+        ) -> tuple[Netlist, Timing]:
+            netlist = flash_netlist(rest, found.cells, known, inputs, outputs)
+            return netlist, timing_of(netlist, known)
+
+        rest, netlist, timing = _in_time(
+            absorption.rest, technology, variants, limit, core.name, timed
+        )
+        late = timing.delay_ns > limit
         source = _source(timing, netlist, cells, held) if late else None
         if source is None or source in keep or round_ == _ROUNDS:
             break
@@ -211,6 +221,36 @@ def flash_result(
         library.footprint_um2,
         tuple(notes),
     )
+
+
+def _in_time(
+    graph: Aig,
+    technology: Technology,
+    variants: Sequence[Variant],
+    limit_ns: float,
+    name: str,
+    timed: Callable[[Netlist], tuple[Netlist, Timing]],
+) -> tuple[Netlist, Netlist, Timing]:
+    """The smallest mapping of what stays that is in time, else the fastest: with it, the whole.
+
+    Where no script is in time, one for speed is tried too.
+    """
+    found: list[tuple[float, Netlist, Netlist, Timing]] = []
+    for variant in (*variants, SPEED):
+        if variant is SPEED and any(t.delay_ns <= limit_ns for *_, t in found):
+            break
+        try:
+            rest, point = map_graph(graph, technology, (variant,))
+        except ToolFailed:
+            continue
+        rest = replace(rest, name=name)
+        found.append((point.size, rest, *timed(rest)))
+    if not found:
+        raise ToolFailed("no script maps what is not in flash cells")
+    in_time = [one for one in found if one[3].delay_ns <= limit_ns]
+    if in_time:
+        return min(in_time, key=lambda one: one[0])[1:]
+    return min(found, key=lambda one: one[3].delay_ns)[1:]
 
 
 def _completed(library: FlashLibrary, absorption: Absorption) -> FlashLibrary:

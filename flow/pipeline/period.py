@@ -28,8 +28,15 @@ PATIENCE = 3
 """So many more stages that make nothing faster end the search."""
 MOST_STAGES = 64
 """More stages are not tried."""
+LARGE = 15_000
+"""Operations beyond which mapping a circuit takes minutes."""
 DOUBT = 1.05
 """What an estimate puts beyond so many periods is not measured."""
+
+
+def is_large(circuit: Circuit) -> bool:
+    """Whether mapping takes minutes, so that less is tried."""
+    return sum(1 for _ in circuit.walk()) > LARGE
 
 
 def clock_period(config: BuildConfig, recipe: CircuitRecipe) -> float:
@@ -91,7 +98,12 @@ def _thrifty(
     measured: Callable[[Pipeline], float],
     period_ns: float,
 ) -> Pipeline:
-    """The same stages with fewer registers, where slower blocks still keep the period."""
+    """The same stages with fewer registers, where slower blocks still keep the period.
+
+    Of a large circuit nothing more is mapped for that.
+    """
+    if is_large(circuit):
+        return pipeline
     spare = int(100 * (period_ns / measured(pipeline) - 1))
     stored = cost(pipeline.run(circuit)).register_bits
     for slack in (spare, spare // 2):

@@ -11,6 +11,7 @@ from flow.backends.aiger import read_aiger, write_aiger
 from flow.ir.aig import Aig
 from flow.ir.design import Design
 from flow.ir.threshold import ThresholdNetlist
+from flow.mapping.threshold.adders import with_carries
 from flow.mapping.threshold.collapse import CollapseOptions, collapse
 from flow.mapping.threshold.cover import MOST_INPUTS, CoverOptions, cover
 from flow.mapping.threshold.neurons import map_neurons
@@ -105,7 +106,13 @@ def prove_mapping(
 
 
 def _mapped(design: Design, limit: int | None) -> ThresholdNetlist:
-    narrow = cover(design, CoverOptions(min(limit or MOST_INPUTS, MOST_INPUTS)))
+    """The graph as it is and with sums that read their carries; the smaller cover is merged."""
+    options = CoverOptions(min(limit or MOST_INPUTS, MOST_INPUTS))
+    narrow = cover(design, options)
+    graph = with_carries(design.graph)
+    if graph is not design.graph:
+        other = cover(replace(design, graph=graph), options)
+        narrow = other if other.size < narrow.size else narrow
     return collapse(narrow, CollapseOptions(limit))
 
 

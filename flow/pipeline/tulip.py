@@ -157,6 +157,9 @@ def schedule_json(build: TulipBuild) -> str:
         "program_words": sum(map(len, build.plan.programs)),
         "image_words": build.plan.image_words,
         "kernel_words": sum(tile.words for tile in build.plan.tiles),
+        "scores": "class of the largest"
+        if build.plan.argmax
+        else {"factors": build.plan.host[0], "summands": build.plan.host[1]},
         "layers": [asdict(row) for row in build.table()],
     }
     return json.dumps(made, indent=1) + "\n"

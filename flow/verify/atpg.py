@@ -20,16 +20,15 @@ from numpy.typing import NDArray
 
 from flow.analysis.fault_simulation import FaultSimulator
 from flow.analysis.stuck_at import FaultClass, Faults, Gates
-from flow.ir.aig import pack, random_words, unpack
+from flow.ir.aig import Words, pack, unpack
 from flow.progress import Progress, silent
 
 ROUND_WORDS = 16
 """Words of random vectors that are tried at once."""
-MOST_ROUNDS = 64
-IDLE_ROUNDS = 3
+MOST_ROUNDS = 400
+IDLE_ROUNDS = 12
 """Rounds of random vectors in which nothing new shows, before SAT takes over."""
-CONFLICTS = 200_000
-"""Conflicts after which the solver gives a fault up."""
+HALVINGS = 12
 SOLVER_FAULTS = 200
 """Faults after which the solver begins anew, so that it stays small."""
 
@@ -37,11 +36,9 @@ Bits = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
-class TestSet:
+class FaultVectors:
     """Vectors (vectors, input bits), right answers (vectors, output bits), and every class of
     faults by number: shown by a vector, proved to change nothing, or not decided in time."""
-
-    __test__ = False  # for pytest
 
     vectors: Bits
     answers: Bits
@@ -56,12 +53,12 @@ class TestSet:
         return not self.undecided
 
 
-def test_vectors(
+def vectors_for(
     faults: Faults, *, limit_s: float = 600.0, seed: int = 0, progress: Progress = silent
-) -> TestSet:
+) -> FaultVectors:
     """Vectors for all classes of faults of a netlist; `by_chance` of them are shown at random.
 
-    Deterministic for a seed unless the time runs out.
+    Deterministic for a seed unless the time runs out, which is looked at between two faults.
     """
     deadline = time.monotonic() + limit_s
     gates, classes = faults.gates, faults.classes
@@ -74,7 +71,7 @@ def test_vectors(
     shown = [k for k in range(len(classes)) if k not in done]
     chosen = vectors[_cover(gates, [classes[k] for k in shown], vectors)]
     simulator = FaultSimulator(gates, pack(chosen))
-    return TestSet(
+    return FaultVectors(
         chosen,
         unpack(simulator.outputs, len(chosen)),
         tuple(shown),
@@ -84,28 +81,56 @@ def test_vectors(
     )
 
 
-test_vectors.__test__ = False  # type: ignore[attr-defined]
-
-
 def _by_chance(
     gates: Gates, classes: Sequence[FaultClass], seed: int, progress: Progress
 ) -> tuple[list[Bits], list[int]]:
-    """Random vectors that show something new, and the classes that none shows."""
+    """Random vectors that show something new, and the classes that none shows.
+
+    In turns uniform ones, ones on either side of a change of the answer, and neighbours of those
+    that showed something: a classifier answers the same almost everywhere, so that most faults
+    show only where its answer is about to change.
+    """
     left = list(range(len(classes)))
     kept: list[Bits] = [np.zeros((0, gates.given), dtype=np.uint8)]
+    rng = np.random.default_rng(seed)
     idle = 0
     for turn in range(MOST_ROUNDS):
         if idle >= IDLE_ROUNDS or not left:
             break
         progress("random vectors", turn, MOST_ROUNDS)
-        words = random_words(gates.given, ROUND_WORDS, seed * MOST_ROUNDS + turn)
+        words = _drawn(gates, np.concatenate(kept[-8:]), turn, rng)
         seen = FaultSimulator(gates, words).detected([classes[k] for k in left])
         first = _first(seen)
         idle = 0 if (first >= 0).any() else idle + 1
         places = np.unique(first[first >= 0])
-        kept.append(unpack(words, 64 * ROUND_WORDS)[places])
+        if places.size:
+            kept.append(unpack(words, 64 * words.shape[1])[places])
         left = [k for k, place in zip(left, first.tolist(), strict=True) if place < 0]
     return kept, left
+
+
+def _drawn(gates: Gates, kept: Bits, turn: int, rng: np.random.Generator) -> Words:
+    """Words of vectors for a turn, half of each for either side of a change from turn 1 on."""
+    shape = (gates.given, ROUND_WORDS // 2)
+    a, b = (rng.integers(0, 1 << 64, shape, dtype=np.uint64) for _ in range(2))
+    if turn % 3 == 2 and len(kept):
+        near = kept[rng.integers(0, len(kept), 64 * shape[1])]
+        a = pack(near)
+        b = pack(near ^ (rng.random(near.shape) < rng.random((len(near), 1)) / 4).astype(np.uint8))
+    if turn % 3:
+        a, b = _sides(gates, a, b, rng)
+    return np.concatenate([a, b], axis=1)
+
+
+def _sides(gates: Gates, a: Words, b: Words, rng: np.random.Generator) -> tuple[Words, Words]:
+    """Vectors between those of each pair that are close to each other and answered differently."""
+    answer = FaultSimulator(gates, a).outputs
+    for _ in range(HALVINGS):
+        middle = a ^ ((a ^ b) & rng.integers(0, 1 << 64, a.shape, dtype=np.uint64))
+        found = FaultSimulator(gates, middle).outputs
+        same = ~np.bitwise_or.reduce(found ^ answer, axis=0)
+        a, b = (a & ~same) | (middle & same), (b & same) | (middle & ~same)
+    return a, b
 
 
 def _first(seen: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -150,9 +175,7 @@ class _Search:
                 solver = _Solver(self.gates, self.readers)
             asked += 1
             answer = solver.ask(self.classes[k])
-            if answer is None:
-                self.undecided.append(k)
-            elif answer.size:
+            if answer.size:
                 self._drop(answer)
             else:
                 self.redundant.append(k)
@@ -178,7 +201,7 @@ class _Solver:
 
         self.gates, self.readers = gates, readers
         self.seen = frozenset(gates.outputs)
-        self.solver: Any = Solver(name="glucose4")
+        self.solver: Any = Solver(name="cadical153")
         self.top = len(gates.names)
         self.solver.add_clause([-1])
         self.solver.add_clause([2])
@@ -187,8 +210,8 @@ class _Solver:
                 for clause in _clauses(gates.tables[k], [x + 1 for x in row], k + 1):
                     self.solver.add_clause(clause)
 
-    def ask(self, fault: FaultClass) -> Bits | None:
-        """A vector that shows the fault; an empty one where none can; None where that is open."""
+    def ask(self, fault: FaultClass) -> Bits:
+        """A vector that shows the fault; an empty one where none can."""
         empty = np.zeros(0, dtype=np.uint8)
         cone = self._cone(fault)
         if not any(k in self.seen for k in cone):
@@ -209,15 +232,12 @@ class _Solver:
                 add([-on, *(path[r] for r in self.readers[k] if r in path)])
         active = self._new()
         add([-active, *(path[k] for k in own)])
-        self.solver.conf_budget(CONFLICTS)
-        found = self.solver.solve_limited(assumptions=[active])
+        found = self.solver.solve(assumptions=[active])
         if found:
             model = self.solver.get_model()
             row = [model[2 + i] > 0 for i in range(self.gates.given)]
             vector = np.array(row, dtype=np.uint8)
         add([-active])
-        if found is None:
-            return None
         return vector if found else empty
 
     def _cone(self, fault: FaultClass) -> list[int]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from flow.errors import ToolFailed, ToolNotFound, printable
 from flow.ir.tensor import IntArray
-from flow.mapping.tulip.execute import Execution
+from flow.mapping.tulip.execute import Execution, host_scores
 from flow.mapping.tulip.plan import Plan
 from flow.mapping.tulip.timeline import timeline
 from flow.tools import verilator
@@ -36,7 +36,7 @@ def check_model(plan: Plan, inputs: IntArray, answers: IntArray) -> Verdict:
     each = sum(layer.tiles * layer.positions * layer.steps for layer in plan.layers)
     samples = min(len(inputs), max(64, LIMIT // (each * 2 * plan.shape.rows) // 64 * 64))
     got = Execution(plan, samples).run(inputs[:samples])
-    have = got.classes[:, None] if plan.argmax else got.scores
+    have = got.classes[:, None] if plan.argmax else host_scores(plan, got.scores)
     wrong = np.flatnonzero((have != answers[:samples].reshape(samples, -1)).any(axis=1))
     seconds = time.monotonic() - begin
     if len(wrong):

@@ -10,13 +10,20 @@ from designs_mapped import EGFET, mapped, sample_bits
 from hypothesis import given, settings
 from strategies import circuits, input_values
 
-from flow.analysis.activity import Simulator, later, simulate_activity, uniform_activity
+from flow.analysis.activity import (
+    Simulator,
+    clocked_activity,
+    later,
+    simulate_activity,
+    uniform_activity,
+)
 from flow.backends.verilog import SUPPORTS
 from flow.errors import CheckFailed
 from flow.ir.aig import unpack
 from flow.ir.evaluate import evaluate
 from flow.ir.netlist import Bus, Instance, Netlist
 from flow.ir.nodes import Register
+from flow.tech.registry import load
 
 NAND = Netlist(
     "nand",
@@ -81,3 +88,26 @@ def test_a_stream_one_sample_later_crosses_words():
 def test_no_samples_are_refused():
     with pytest.raises(CheckFailed, match=r"^there are no samples to simulate$"):
         simulate_activity(NAND, EGFET, np.zeros((0, 2), dtype=np.uint8))
+
+
+def test_a_machine_is_clocked_from_zero_at_random_inputs():
+    """A flip-flop that toggles in every clock, and one that takes a random input."""
+    technology = load("sky130")
+    cell = "sky130_fd_sc_hd__dfxtp_1"
+    netlist = Netlist(
+        "toggle",
+        (Bus("clk", 1), Bus("a", 1)),
+        (Bus("y", 1), Bus("z", 1)),
+        (
+            Instance("u1", cell, (("CLK", "clk"), ("D", "n3"), ("Q", "n1"))),
+            Instance("u2", cell, (("CLK", "clk"), ("D", "a"), ("Q", "n2"))),
+            Instance("u3", "sky130_fd_sc_hd__inv_1", (("A", "n1"), ("Y", "n3"))),
+        ),
+        ("n1", "n2"),
+    )
+    found = clocked_activity(netlist, technology, clocks=64, settle=4, seed=2)
+    assert (found.toggles["n1"], found.toggles["n3"], found.toggles["clk"]) == (1.0, 1.0, 2.0)
+    assert found.toggles["n2"] == pytest.approx(0.5, abs=0.03)
+    assert (found.samples, found.label) == (3840, "random inputs, 60 clocks of 64 runs")
+    assert found.states[2] == (0.5, 0.5)
+    assert found == clocked_activity(netlist, technology, clocks=64, settle=4, seed=2)

@@ -25,7 +25,8 @@ TECHNOLOGY = with_cells(
 BITS = ("a", "b", "c", "d")
 INPUTS = (Bus("clk", 1), *(Bus(bit, 1) for bit in BITS))
 OUTPUTS = (Bus("y", 1), Bus("z", 1))
-EXPECTED = """    tl_ff #(.N(3), .WEIGHTS({8'd1, 8'd1, 8'd2}), .T(3)) u1 (.clk(clk), .x({n3, b, a}), .q(n1));
+EXPECTED = """    tl_ff #(.N(3), .WEIGHTS({8'd1, 8'd1, 8'd2}), .T(3)) u1 """
+EXPECTED += """(.clk(clk), .x({n3, b, a}), .q(n1));
     tl_ff #(.N(5), .WEIGHTS({8'd1, 8'd1, 8'd2, 8'd3, 8'd5}), .T(8)) u2 """
 EXPECTED += "(.clk(clk), .x({b, n1, a, d, c}), .q(n2));\n"
 

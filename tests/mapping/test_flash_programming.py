@@ -95,9 +95,7 @@ def test_more_than_the_voltages_give_is_refused_with_what_they_do():
     with pytest.raises(CheckFailed) as failed:
         retune(CELLS, {"s0": -140})
     assert failed.value.message == "the cell s0 cannot be made 140 ps faster than 300 ps"
-    assert failed.value.hint == (
-        "29 ps is what its lowest voltages give; slow the clock for the rest"
-    )
+    assert failed.value.hint == ("29 ps is what its voltages give; slow the clock for the rest")
 
 
 def test_a_cell_that_is_not_there_and_a_report_without_late_cells_are_refused():

@@ -109,8 +109,8 @@ def test_classes_of_five_and_six_inputs_and_their_largest_weights_are_those_publ
     ("inputs", "holds"),
     [
         (2, lambda x: x[0] != x[1]),
-        (4, lambda x: x[0] and x[1] or x[2] and x[3]),
-        (3, lambda x: x[0] and x[1] or not x[0] and x[2]),
+        (4, lambda x: (x[0] and x[1]) or (x[2] and x[3])),
+        (3, lambda x: (x[0] and x[1]) or (not x[0] and x[2])),
         (9, lambda x: sum(x) % 2 == 1),
     ],
     ids=["exclusive or", "two products", "multiplexer", "parity of nine"],

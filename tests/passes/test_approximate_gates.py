@@ -132,6 +132,21 @@ def test_trimming_loses_no_more_than_it_may_and_never_grows(graph, seed, count, 
     first, second = (TrimGates(lost).run_with(graph, known) for _ in range(2))
     assert first == second
     assert first.size == sizes[-1]
+    gentle = list(trimmings(graph, known, lost, gently=True))
+    assert all((word(new, known) == known.labels).sum() >= floor for new in gentle)
+    assert [new.size for new in gentle] == sorted((new.size for new in gentle), reverse=True)
+
+
+def test_a_gentle_round_takes_nothing_but_constants_and_what_a_gate_is_made_of():
+    # On all samples b & c is a, which is not what it is made of, and b & d is b.
+    g = AigBuilder("g", ["a", "b", "c", "d"])
+    graph = g.finish([("y0", g.conj(4, 6)), ("y1", g.conj(4, 8))])
+    rows = [[0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1], [1, 1, 1, 1]]
+    known = facts(rows, (None, None), np.array([0, 2, 0, 3]))
+    (both, *_), (once, then) = (list(trimmings(graph, known, 0, gently)) for gently in (0, 1))
+    assert (both.size, both.literals) == (0, (2, 4))
+    assert (once.size, once.literals[1]) == (1, 4)
+    assert then == both
 
 
 def classifier():

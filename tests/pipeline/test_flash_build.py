@@ -76,14 +76,14 @@ def test_retuning_adds_a_programming_file_with_a_faster_cell_to_a_whole_folder(
 ):
     out = tmp_path / "out"
     shutil.copytree(built, out)
-    (tmp_path / "slack.txt").write_text("# after fabrication\ns0 -12\ns1, 30\n")
+    (tmp_path / "slack.txt").write_text("# after fabrication\ns0 -9\ns1, 30\n")
     assert run(["retune", str(out), "--slack", str(tmp_path / "slack.txt"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["file"] == "flash/program-2.txt"
     assert [cell["name"] for cell in told["cells"]] == ["s0"]
     before = {c.name: c for c in read_program((out / "flash/program.txt").read_text())}
     after = {c.name: c for c in read_program((out / "flash/program-2.txt").read_text())}
-    assert after["s0"].delay_ps <= before["s0"].delay_ps - 12
+    assert after["s0"].delay_ps <= before["s0"].delay_ps - 9
     assert after["s1"] == before["s1"]
     assert read_manifest(out)["files"] == hashes(out)
     assert run(["retune", str(out), "--slack", str(tmp_path / "slack.txt")]) == 0

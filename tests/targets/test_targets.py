@@ -28,7 +28,7 @@ def build(folder, *options):
 
 
 def test_every_target_has_a_technology_that_it_can_choose():
-    assert [recipe.name for recipe in TARGETS] == ["printed", "asic", "fpga", "hls"]
+    assert [recipe.name for recipe in TARGETS] == ["printed", "asic", "fpga", "hls", "flash"]
     for recipe in TARGETS:
         chosen = recipe.choose(BuildConfig(target=recipe.name))
         assert (chosen and chosen.name) == getattr(recipe, "tech", None)

@@ -121,30 +121,33 @@ def calibrated_model(
     """
     found = model
     for number in range(len(model.layers)):
-        for names in (("queries", "keys", "values"), ("output",), ("gate", "up"), ("down",)):
-            square = _square(found, texts, number, MATRICES[names[0]])
-            layer = found.layers[number]
-            made = {n: compensated(getattr(layer, n), code, square).real for n in names}
-            layers = list(found.layers)
-            layers[number] = replace(layer, **made)
-            found = replace(found, layers=tuple(layers))
+        squares = _squares(found, texts, number)
+        layers = list(found.layers)
+        made = {
+            name: compensated(getattr(layers[number], name), code, squares[read]).real
+            for name, read in MATRICES.items()
+        }
+        layers[number] = replace(layers[number], **made)
+        found = replace(found, layers=tuple(layers))
     if not classifier:
         return found
-    square = _square(found, texts, len(model.layers), "classifier")
+    square = _squares(found, texts, len(model.layers))["classifier"]
     return replace(found, classifier=compensated(model.classifier, code, square).real)
 
 
-def _square(
-    model: LlamaWeights, texts: Sequence[Sequence[int]], number: int, name: str
-) -> NDArray[np.float64]:
-    """The mean product of each two inputs of a matrix."""
-    total, count = np.zeros(()), 0
+def _squares(
+    model: LlamaWeights, texts: Sequence[Sequence[int]], number: int
+) -> dict[str, NDArray[np.float64]]:
+    """The mean product of each two inputs, for what the matrices of a layer read."""
+    total: dict[str, NDArray[np.float64]] = {}
     for text in texts:
         reads: Reads = {}
         logits(model, text, reads=reads)
-        total = total + reads[number, name].T @ reads[number, name]
-        count += len(text)
-    return total / count
+        for (layer, name), x in reads.items():
+            if layer == number:
+                total[name] = total.get(name, 0.0) + x.T @ x
+    count = sum(map(len, texts))
+    return {name: square / count for name, square in total.items()}
 
 
 def compensated(weights: Matrix, code: Code, square: NDArray[np.float64]) -> Coded:

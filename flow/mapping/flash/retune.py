@@ -60,33 +60,36 @@ def retune(cells: Sequence[Programmed], slack_ps: Mapping[str, int]) -> tuple[Re
 
 
 def _faster(cell: Programmed, missing_ps: int) -> Retuned:
+    """The cell with no lower voltages than it takes, so that a reserve is left for later."""
     technology = flash_cell()
     gate, before = cell.voltages.gate, robustness(cell.voltages, SAMPLES).right
-    share = 1 - missing_ps / cell.delay_ps - technology.fixed_share
-    best = 0
-    if share > 0:
-        wanted = cell.voltages.speed_ua * (1 - technology.fixed_share) / share
-        for more in (1.0, 1.02, 1.05, 1.1):  # Whole pulses miss the current by a little.
+    highest, most = technology.vt_min_mv + technology.reserve_mv, 0
+    for floor in range(highest, technology.vt_min_mv - 1, -technology.step_mv):
+        for wanted in _speeds(cell, missing_ps):
             try:
-                found = max_margin(gate, technology.vt_min_mv, wanted * more)
+                found = max_margin(gate, floor, wanted)
             except CheckFailed:
-                break
+                continue
             gained = cell.delay_ps - delay_ps(cell, found)
-            robust = robustness(found, SAMPLES).right >= KEPT_YIELD * before
-            best = max(best, gained if robust else 0)
-            if robust and gained >= missing_ps:
+            if robustness(found, SAMPLES).right < KEPT_YIELD * before:
+                continue
+            most = max(most, gained)
+            if gained >= missing_ps:
                 return Retuned(cell, replace(cell, voltages=found, delay_ps=cell.delay_ps - gained))
     raise CheckFailed(
         f"the cell {cell.name} cannot be made {missing_ps} ps faster than {cell.delay_ps} ps",
-        hint=_hint(cell, best),
+        hint=f"{most} ps is what its voltages give; slow the clock for the rest",
     )
 
 
-def _hint(cell: Programmed, best: int) -> str:
-    technology = flash_cell()
-    try:
-        fastest = max_margin(cell.voltages.gate, technology.vt_min_mv)
-        best = max(best, cell.delay_ps - delay_ps(cell, fastest))
-    except CheckFailed:
-        pass
-    return f"{best} ps is what its lowest voltages give; slow the clock for the rest"
+def _speeds(cell: Programmed, missing_ps: int) -> tuple[float, ...]:
+    """Currents of the winning side to ask for: any, then what is needed, then a little more.
+
+    Whole pulses may miss a current by a little.
+    """
+    fixed = flash_cell().fixed_share
+    share = 1 - missing_ps / cell.delay_ps - fixed
+    if share <= 0:
+        return (0.0,)
+    needed = cell.voltages.speed_ua * (1 - fixed) / share
+    return (0.0, needed, 1.03 * needed)

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from flow.ir.tensor import IntArray
 from flow.mapping.tulip.elements import Elements, Words
-from flow.mapping.tulip.plan import Plan, Planned, Tile
+from flow.mapping.tulip.kernels import Tile
+from flow.mapping.tulip.plan import Plan, Planned
 from flow.mapping.tulip.shape import Descriptor
 
 FULL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
@@ -67,10 +68,25 @@ def taken(descriptor: Descriptor, position: int, tile: int) -> Iterator[tuple[in
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """Scores (samples, classes), and the class of the largest of each sample."""
+    """Sums of the last layer (samples, classes), and the class of the largest of each sample."""
 
     scores: IntArray
     classes: IntArray
+
+
+def host_scores(plan: Plan, counts: IntArray) -> npt.NDArray[Any]:
+    """The network's scores (samples, classes) of the counts that the array gives, exact."""
+    factors, summands = (np.array(row, dtype=object) for row in plan.host)
+    scores: npt.NDArray[Any] = counts.astype(object) * factors + summands
+    return scores
+
+
+def host_counts(plan: Plan, scores: npt.NDArray[Any]) -> IntArray:
+    """The counts that the array must give for scores (samples, classes) of the network."""
+    factors, summands = (np.array(row, dtype=object) for row in plan.host)
+    safe = np.where(factors == 0, 1, factors)
+    counts = np.where(factors == 0, 0, (np.asarray(scores, dtype=object) - summands) // safe)
+    return counts.astype(np.int64)
 
 
 class Execution:

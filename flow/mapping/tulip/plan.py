@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from flow.errors import UnsupportedModel
 from flow.ir.binary import INPUT, BinaryLayer, Neurons, OrPool, Scores
 from flow.ir.tensor import IntArray
 from flow.mapping.tulip.allocate import program
+from flow.mapping.tulip.kernels import (
+    Host,
+    Tile,
+    count_kernels,
+    mac_kernels,
+    score_terms,
+    sum_terms,
+)
 from flow.mapping.tulip.machine import Program
 from flow.mapping.tulip.operations import or_program
 from flow.mapping.tulip.schedule import count_schedule
@@ -43,24 +49,10 @@ from flow.mapping.tulip.windows import (
     window_views,
 )
 
+WIDEST = 62
+"""Bits of a sum of the MACs at most."""
 MOST = 1 << 15
 """Words of a memory that a field of 16 bits can address, whatever the sign."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tile:
-    """The kernel of a tile: of bits `leaves` and `masks` (words, rows, 2), or of the MACs integers
-    (taps, macs); `constants` (classes, words, rows, 2), or biases (classes, macs)."""
-
-    leaves: npt.NDArray[Any]
-    masks: npt.NDArray[Any]
-    constants: npt.NDArray[Any]
-
-    @property
-    def words(self) -> int:
-        """Words of the kernel memory."""
-        classes, each = self.constants.shape[:2]
-        return int(len(self.leaves) + classes * each)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +85,8 @@ class Plan:
     """A whole network: layers, memories and widths; what the RTL is made for.
 
     `class_offsets` is the memory of classes, `programs` the distinct ones in their order, whose
-    first addresses the descriptors hold.
+    first addresses the descriptors hold. `host` has a factor and a summand for each class, which
+    make the network's scores of the counts that the array gives.
     """
 
     shape: ArrayShape
@@ -108,6 +101,7 @@ class Plan:
     s_bits: int
     argmax: bool
     answers: int
+    host: Host
 
     @property
     def descriptors(self) -> tuple[Descriptor, ...]:
@@ -190,6 +184,7 @@ class _Planner:
         self.segments = 0
         self.masks, self.needs_masks = masks, False
         self.s_bits = self.w_bits = 2
+        self.host: Host = ((1,), (0,))
 
     def plan(self) -> Plan:
         planned = []
@@ -207,7 +202,7 @@ class _Planner:
         return Plan(
             self.shape, tuple(planned), tuple(self.programs), tuple(self.offsets), self.inputs,
             max(1, self.end), self.masks, x_bits, self.w_bits, s_bits,
-            last.argmax, int(last.weights.shape[-1]),
+            last.argmax, int(last.weights.shape[-1]), self.host,
         )  # fmt: skip
 
     def _size(self, source: int) -> int:
@@ -289,73 +284,25 @@ class _Planner:
         nothing = np.zeros(0, np.int64)
         if isinstance(layer, OrPool):
             return (), nothing, 0
-        if isinstance(layer, Scores) or kind == "mac":
+        if isinstance(layer, Scores) or layer.integer:
             return self._mac_kernels(layer, np.concatenate(streams))
-        assert isinstance(layer, Neurons)
-        filters, rows = int(layer.weights.shape[-1]), self.shape.rows
-        tiles = -(-filters // rows)
-        weights = np.zeros((layer.weights.size // filters + 1, tiles * rows), np.int8)
-        weights[:-1, :filters] = layer.weights.reshape(-1, filters)
-        taken = weights[np.concatenate(streams)].reshape(-1, 2, tiles, rows)
-        taken = taken.transpose(2, 0, 3, 1)
-        # A bit that is not there is 0, and so is its product where the weight is +1.
-        leaves = (taken >= 0) if not self.masks else (taken > 0)
-        thresholds = np.asarray(layer.threshold, dtype=np.int64).reshape(-1, filters)
-        kinds, classes = _distinct(thresholds)
-        levels = max(1, int(np.max(layer.fan_in))).bit_length()
-        rest = (1 << levels) - np.pad(
-            kinds, ((0, 0), (0, tiles * rows - filters)), constant_values=1 << levels
-        )
-        rest = rest.reshape(len(kinds), tiles, rows).transpose(1, 0, 2)
-        constants = np.zeros((tiles, len(kinds), levels, rows, 2), np.uint8)
-        for level in range(levels):
-            constants[:, :, level, :, 0] = rest >> level & 1
-        constants[:, :, levels - 1, :, 1] = rest >> levels & 1
-        masks = (taken != 0).astype(np.uint8)
-        made = tuple(Tile(leaves[t].astype(np.uint8), masks[t], constants[t]) for t in range(tiles))
-        return made, classes, levels
+        return count_kernels(layer, np.concatenate(streams), self.shape.rows, self.masks)
 
     def _mac_kernels(
         self, layer: Neurons | Scores, order: IntArray
     ) -> tuple[tuple[Tile, ...], IntArray, int]:
         if isinstance(layer, Scores):
-            count = layer.weights.shape[-1]
-            factors = np.broadcast_to(np.asarray(layer.multiplier, dtype=object), (count,))
-            given = np.asarray(layer.weights, dtype=object) * factors
-            negative = np.asarray((layer.weights < 0).sum(axis=0), dtype=object)
-            biases = (np.asarray(layer.offset, dtype=object) + factors * negative)[None]
-            biases, classes = np.asarray(biases, dtype=object), np.zeros(1, np.int64)
+            terms = score_terms(layer)
+            self.host = terms.host
         else:
-            given = np.asarray(layer.weights, dtype=object)
-            given = given.reshape(-1, given.shape[-1])
-            lo, hi = self.bounds
-            sums = [np.abs(given).sum(axis=0) * max(abs(lo), abs(hi), 1)]
-            most = int(max(sums[0])) + 1
-            rows = np.asarray(layer.threshold, dtype=object).reshape(-1, given.shape[-1])
-            # Beyond what a sum can be, one threshold is as good as another.
-            kinds, classes = _distinct(np.clip(rows, -most, most).astype(np.int64))
-            biases = -kinds.astype(object)
-        reach = np.abs(given).sum(axis=0) * max(abs(self.bounds[0]), abs(self.bounds[1]), 1)
-        most = int(max(np.abs(biases).max(axis=0) + reach))
-        self.s_bits = max(self.s_bits, most.bit_length() + 2)
-        self.w_bits = max(self.w_bits, int(np.abs(given).max()).bit_length() + 1)
-        if self.s_bits > 62:
+            terms = sum_terms(layer, self.bounds)
+        self.s_bits = max(self.s_bits, terms.most.bit_length() + 2)
+        self.w_bits = max(self.w_bits, int(np.abs(terms.weights).max()).bit_length() + 1)
+        if self.s_bits > WIDEST:
             raise UnsupportedModel(f"sums of {self.s_bits} bits are too wide for the MACs")
-        macs = self.shape.macs
-        filters = given.shape[-1]
-        tiles = -(-filters // macs)
-        padded = np.zeros((len(given) + 1, tiles * macs), np.int64)
-        padded[:-1, :filters] = given.astype(np.int64)
-        taken = padded[order].reshape(-1, tiles, macs).transpose(1, 0, 2)
         # A neuron that is not there never fires, and is below every class.
         low = -(1 << self.s_bits - 1) if isinstance(layer, Scores) else -1
-        full = np.full((len(biases), tiles * macs), low, dtype=np.int64)
-        full[:, :filters] = biases.astype(np.int64)
-        full = full.reshape(len(biases), tiles, macs).transpose(1, 0, 2)
-        made = tuple(
-            Tile(taken[t], np.zeros((0, macs, 2), np.uint8), full[t]) for t in range(tiles)
-        )
-        return made, classes, 0
+        return mac_kernels(terms, order, self.shape.macs, low), terms.classes, 0
 
     def _descriptors(
         self,
@@ -427,12 +374,3 @@ def _inputs(layer: BinaryLayer) -> int:
     if isinstance(layer, OrPool):
         return int(np.prod(layer.window))
     return int(np.prod(layer.weights.shape[:-1]))
-
-
-def _distinct(rows: IntArray) -> tuple[IntArray, IntArray]:
-    """The distinct rows in order of their first place, and for each row its number."""
-    _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    return rows[first[order]], rank[inverse.reshape(-1)]

@@ -135,24 +135,43 @@ def stream(view: View, box: Box, each: int) -> IntArray:
 def dense_views(
     layer: Neurons | Scores, regions: Sequence[Region], sizes: Sequence[int]
 ) -> tuple[View, ...]:
-    """A view of the whole of each source; every bit is read once, whatever the order."""
+    """A view of the whole of each source, in any order; more, where bits are read repeatedly."""
     indices = layer.wiring.indices.reshape(-1)
-    inverse = np.full(sum(sizes), -1, dtype=np.int64)
-    present = np.flatnonzero(indices != ABSENT)
-    if len(np.unique(indices[present])) != len(present):
-        raise UnsupportedModel(
-            "an activation is read more than once by one neuron",
-            where=layer.name,
-            hint="add the weights of the repeated input in the model",
-        )
-    inverse[indices[present]] = present
-    views, begin = [], 0
-    for region, size in zip(regions, sizes, strict=True):
-        flat = region.flat
-        index = inverse[begin : begin + size].reshape(1, flat.width, flat.channels)
-        views.append(View(flat, index, (1, 1)))
-        begin += size
+    views: list[View] = []
+    for times in _occurrences(indices):
+        inverse = np.full(sum(sizes), -1, dtype=np.int64)
+        inverse[indices[times]] = times
+        begin = 0
+        for region, size in zip(regions, sizes, strict=True):
+            flat, mine = region.flat, inverse[begin : begin + size]
+            begin += size
+            if (mine >= 0).any():
+                index = mine.reshape(1, flat.width, flat.channels)
+                _append(views, View(flat, index, (1, 1)))
     return tuple(views)
+
+
+def _append(views: list[View], view: View) -> None:
+    """Add a view; what lies right behind the last one in memory is one with it."""
+    after = view.region
+    if views:
+        last = views[-1].region
+        joined = last.base + last.size == after.base and last.channels == after.channels
+        if joined and not (last.pixels or after.pixels):
+            whole = Region(last.base, 1, last.width + after.width, last.channels, last.rows)
+            index = np.concatenate([views[-1].index, view.index], axis=1)
+            views[-1] = View(whole, index, (1, 1))
+            return
+    views.append(view)
+
+
+def _occurrences(values: IntArray) -> Iterator[IntArray]:
+    """Places of the first occurrence of each value other than ABSENT, of the second, and so on."""
+    places = np.flatnonzero(values != ABSENT)
+    while len(places):
+        _, first = np.unique(values[places], return_index=True)
+        yield np.sort(places[first])
+        places = np.delete(places, first)
 
 
 def window_views(
@@ -168,24 +187,24 @@ def window_views(
     counts = _two(layer.shape[:-1], 1)
     for region, size in zip(regions, sizes, strict=True):
         mine = (indices >= begin) & (indices < begin + size)
-        picked = np.where(mine, indices - begin, -1).reshape(-1, channels)
-        of = np.full(region.channels, -1, dtype=np.int64)
+        picked = np.where(mine, indices - begin, ABSENT).reshape(-1, channels)
+        begin += size
         places = np.arange(len(picked))[:, None] * region.channels
-        channel = np.where(picked >= 0, picked - places, -1)
+        channel = np.where(picked != ABSENT, picked - places, ABSENT)
         same = bool((channel == channel[:1]).all()) and grid == (region.height, region.width)
-        used = channel[0][channel[0] >= 0]
-        if not same or len(np.unique(used)) != len(used) or (used >= region.channels).any():
+        if not same or (channel >= region.channels).any() or (channel < ABSENT).any():
             raise UnsupportedModel(
                 "a window slides over activations that were moved between positions",
                 where=layer.name,
                 hint="a convolution or pooling needs its source as it is, but for its border",
             )
-        of[used] = np.flatnonzero(channel[0] >= 0)
         taps = np.arange(window[0] * window[1]).reshape(*window, 1) * channels
-        index = np.where(of >= 0, taps + of, -1)
         start = (-margins[0], -margins[1])
-        views.append(View(region, index, counts, start, strides, dilation))
-        begin += size
+        for times in _occurrences(channel[0]):
+            of = np.full(region.channels, -1, dtype=np.int64)
+            of[channel[0][times]] = times
+            index = np.where(of >= 0, taps + of, -1)
+            views.append(View(region, index, counts, start, strides, dilation))
     return tuple(views)
 
 

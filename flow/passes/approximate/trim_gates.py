@@ -54,7 +54,7 @@ class TrimGates:
 def trimmings(graph: Aig, facts: GateFacts, lost: int, gently: bool = False) -> Iterator[Aig]:
     """Ever smaller graphs without the scores, down to `lost` right answers fewer.
 
-    `gently` lets gates first give way to constants and to signals of their own logic alone, at no
+    `gently` lets gates first give way to constants and to what they are made of alone, at no
     price: of all signals there are, many fit a few samples by chance.
     """
     if facts.labels is None:
@@ -109,7 +109,7 @@ class _Trimming:
 
     def round(self, rate: Fraction, floor: int, near: bool = False) -> bool:
         """Visit every gate once, those that save most first; whether one was replaced. With
-        `near` nothing but constants and a gate's own logic takes its place."""
+        `near` nothing but constants and what a gate is made of takes its place."""
         gates = range(self._first, len(self._values))
         saves = {v: len(self._fall(v, FALSE)) for v in gates if self._count[v]}
         changed = False
@@ -130,14 +130,13 @@ class _Trimming:
         outside = losses.copy()
         for x in inside:
             outside[2 * x : 2 * x + 2] = _NEVER
-        if near:
-            outside = outside[:2]
-        best = int(np.argmin(outside))
+        own = [x for x in (0, 1, self._left[v], self._right[v]) if x >> 1 not in inside]
+        best = min(own, key=lambda x: losses[x]) if near else int(np.argmin(outside))
         tried = [(best, len(fall))]
         if inside:
-            own = [literal for x in sorted(inside) for literal in (2 * x, 2 * x + 1)]
-            own.sort(key=lambda literal: (losses[literal], literal))
-            tried += [(x, len(self._fall(v, x))) for x in own[:INSIDE]]
+            cone = [literal for x in sorted(inside) for literal in (2 * x, 2 * x + 1)]
+            cone.sort(key=lambda literal: (losses[literal], literal))
+            tried += [(x, len(self._fall(v, x))) for x in cone[:INSIDE]]
         good = [
             (saved * rate - int(losses[x]), saved, -x)
             for x, saved in tried

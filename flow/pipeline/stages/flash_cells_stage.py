@@ -13,6 +13,7 @@ from flow.backends.netlist_text import cell_models
 from flow.errors import UsageError
 from flow.ir.aig import Aig
 from flow.ir.netlist import CLOCK, flipflop
+from flow.mapping.flash.functions import MOST_INPUTS
 from flow.mapping.flash.netlist import FLASH, cell_name
 from flow.mapping.flash.programming import Programmed, program_text
 from flow.mapping.flash.voltages import Voltages, best_voltages, robustness
@@ -41,7 +42,8 @@ class FlashCells:
             return replace(state, notes=(*state.notes, why))
         assert isinstance(technology, Technology)
         graph = with_plain_names(have(state.design).graph)
-        result = flash_result(graph, technology, progress=state.progress)
+        most = min(state.config.fan_in or MOST_INPUTS, MOST_INPUTS)
+        result = flash_result(graph, technology, most_inputs=most, progress=state.progress)
         gates = sorted(
             {cell.gate for cell in result.absorption.cells}, key=lambda g: (g.weights, g.threshold)
         )
