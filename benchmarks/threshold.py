@@ -3,7 +3,7 @@
     make bench-threshold      everything; goes on where it was stopped
     python benchmarks/threshold.py [PART ...] [--quick] [--only TEXT] [--timeout SECONDS] [--report]
 
-Parts are gates, binarized, energy, shapes, training, workloads, flash. Writes
+Parts are gates, binarized, steps, cycles, model, energy, shapes, training, workloads, flash. Writes
 benchmarks/threshold.md and results/threshold.json.
 """
 
@@ -18,10 +18,14 @@ from threshold_flash import flash
 from threshold_gates import binarized, gates
 from threshold_shapes import shapes
 from threshold_training import training, workloads
+from threshold_tulip import cycles, model, steps
 
 PARTS: dict[str, Part] = {
     "gates": gates,
     "binarized": binarized,
+    "steps": steps,
+    "cycles": cycles,
+    "model": model,
     "energy": energy,
     "shapes": shapes,
     "training": training,

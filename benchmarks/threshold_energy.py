@@ -51,7 +51,7 @@ ENERGY = (
     "Energy is that of elements and of multiply-accumulate units by the activity of their mapped "
     "netlists; memories, controllers, first layers of integers and scores are not counted, on "
     "either side. A mixed-signal neuron takes of its equivalent in gates what was published of the "
-    "flash cell: 38.4 % of the power. docs/threshold.md says why the array does not win."
+    "flash cell: 38.4 % of the power. docs/binary.md says why the array does not win."
 )
 """What the table says of its rows of energy."""
 

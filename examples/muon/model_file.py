@@ -55,6 +55,13 @@ def write_model(path: Path, mlp: Mlp, precision: Precision) -> None:
     _write(path, layers, weights)
 
 
+def read_dense(path: Path) -> tuple[list[Floats], list[Floats]]:
+    """Weights (outputs, inputs) and biases of the dense layers of a file, first to last."""
+    with h5py.File(path, "r") as file:
+        groups = [file["model_weights"][name][name] for name in ("dense0", "dense1", "angle")]
+        return [g["kernel:0"][:].T.copy() for g in groups], [g["bias:0"][:] for g in groups]
+
+
 def _kernel(pairs: Sequence[tuple[int, int, int]], a: int, b: int, reach: int) -> Floats:
     """(taps, gaps of both groups, pairs): 1 at both strips of a pair."""
     first, second = GROUPS[a], GROUPS[b]

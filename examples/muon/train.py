@@ -2,6 +2,7 @@
 
     python examples/muon/train.py            muon.h5 beside this file
     python examples/muon/train.py --events 20000 --steps 500 -o small.h5
+    python examples/muon/train.py --start muon.h5 --seed 2   on from there, on other events
 
 needs numpy and h5py alone. First the dense layers are trained with real weights, then with the
 quantisers in place, while the smallest weights of the first layers are set to zero for good. Adam
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from chamber import Array, Bits, simulate
-from model_file import write_model
+from model_file import read_dense, write_model
 from network import Floats, Mlp, Precision, pairs, start
 
 HERE = Path(__file__).parent
@@ -114,11 +115,14 @@ def _largest(w: Floats, share: float) -> np.ndarray:
     return np.abs(w) >= np.quantile(np.abs(w), 1 - share)
 
 
-def train(options: Options, precision: Precision) -> Mlp:
-    """The network as it is built."""
+def train(options: Options, precision: Precision, begin: Path | None = None) -> Mlp:
+    """The network as it is built; with `begin` from the weights of a file, quantised at once."""
     made = data(options.events, options.seed)
-    weights, biases = start(options.seed)
-    fit(weights, biases, made, options, options.rate, None)
+    if begin is None:
+        weights, biases = start(options.seed)
+        fit(weights, biases, made, options, options.rate, None)
+    else:
+        weights, biases = read_dense(begin)
     fit(weights, biases, made, options, options.tuning, precision)
     return Mlp(weights, biases, precision)
 
@@ -129,10 +133,11 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=Options.events)
     parser.add_argument("--steps", type=int, default=Options.steps)
     parser.add_argument("--seed", type=int, default=Options.seed)
+    parser.add_argument("--start", type=Path, help="a file of this script to go on from")
     parser.add_argument("-o", "--output", type=Path, default=HERE / "muon.h5")
     given = parser.parse_args()
     precision = Precision()
-    mlp = train(Options(given.events, given.steps, seed=given.seed), precision)
+    mlp = train(Options(given.events, given.steps, seed=given.seed), precision, given.start)
     write_model(given.output, mlp, precision)
     print(f"{given.output}: {sum(int(np.count_nonzero(w)) for w in mlp.weights)} weights not zero")
 

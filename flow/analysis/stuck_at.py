@@ -156,8 +156,8 @@ class _Collapse:
                 self.driven[place].append(net)
         self.readers: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for k, instance in enumerate(netlist.instances):
-            for i, net in enumerate(instance.nets(self.pins[k])):
-                self.readers[self.number[net]].append((k, i))
+            for i, read in enumerate(instance.nets(self.pins[k])):
+                self.readers[self.number[read]].append((k, i))
         self.seen = frozenset(gates.outputs)
 
     def run(self) -> Faults:

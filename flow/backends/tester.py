@@ -66,7 +66,7 @@ def _sum(names: Sequence[str]) -> str:
 
 def hex_words(bits: Bits) -> str:
     """A line for each row: one word with the first bit lowest, the highest digit first."""
-    width = max(1, bits.shape[1])
+    digits = max(1, (bits.shape[1] + 3) // 4)
     padded = np.pad(bits[:, ::-1], ((0, 0), (-bits.shape[1] % 8, 0)))
     rows = np.packbits(padded, axis=1)
-    return "".join(f"{row.tobytes().hex()[-(-(-width // 4)) :]}\n" for row in rows)
+    return "".join(f"{row.tobytes().hex()[-digits:]}\n" for row in rows)

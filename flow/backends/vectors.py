@@ -78,12 +78,17 @@ def _bits(column: IntArray, width: int) -> NDArray[np.uint8]:
 
 
 def _npy(ports: Sequence[VerilogPort], values: Mapping[str, IntArray]) -> bytes:
-    """int64, or decimal text where that is too narrow (an array of objects would be a pickle)."""
-    wide = any(lane.width > 63 for port in ports for lane in port.lanes)
     arrays = [np.asarray(values[port.source]) for port in ports]
     whole: NDArray[Any] = np.concatenate(arrays, axis=1) if arrays else np.zeros((0, 0), np.int64)
+    return npy(whole, wide=any(lane.width > 63 for port in ports for lane in port.lanes))
+
+
+def npy(array: NDArray[Any], wide: bool | None = None) -> bytes:
+    """int64, or decimal text where that is too narrow (an array of objects would be a pickle)."""
+    if wide is None:
+        wide = array.dtype == object and any(abs(int(v)) >> 63 for v in array.ravel())
     file = io.BytesIO()
-    np.save(file, whole.astype(str) if wide else whole.astype("<i8"), allow_pickle=False)
+    np.save(file, array.astype(str) if wide else array.astype("<i8"), allow_pickle=False)
     return file.getvalue()
 
 

@@ -11,6 +11,7 @@ from flow import __version__
 from flow.pipeline.faulting import fault_table, open_subject, study
 from flow.pipeline.folder import MANIFEST, replacing, write_file, write_manifest
 from flow.pipeline.hardening_curve import curve
+from flow.pipeline.tester_vectors import make_vectors, vector_files
 from flow.progress import Progress, silent
 from flow.report.faults import (
     CURVE_TITLES,
@@ -21,8 +22,10 @@ from flow.report.faults import (
     site_row,
     to_html,
     to_json,
+    vector_lines,
     verdict,
 )
+from flow.verify.atpg import FaultVectors
 
 Table = tuple[str, list[tuple[str, ...]]]
 
@@ -42,7 +45,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a study found: its JSON, a line for the reader, and tables with their titles."""
+    """What a study found: its JSON, lines for the reader, and tables with their titles."""
 
     json: str
     line: str
@@ -59,6 +62,10 @@ def write_faults(folder: Path, wanted: Wanted, out: Path, progress: Progress = s
     if wanted.curve:
         chosen = open_subject(folder, wanted.choose_on) if wanted.choose_on else None
         found = replace(found, curve=curve(subject, harm, chosen, progress=progress))
+    made: FaultVectors | None = None
+    if wanted.vectors:
+        made, facts = make_vectors(subject, wanted.limit_s, wanted.seed, progress)
+        found = replace(found, vectors=facts)
     text = to_json(found)
     tables: list[Table] = [
         ("faults", [TITLES, *share_rows(found)]),
@@ -70,8 +77,12 @@ def write_faults(folder: Path, wanted: Wanted, out: Path, progress: Progress = s
         write_file(fresh, "faults.json", text)
         write_file(fresh, "faults.html", to_html(found))
         write_file(fresh, "faults.csv", fault_table(subject, harm))
+        if made is not None:
+            for name, content in vector_files(subject, made).items():
+                write_file(fresh, name, content)
         write_manifest(fresh, _facts(folder, wanted))
-    return Written(text, verdict(found), tuple(tables))
+    lines = [verdict(found), *(vector_lines(found.vectors) if found.vectors else ())]
+    return Written(text, "\n".join(lines), tuple(tables))
 
 
 def _facts(folder: Path, wanted: Wanted) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from flow.pipeline.state import HLS_OPTIONS, Recipe
 from flow.pipeline.technology import choose_technology
 from flow.tech.technology import Technology
 
-FOREIGN = ("period", "latency", "ii", "max_luts", "axis", "tiny_tapeout", "readout", *HLS_OPTIONS)
+FOREIGN = ("period", "latency", "axis", "tiny_tapeout", "readout", *HLS_OPTIONS)
 """Choices of BuildConfig that this target has no use for."""
 MODELS_ONLY = ("data", "calibrate", "weights", "passes", "stages", "approximate", "loss", "pick")
 """Choices that a model needs, and a circuit has none of."""

@@ -117,14 +117,28 @@ def plan_network(network: Network) -> TulipBuild:
 
 
 def array_inputs(network: Network, inputs: Mapping[str, IntArray]) -> IntArray:
-    """The inputs of the ports x (samples, lanes) as the array reads them (samples, elements)."""
-    names = port_names("x", len(network.inputs))
-    given = {
-        layer.name: np.asarray(inputs[port]).reshape(-1, *layer.tensor.shape)
-        for port, layer in zip(names, network.inputs, strict=True)
-    }
-    read = binary_inputs(network, given)
+    """Inputs by name as the array reads them (samples, elements)."""
+    read = binary_inputs(network, inputs)
     return np.concatenate([array.reshape(len(array), -1) for array in read], axis=1)
+
+
+def port_inputs(network: Network, values: Mapping[str, IntArray]) -> dict[str, IntArray]:
+    """Inputs by name (samples, *shape) from those of the ports x (samples, lanes)."""
+    names = port_names("x", len(network.inputs))
+    flat = [np.asarray(values[port]) for port in names]
+    return split_inputs(network, np.concatenate(flat, axis=1))
+
+
+def split_inputs(network: Network, lanes: IntArray) -> dict[str, IntArray]:
+    """Inputs by name from all lanes side by side; UsageError where their number is another."""
+    sizes = [layer.tensor.size for layer in network.inputs]
+    if lanes.shape[1] != sum(sizes):
+        raise UsageError(f"{lanes.shape[1]} lanes for a network of {sum(sizes)} inputs")
+    parts = np.split(lanes, np.cumsum(sizes)[:-1], axis=1)
+    return {
+        layer.name: part.reshape(-1, *layer.tensor.shape)
+        for layer, part in zip(network.inputs, parts, strict=True)
+    }
 
 
 def table_text(build: TulipBuild) -> str:

@@ -23,6 +23,7 @@ from flow.pipeline.reopening import Design, Mapped, family, foreign, reopen, reo
 from flow.pipeline.stages.import_stage import flat
 from flow.pipeline.verifying_flash import is_flash, verify_flash
 from flow.pipeline.verifying_hls import is_hls, verify_hls
+from flow.pipeline.verifying_tulip import is_tulip, verify_tulip
 from flow.progress import Progress, counted, silent
 from flow.tech.part import Part
 from flow.verify.lint import lint
@@ -62,6 +63,8 @@ def verify(
         return (*verdicts, Verdict("the circuit", "not checked", detail, 0.0))
     if is_hls(manifest):
         return (*verdicts, *verify_hls(folder, manifest, progress))
+    if is_tulip(manifest):
+        return (*verdicts, *verify_tulip(folder, progress))
     try:
         design = reopen(folder)
     except FlowError as error:

@@ -75,6 +75,25 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Vectors:
+    """A set of test vectors: classes of faults that it shows (so many by random vectors), that
+    are proved redundant, and that were not decided in time.
+
+    `replayed` of the faults were simulated in Icarus Verilog too, `agree` of them with the same
+    first vector; None where Icarus is not here.
+    """
+
+    vectors: int
+    classes: int
+    shown: int
+    by_chance: int
+    redundant: int
+    undecided: int
+    replayed: int | None
+    agree: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class FaultStudy:
     """What every single stuck-at fault of a netlist costs on some samples.
 
@@ -101,6 +120,7 @@ class FaultStudy:
     neurons: tuple[Neuron, ...]
     worst: tuple[Site, ...]
     curve: tuple[CurvePoint, ...] = ()
+    vectors: Vectors | None = None
 
 
 def to_json(study: FaultStudy) -> str:
@@ -127,6 +147,7 @@ def fault_page(study: FaultStudy) -> dict[str, Any]:
         ],
         "heat": _heat(study),
         "worst": [site_row(site) for site in study.worst],
+        "vectors": None if study.vectors is None else vector_lines(study.vectors),
         "curve": [curve_row(point) for point in study.curve],
         "version": __version__,
     }
@@ -206,6 +227,24 @@ def curve_row(point: CurvePoint) -> tuple[str, ...]:
         fig.percent(share, 1),
         f"{point.mean:.2f}",
     )
+
+
+def vector_lines(found: Vectors) -> list[str]:
+    """What a reader must know of a set of test vectors, a sentence a line."""
+    open_ones = f"; {fig.whole(found.undecided)} are not decided" if found.undecided else ""
+    replayed = (
+        "The replay in Icarus Verilog is not checked: it is not installed."
+        if found.replayed is None
+        else f"Icarus Verilog saw {fig.whole(found.agree or 0)} of {fig.whole(found.replayed)} "
+        "replayed faults at the same vector, or at none where they are redundant."
+    )
+    return [
+        f"{fig.whole(found.vectors)} vectors show {fig.whole(found.shown)} of "
+        f"{fig.whole(found.classes)} classes of faults ({fig.whole(found.by_chance)} of them found "
+        f"by chance, the rest by SAT).",
+        f"{fig.whole(found.redundant)} are proved redundant: no input shows them{open_ones}.",
+        replayed,
+    ]
 
 
 def _heat(study: FaultStudy) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from itertools import islice
 
 from flow.backends.flash_spice import edge_ns, flash_deck, in_turn
 from flow.backends.flash_verilog import read_flash_verilog
@@ -12,6 +11,7 @@ from flow.errors import ToolError
 from flow.ir.aig import Aig
 from flow.ir.netlist import netlist_aig
 from flow.mapping.flash.absorb import FlashFlipFlop
+from flow.mapping.flash.netlist import FLASH
 from flow.mapping.flash.programming import read_back
 from flow.mapping.flash.voltages import Voltages, points
 from flow.progress import Progress, silent
@@ -108,7 +108,8 @@ def prove_cells(
     if outcome.status == "proved":
         # Inputs of a cell may depend on each other, so that another gate does the same there.
         status, change = "disproved", "no mutant"
-        for mutant, what in islice(mutate_netlist(netlist, technology, seed), _MUTANTS):
+        mutants = mutate_netlist(netlist, technology, seed)
+        for mutant, what in sorted(mutants, key=lambda m: FLASH not in m[1])[:_MUTANTS]:
             other = netlist_aig(mutant, technology, held)
             status, change = prove_graphs(graph, other, timeout_s=timeout_s).status, what
             if status == "disproved":

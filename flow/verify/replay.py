@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from flow.analysis.fault_simulation import FaultSimulator
 from flow.analysis.stuck_at import Faults
 from flow.backends.netlist_text import cell_models, netlist_verilog
 from flow.backends.tester import hex_words
 from flow.errors import ToolFailed
+from flow.ir.aig import pack, unpack
 from flow.ir.netlist import Instance, Netlist
 from flow.tech.technology import Technology
 from flow.tools.icarus import compile_verilog, simulate
@@ -55,8 +57,15 @@ def replay(
         log = simulate("replay.vvp", cwd=place, timeout_s=timeout_s).log
     found = {int(k): int(v) for k, v in re.findall(r"^fault (\d+) (-?\d+)$", log, re.MULTILINE)}
     if sorted(found) != list(range(len(chosen) + 1)):
-        raise ToolFailed("the replay of faults did not end", log=log.splitlines()[-20:])
+        raise ToolFailed("the replay of faults did not end", log=log[-2000:])
     return Replayed(tuple(found[k] for k in range(1, len(chosen) + 1)), found[0] == -1)
+
+
+def first_shown(faults: Faults, numbers: Sequence[int], vectors: Bits) -> list[int]:
+    """The first vector that shows each of those classes by our own simulator, -1 where none."""
+    simulator = FaultSimulator(faults.gates, pack(vectors))
+    shows = unpack(simulator.detected([faults.classes[k] for k in numbers]), len(vectors))
+    return [int(row.argmax()) if row.any() else -1 for row in shows.T]
 
 
 def with_faults(

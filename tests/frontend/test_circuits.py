@@ -63,7 +63,7 @@ def test_tables_and_latches_of_blif_are_read():
         (".names b y\n1 1\n", "f", "nothing drives the signal 'b'"),
         (".names y y\n1 1\n", "f:4", "the signal 'y' depends on itself"),
         (".names a y\n.latch a y 0\n", "f:5", "the signal 'y' is driven twice"),
-        (".latch a y 7\n", "f:4", "the first value of a latch is 0, 1, 2 or 3, not 7"),
+        (".latch a y 7\n", "f:4", "the first value of a latch is 0, 1, 2 or 3, not '7'"),
         ("11 1\n", "f:4", "a row stands outside a table: '11 1'"),
         (".wire a\n", "f:4", "not a line of BLIF: '.wire a'"),
         (".subckt m a=a\n", "f:4", "a part of another model is not taken in a BLIF file"),
@@ -112,7 +112,7 @@ def test_a_mapped_netlist_is_read_with_the_library_of_its_cells(tmp_path):
     (tmp_path / "cells.lib").write_text(liberty_text(load("egfet")))
     (tmp_path / "net.v").write_text(
         "module net(input a, input b, output y);\n  wire n;\n"
-        "  NAND2 u1(.A(a), .B(b), .Y(n));\n  NAND2 u2(.A(n), .B(n), .Y(y));\nendmodule\n"
+        "  NAND2X1 u1(.A1(a), .A2(b), .Y(n));\n  INVX1 u2(.A(n), .Y(y));\nendmodule\n"
     )
     rows, found = answers(read_circuit(tmp_path / "net.v", tmp_path / "cells.lib"))
     assert found == [[a & b] for a, b in rows]

@@ -10,6 +10,7 @@ from flow.ir.circuit import Circuit, Port
 from flow.ir.nodes import FullAdder, Input, Linear
 from flow.ir.text import print_circuit
 from flow.passes.base import run_passes
+from flow.passes.pipeline import Pipeline
 from flow.passes.pipeline_text import parse_pipeline
 from flow.pipeline.cells import Cells
 from flow.pipeline.choosing import choose_passes
@@ -17,7 +18,9 @@ from flow.pipeline.config import BuildConfig
 from flow.pipeline.points import Point
 from flow.pipeline.provenance import tool_versions
 from flow.pipeline.state import Trial
+from flow.targets.fpga import FPGA
 from flow.targets.printed import PRINTED
+from flow.tech.parts import load_part
 from flow.tools import icarus
 
 
@@ -95,3 +98,26 @@ def test_tools_are_asked_for_their_versions_once_in_an_environment(monkeypatch):
         found.append(tool_versions(("icarus",)))
     assert [versions["icarus"] for versions in found] == ["Icarus 1", "Icarus 1", "Icarus 2"]
     assert {**found[0], "icarus": ""} == {**found[2], "icarus": ""}
+
+
+def test_a_latency_that_the_usual_passes_cannot_keep_takes_those_for_the_delay():
+    chance, intern = random.Random(2), Builder()
+    x = tuple(intern(Input("x", i, 0, 1)) for i in range(60))
+    rows = [Linear(x, tuple(chance.randint(-9, 9) for _ in x), 1) for _ in range(12)]
+    circuit = Circuit("bits", (Port("x", x),), (Port("y", tuple(map(intern, rows))),))
+    kind = Pipeline(family="xilinx")
+
+    def period(text):
+        return kind.estimate(run_passes(circuit, parse_pipeline(text)))(2)
+
+    usual, quick = period("chains"), period("packed")
+    assert quick < 0.8 * usual
+    recipe = replace(FPGA, fabric=replace(FPGA.fabric, largest=0))
+
+    def chosen(ns):
+        config = BuildConfig(latency="2", period=ns)
+        return choose_passes(circuit, config, recipe, load_part("xilinx")).passes
+
+    assert [chosen(ns) for ns in (1.01 * usual, 1.01 * quick, 0.5 * quick)] == [
+        "chains", "packed", "chains",
+    ]  # fmt: skip

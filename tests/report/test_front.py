@@ -110,7 +110,7 @@ def test_without_points_and_rivals_the_page_stands():
 
 def test_every_published_design_has_its_source():
     names = {design.set for design in published()}
-    assert len(published()) == 90
+    assert len(published()) == 88
     assert {"cardio", "redwine", "whitewine", "pendigits", "seeds", "balance_scale"} <= names
     assert all(design.citation and design.area_cm2 > 0 for design in published())
     assert [d.paper for d in published_for("breast_cancer")] == ["DATE24", "ICCAD23"]

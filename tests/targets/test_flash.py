@@ -1,11 +1,13 @@
 """The target flash from files of users to a proved netlist of threshold gates, and back again."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from small_build import flow, write_model
 
-from flow.ir.threshold_text import parse_threshold
+from flow.ir.threshold import ThresholdGate
+from flow.ir.threshold_text import parse_threshold, print_threshold
 
 DESIGN = """
 module small(input clk, input [3:0] a, input [3:0] b, output reg [4:0] y);
@@ -46,15 +48,16 @@ def test_verilog_becomes_a_proved_netlist_which_flow_verify_proves_again(tmp_pat
 @pytest.mark.slow
 def test_given_gates_are_made_narrow_and_proved_by_integers(tmp_path):
     (tmp_path / "pair.th").write_text(NEURONS)
-    options = ("build", "pair.th", "--target", "flash", "-o", "out")
-    for fan_in, widest in ((0, 11), (4, 4)):
-        done = flow(*options, "--fan-in", fan_in, cwd=tmp_path)
-        assert (done.returncode, done.stderr) == (0, "")
-        netlist = parse_threshold((tmp_path / "out/netlist/threshold.th").read_text())
-        assert netlist.widest == widest
-        assert checks(tmp_path / "out") == {"threshold netlist = given gates": "proved"}
-    changed = (tmp_path / "out/netlist/threshold.th").read_text().replace(" 2 0\n", " 2 1\n")
-    (tmp_path / "out/netlist/threshold.th").write_text(changed)
+    options = ("--target", "flash", "--fan-in", "4", "-o", "out")
+    done = flow("build", "pair.th", *options, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    place = tmp_path / "out/netlist/threshold.th"
+    netlist = parse_threshold(place.read_text())
+    assert netlist.widest == 4
+    assert checks(tmp_path / "out") == {"threshold netlist = given gates": "proved"}
+    last = netlist.gates[-1]
+    wrong = replace(last, gate=ThresholdGate(last.gate.weights, last.gate.threshold + 1))
+    place.write_text(print_threshold(replace(netlist, gates=(*netlist.gates[:-1], wrong))))
     again = flow("verify", "out", cwd=tmp_path)
     assert again.returncode == 5
     assert "disproved" in again.stdout
@@ -79,7 +82,7 @@ def test_a_model_becomes_threshold_gates(tmp_path):
     ("options", "message", "hint"),
     [
         (("--stages", "2"), "--stages is not for a circuit that is given", "leave it out"),
-        (("--ii", "2"), "--ii is not for the target flash", "leave it out"),
+        (("--reuse", "2"), "--reuse is not for the target flash", "leave it out"),
         (
             ("--fan-in", "1"),
             "--fan-in 1 leaves no gate",

@@ -23,12 +23,14 @@ def read_verilog(path: Path, liberty: Path | None = None) -> Design:
     with tempfile.TemporaryDirectory(prefix="flow-design-") as folder:
         place = Path(folder)
         shutil.copyfile(path, place / "design.v")
-        script = ["read_verilog -sv design.v"]
+        script = ["read_verilog -sv design.v", "hierarchy -auto-top"]
         if liberty is not None:
             shutil.copyfile(liberty, place / "cells.lib")
-            script += ["read_liberty -overwrite -ignore_miss_func cells.lib"]
+            script += [
+                "read_liberty -overwrite -ignore_miss_func -ignore_miss_data_latch cells.lib"
+            ]
         script += [
-            "hierarchy -check -auto-top",
+            "hierarchy -check",
             "proc",
             "flatten",
             "opt -full",

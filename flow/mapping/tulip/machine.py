@@ -15,7 +15,8 @@ step s can be read from step s + 1 on. In one step, for all elements alike:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 BANKS = 4
 BANK_BITS = 16
@@ -111,9 +112,39 @@ def encode(step: Step) -> int:
     return word
 
 
+def quiet(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """The same steps, with what nothing looks at as it was in the step before: so that no
+    multiplexer turns for nothing."""
+    found, before = [], Step()
+    for step in steps:
+        both = zip(step.pairs, before.pairs, strict=True)
+        first, second = (_quiet_pair(now, old) for now, old in both)
+        seen = {s - BANK for p in step.pairs if p.carry for s in p.operands if BANK <= s < NEURON}
+        if any(p.carry and p.carry_a == A_R3 for p in step.pairs):
+            seen.add(3)
+        ports = zip(step.banks, before.banks, strict=True)
+        banks = tuple(_quiet_bank(now, old, k in seen) for k, (now, old) in enumerate(ports))
+        before = replace(step, pairs=(first, second), banks=banks)
+        found.append(before)
+    return tuple(found)
+
+
+def _quiet_pair(now: PairStep, old: PairStep) -> PairStep:
+    if not now.carry:
+        now = replace(now, operands=old.operands, carry_a=old.carry_a, carry_t=old.carry_t)
+    return now if now.sum else replace(now, sum_a=old.sum_a, sum_t=old.sum_t)
+
+
+def _quiet_bank(now: BankStep, old: BankStep, seen: bool) -> BankStep:
+    if not seen:
+        now = replace(now, read=old.read)
+    return now if now.write else replace(now, address=old.address, neuron=old.neuron)
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A micro-program: its steps, and the most bits that it keeps in the banks at one time."""
+    """A micro-program: its steps, and the most bits that it keeps in the banks at one time. Its
+    `words` are those of the quiet steps."""
 
     name: str
     steps: tuple[Step, ...]
@@ -121,7 +152,7 @@ class Program:
     words: tuple[int, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "words", tuple(encode(step) for step in self.steps))
+        object.__setattr__(self, "words", tuple(encode(step) for step in quiet(self.steps)))
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from flow import __version__
 from flow.backends.emission import write_files
 from flow.backends.render import fill
 from flow.backends.tulip import emit_tulip
+from flow.backends.vectors import npy
 from flow.backends.verilog import Header
+from flow.pipeline.folder import write_file
 from flow.pipeline.provenance import command_line
 from flow.pipeline.state import State, have
-from flow.pipeline.tulip import array_inputs, table_text
+from flow.pipeline.tulip import array_inputs, port_inputs, table_text
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,12 @@ class EmitTulip:
             version=__version__,
         )
         answers = next(iter(state.expected.values()))
-        emission = emit_tulip(
-            made.plan, network.name, array_inputs(network, state.inputs), answers, header
-        )
+        inputs = array_inputs(network, port_inputs(network, state.inputs))
+        emission = emit_tulip(made.plan, network.name, inputs, answers, header)
         write_files(emission.files, out)
+        lanes = np.concatenate([np.asarray(v) for v in state.inputs.values()], axis=1)
+        write_file(out / "vectors", "inputs.npy", npy(lanes))
+        write_file(out / "vectors", "expected.npy", npy(answers))
         state = replace(state, tulip=replace(made, emission=emission))
         write_files(readme_file(state, ()), out)
         return state

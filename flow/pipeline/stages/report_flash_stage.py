@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flow import __version__
+from flow.analysis.timing import METHOD
 from flow.ir.threshold import ThresholdNetlist, histogram
 from flow.pipeline.folder import write_file
 from flow.pipeline.provenance import command_line
@@ -14,7 +15,16 @@ from flow.pipeline.recording import measured_accuracy
 from flow.pipeline.state import State, have
 from flow.report.codec import to_json
 from flow.report.html import to_html
-from flow.report.record import Area, CellCount, Check, Fact, Record, Summary, Technology
+from flow.report.record import (
+    Area,
+    CellCount,
+    Check,
+    Fact,
+    Record,
+    Summary,
+    Technology,
+    Timing,
+)
 from flow.report.tuning import Tried, Tuning
 
 
@@ -56,9 +66,9 @@ def _record(state: State) -> Record:
             command=command_line(state.config),
         ),
         accuracy=measured_accuracy(state) if state.network is not None else None,
-        area=Area(None, None, _cells(netlist)),
+        area=_area(state),
         power=None,
-        timing=None,
+        timing=_timing(state),
         latency=None,
         sources=(),
         layers=(),
@@ -87,11 +97,41 @@ def _cells(netlist: ThresholdNetlist) -> tuple[CellCount, ...]:
     )
 
 
+def _area(state: State) -> Area:
+    """The cells around flip-flops that were absorbed, else the threshold gates, without areas."""
+    found = state.flash
+    if found is None:
+        return Area(None, None, _cells(have(state.threshold)))
+    technology = found.technology
+    rows = [
+        CellCount(name, count, technology.cell(name).area * count)
+        for name, count in found.netlist.histogram().items()
+        if technology.cell(name).area
+    ]
+    um2 = sum(row.area_um2 or 0.0 for row in rows)
+    return Area(um2, technology.nand2_equivalents(um2), tuple(rows))
+
+
+def _timing(state: State) -> Timing | None:
+    if state.flash is None:
+        return None
+    return Timing(state.flash.with_cells.delay_ns, "ns", (), METHOD)
+
+
 def _tuning(state: State) -> Tuning:
     chosen, tried = have(state.threshold).size, []
     for trial in state.threshold_trials:
         tried.append(Tried("", trial.script, trial.gates, None, trial.gates == chosen))
     return Tuning(state.config.objective, state.config.effort, "gates", tuple(tried))
+
+
+_FLASH_FILES = (
+    "",
+    "`netlist/flash.v` is the same design in cells of the library, with flash cells (`tl_ff`) for",
+    "flip-flops and the gates before them. `flash/program.txt` programs them, `flash/cells.txt`",
+    "lists the kinds of cells with margin and yield, `flash/*.cir` are their SPICE decks.",
+    "`flow retune` makes cells on late paths faster.",
+)
 
 
 def _readme(state: State, made: Record) -> str:
@@ -105,5 +145,6 @@ def _readme(state: State, made: Record) -> str:
         "gate; below, its weights in that order and its threshold. A gate answers 1 where the sum",
         "of the weights of its inputs that are 1 is not less than the threshold. A line `.latch`",
         "is a flip-flop: what it takes, its name, its first value (2: none).",
+        *(_FLASH_FILES if state.flash is not None else ()),
     ]
     return "\n".join(lines) + "\n"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flow.pipeline.state import State, have
-from flow.pipeline.tulip import array_inputs
+from flow.pipeline.tulip import array_inputs, port_inputs
 from flow.pipeline.verdicts import read_verdicts, require_good, write_verdicts
 from flow.verify.lint import lint
 from flow.verify.simulate import simulate_cocotb
@@ -22,7 +22,8 @@ class SimulateTulip:
     def run(self, state: State, out: Path, own: Path) -> State:
         """verdicts.json; raises CheckFailed where the array disagrees with the network."""
         made, chosen = have(state.tulip), state.config.simulator
-        inputs = array_inputs(have(state.network), state.inputs)
+        network = have(state.network)
+        inputs = array_inputs(network, port_inputs(network, state.inputs))
         state.progress("the cycle model answers the samples")
         verdicts = [check_model(made.plan, inputs, next(iter(state.expected.values())))]
         state.progress("linters")

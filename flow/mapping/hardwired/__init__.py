@@ -1,0 +1,1 @@
+"""Neurons whose weights are wires: inputs grouped by weight value, counted, accumulated."""
