@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CONSTRAINT := $(if $(CI),--constraint .ci/lock.txt)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev tools demo check test campaign golden bench bench-build bench-calibration bench-printed bench-setup bench-models bench-detector bench-threshold bench-lpu docs docs-models wheel lock clean
+.PHONY: help setup setup-dev tools demo check test campaign golden bench bench-build bench-calibration bench-printed bench-setup bench-models bench-detector bench-threshold bench-trust bench-lpu docs docs-models wheel lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,7 +55,7 @@ campaign: $(VENV)/.dev tools ## long random campaigns of the bit-exact ladder
 golden: $(VENV)/.dev ## rewrite the golden files; read the difference before you commit it
 	$(BIN)/pytest --update-golden tests
 
-bench: bench-build bench-calibration bench-printed bench-models bench-detector bench-threshold bench-lpu ## every benchmark
+bench: bench-build bench-calibration bench-printed bench-models bench-detector bench-threshold bench-trust bench-lpu ## every benchmark
 
 bench-build: $(VENV)/.dev ## time, speed and proofs of `flow build` against alkaid
 	$(BIN)/python benchmarks/build.py
@@ -85,6 +85,9 @@ bench-threshold: $(VENV)/.dev ## threshold gates, binary networks on the array a
 
 bench-lpu: $(VENV)/.dev ## a language model as wires: the plan against every figure of its paper
 	$(BIN)/python benchmarks/lpu.py
+
+bench-trust: $(VENV)/.dev ## faults of printed classifiers, test vectors, hardening
+	$(BIN)/python benchmarks/trust.py
 
 docs: $(VENV)/.dev ## rewrite docs/reference.md from the code and build the site into site/
 	$(BIN)/python docs/make_reference.py

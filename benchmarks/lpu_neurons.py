@@ -33,8 +33,8 @@ from flow.tech.registry import load
 SIZES = (64, 256, 1024, 2880)
 BITS = 8
 REACH = {64: 8.5, 2880: 10.0}
-CELLS = {"fa": "fa", "ha": "ha", "xor": "xor2", "or": "or2", "andnot": "nor2", "dff": "dfxtp"}
-"""Cells of sky130; a and not b is a NOR of an inverted a, which the array has."""
+CELLS = {"fa": "fa", "ha": "ha", "xor": "xor2", "or": "or2", "andnot": "and2", "dff": "dfxtp"}
+"""Cells of sky130; in `andnot` the second input is a signal that an array inverts once."""
 RIVALS: dict[str, Callable[[Sequence[int], int], Netlist]] = {
     "cell embedding, adder tree": adder_tree,
     "cell embedding, one compressor": cell_embedding,

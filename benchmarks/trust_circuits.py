@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from flow.train.export import FIT, TEST, build_files
 
 NAMES = (
     "vertebral_2c", "seeds", "mammographic", "balance_scale", "breast_cancer", "vertebral_3c",
-    "redwine", "cardio",
+    "redwine", "whitewine", "cardio",
 )  # fmt: skip
 """Data sets of the published fault study or of its family, small circuits first."""
 HIDDEN = 3
@@ -48,11 +49,12 @@ def _subject(folder: Path, data: Path) -> Subject:
     return open_subject(folder, data)
 
 
-def circuits(options: Options) -> list[Circuit]:
+def circuits(options: Options) -> Iterator[Circuit]:
     """The circuits that the options ask for; one that is not in the cache is built first."""
     names = [name for name in NAMES if options.only in name][: 1 if options.quick else None]
-    found = [_circuit(name, options) for name in names]
-    return [one for one in found if one is not None]
+    for name in names:
+        if (one := _circuit(name, options)) is not None:
+            yield one
 
 
 @cache

@@ -19,6 +19,7 @@ from flow.errors import CheckFailed, UsageError
 from flow.ir.aig import without_unread_state
 from flow.ir.netlist import Netlist
 from flow.pipeline.fault_harm import MARGIN, MOST_LINES, Harm, coded_samples, harm_of, judged
+from flow.pipeline.folder import read_manifest
 from flow.pipeline.judging import Judge
 from flow.pipeline.reading import read_text
 from flow.pipeline.reopening import Design, family, reopen, reopen_mapped
@@ -58,6 +59,12 @@ def open_subject(folder: Path, data: Path | None = None) -> Subject:
 
     UsageError where the folder is no circuit of cells, or the file does not fit its network.
     """
+    if "synthesise" not in (read_manifest(folder).get("stages") or ()):
+        raise UsageError(
+            "this build has no netlist",
+            where=str(folder),
+            hint="build it to its end, with --target printed or asic",
+        )
     design = reopen(folder)
     if family(folder) is not None:
         raise UsageError(

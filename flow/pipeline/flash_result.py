@@ -10,7 +10,8 @@ it is known, in both designs.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -37,7 +38,7 @@ from flow.mapping.flash.netlist import (
 )
 from flow.pipeline.flash_models import FlashLibrary, flash_library
 from flow.pipeline.synthesis import inverter_area, map_graph
-from flow.pipeline.variants import CHOICES, REWRITE, SPEED, SQUEEZE, Variant
+from flow.pipeline.variants import CHOICES, PLAIN, REWRITE, SPEED, SQUEEZE, Variant
 from flow.progress import Progress, silent
 from flow.tech.flash_cell import flash_cell
 from flow.tech.technology import Technology
@@ -149,6 +150,8 @@ def flash_result(
         outputs = [Bus(x, 1) for x in aig.outputs if not x.startswith("D:")]
     held = tuple(x[2:] for x in aig.inputs if x.startswith("Q:"))
     graph = tidy(aig)
+    # Both designs by the same scripts: those that take the whole, though what stays is smaller.
+    variants = tuple(v for v in variants if graph.size <= v.largest) or (PLAIN,)
     progress("the design in gates")
     core, _ = map_graph(graph, technology, variants)
     core = replace(core, name=identifier(aig.name))
@@ -169,15 +172,14 @@ def flash_result(
         absorption = absorb(graph, prices, most_inputs, least_inputs, keep)
         library = _completed(library, absorption)
         cells = with_cells(technology, library.models)
-
-        def timed(
-            rest: Netlist, found: Absorption = absorption, known: Technology = cells
-        ) -> tuple[Netlist, Timing]:
-            netlist = flash_netlist(rest, found.cells, known, inputs, outputs)
-            return netlist, timing_of(netlist, known)
-
+        found = _mappings(absorption.rest, technology, variants, core.name)
         rest, netlist, timing = _in_time(
-            absorption.rest, technology, variants, limit, core.name, timed
+            (
+                (rest, flash_netlist(rest, absorption.cells, cells, inputs, outputs))
+                for rest in found
+            ),
+            cells,
+            limit,
         )
         late = timing.delay_ns > limit
         source = _source(timing, netlist, cells, held) if late else None
@@ -223,34 +225,37 @@ def flash_result(
     )
 
 
-def _in_time(
-    graph: Aig,
-    technology: Technology,
-    variants: Sequence[Variant],
-    limit_ns: float,
-    name: str,
-    timed: Callable[[Netlist], tuple[Netlist, Timing]],
-) -> tuple[Netlist, Netlist, Timing]:
-    """The smallest mapping of what stays that is in time, else the fastest: with it, the whole.
+def _mappings(
+    graph: Aig, technology: Technology, variants: Sequence[Variant], name: str
+) -> Iterator[Netlist]:
+    """What stays in gates, by each script, smallest first; at last by one for speed.
 
-    Where no script is in time, one for speed is tried too.
+    A design that only the plain script takes is too large for that one, too.
     """
-    found: list[tuple[float, Netlist, Netlist, Timing]] = []
-    for variant in (*variants, SPEED):
-        if variant is SPEED and any(t.delay_ns <= limit_ns for *_, t in found):
+    found: list[tuple[float, Netlist]] = []
+    for variant in variants:
+        with suppress(ToolFailed):  # A script that fails must not stop the others.
+            netlist, point = map_graph(graph, technology, (variant,))
+            found.append((point.size, netlist))
+    for _, netlist in sorted(found, key=lambda pair: pair[0]):
+        yield replace(netlist, name=name)
+    if variants != (PLAIN,):
+        yield replace(map_graph(graph, technology, (SPEED,))[0], name=name)
+
+
+def _in_time(
+    found: Iterator[tuple[Netlist, Netlist]], technology: Technology, limit_ns: float
+) -> tuple[Netlist, Netlist, Timing]:
+    """The first pair whose second netlist is in time, else the fastest; and its longest path."""
+    best: tuple[Netlist, Netlist, Timing] | None = None
+    for rest, netlist in found:
+        timing = timing_of(netlist, technology)
+        if best is None or timing.delay_ns < best[2].delay_ns:
+            best = (rest, netlist, timing)
+        if timing.delay_ns <= limit_ns:
             break
-        try:
-            rest, point = map_graph(graph, technology, (variant,))
-        except ToolFailed:
-            continue
-        rest = replace(rest, name=name)
-        found.append((point.size, rest, *timed(rest)))
-    if not found:
-        raise ToolFailed("no script maps what is not in flash cells")
-    in_time = [one for one in found if one[3].delay_ns <= limit_ns]
-    if in_time:
-        return min(in_time, key=lambda one: one[0])[1:]
-    return min(found, key=lambda one: one[3].delay_ns)[1:]
+    assert best is not None, "one script at least has ended"
+    return best
 
 
 def _completed(library: FlashLibrary, absorption: Absorption) -> FlashLibrary:

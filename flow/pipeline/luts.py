@@ -16,7 +16,7 @@ from flow.pipeline.folder import write_file
 from flow.pipeline.folding import prove_folding
 from flow.pipeline.lut_measures import LutMeasures
 from flow.pipeline.lut_synthesis import module_of, synthesise_luts
-from flow.pipeline.period import is_large, period_text
+from flow.pipeline.period import period_text
 from flow.pipeline.points import Point
 from flow.pipeline.proving import prove_design
 from flow.pipeline.routing import Route, route
@@ -71,12 +71,9 @@ class Luts:
         technology: Technology | Part,
         config: BuildConfig,
     ) -> float:
-        """The shortest clock period in ns that place and route finds; else the estimate.
-
-        A large circuit is mapped without the slow optimisations.
-        """
+        """The shortest clock period in ns that place and route finds; else the estimate."""
         part = family(technology)
-        found = synthesise_luts(emission, part, quick=is_large(circuit))
+        found = synthesise_luts(emission, part)
         if part.lut_count(found.cells) <= MOST_ROUTED:
             routed = route(emission, found, part)
             if routed.fmax_mhz is not None:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that 
     from flow.pipeline.measures import Measures
     from flow.pipeline.points import Point
     from flow.pipeline.synthesis import Synthesis
-    from flow.pipeline.tulip import TulipBuild
     from flow.pipeline.threshold_mapping import ThresholdTrial
+    from flow.pipeline.tulip import TulipBuild
     from flow.report.quantisation import QuantisedLayer
     from flow.report.record import Record
     from flow.tech.part import Part

@@ -178,7 +178,7 @@ def _costs(plan: Plan) -> Table:
     chip.append(("one more chip ($)", *_both(total(plan.chip_cost))))
     masks = [
         ("masks, shared", *_both(plan.masks.shared)),
-        (f"masks of the weights, {plan.part.chips} chips", *_both(plan.masks.embedded)),
+        (f"masks of the weights, {chips_text(plan.part.chips)}", *_both(plan.masks.embedded)),
         ("masks, a set for each chip instead", *_both(plan.masks.separate)),
     ]
     return Table("Costs once, M$", ("what", "at best", "at worst"), (*masks, *once, *chip))
@@ -219,6 +219,11 @@ def _versions() -> Table:
         "The paper's two sets of economics, for gpt-oss-120B: not to be mixed",
         ("version", "engineering", "cost", "carbon", "here"), rows,
     )  # fmt: skip
+
+
+def chips_text(count: int) -> str:
+    """So many chips, in words."""
+    return f"{count} chip{'s' * (count != 1)}"
 
 
 def counted(count: float) -> str:

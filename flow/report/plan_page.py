@@ -10,7 +10,7 @@ from flow.analysis.plan.cautions import cautions
 from flow.analysis.plan.plan import Plan
 from flow.report import figures as fig
 from flow.report.html import rendered
-from flow.report.plan import against_paper, tables
+from flow.report.plan import against_paper, chips_text, tables
 from flow.report.scatter import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, scale_of
 
 TEMPLATE = "plan.html.j2"
@@ -34,7 +34,7 @@ def plan_page(plan: Plan) -> dict[str, Any]:
     shown = tables(plan) if paper is None else (*tables(plan), paper)
     return {
         "model": plan.shape.name,
-        "lead": f"{plan.part.chips} chips of {plan.chip:.0f} mm², "
+        "lead": f"{chips_text(plan.part.chips)} of {plan.chip:.0f} mm², "
         f"{fig.digits(plan.stage.tokens)} tokens a second at {plan.stage.context} tokens "
         "of context, by a model that is fitted to one paper",
         "cautions": [{"about": c.about, "text": c.text} for c in cautions(plan)],

@@ -99,7 +99,10 @@ class _Cones:
 
     def __post_init__(self) -> None:
         self.names = signal_names(self.given)
-        self.order = list(self.names[self.given.first_gate :])
+        reached = _reached(self.given)
+        self.order = [
+            self.names[k] for k in range(self.given.first_gate, len(self.names)) if k in reached
+        ]
         self.place = {name: k for k, name in enumerate(self.names)}
         self.same = {k: (k, False) for k in range(self.given.first_gate)}
         first = self.made.first_gate
@@ -271,6 +274,17 @@ class _Cones:
             elif theirs != found[0]:
                 return "disproved"
         return "proved"
+
+
+def _reached(netlist: ThresholdNetlist) -> set[int]:
+    """The signals that outputs and flip-flops depend on."""
+    found = set(netlist.ends)
+    for k in range(len(netlist.gates) - 1, -1, -1):
+        if netlist.first_gate + k in found:
+            placed = netlist.gates[k]
+            pairs = zip(placed.inputs, placed.gate.weights, strict=True)
+            found.update(x for x, w in pairs if w)
+    return found
 
 
 def _all_names(netlist: ThresholdNetlist, names: Sequence[str]) -> list[list[str]]:

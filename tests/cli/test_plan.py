@@ -92,15 +92,40 @@ def test_grid_and_context_are_chosen(flow, config):
     assert found["speed"][0]["context"] == 100
 
 
-def test_a_folder_and_an_index_and_a_shard_lead_to_their_configuration(flow, config, tmp_path):
+LAYER = {
+    "self_attn.q_proj": (64, 64), "self_attn.k_proj": (32, 64), "self_attn.v_proj": (32, 64),
+    "self_attn.o_proj": (64, 64), "mlp.gate_proj": (172, 64), "mlp.up_proj": (172, 64),
+    "mlp.down_proj": (64, 172),
+}  # fmt: skip
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Shards of the sizes of LLAMA, all zeros, with their index."""
+    at, table = 0, {}
+    sizes = {f"model.layers.{n}.{name}.weight": s for n in range(5) for name, s in LAYER.items()}
+    for name, (rows, columns) in {"model.embed_tokens.weight": (512, 64), **sizes}.items():
+        end = at + 4 * rows * columns
+        table[name] = {"dtype": "F32", "shape": [rows, columns], "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(table).encode()
+    with (tmp_path / "model.safetensors").open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + at)
+    names = dict.fromkeys(table, "model.safetensors")
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+
+
+def test_a_folder_and_an_index_and_a_shard_lead_to_their_configuration(flow, config, weights):
     config()
-    (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {}}')
-    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")
-    texts = [
-        json.loads(flow("plan", name, "--json").out)["model"]["weights"]
-        for name in (".", "model.safetensors.index.json", "model.safetensors")
-    ]
-    assert texts == [259_328] * 3
+    for name in (".", "model.safetensors.index.json", "model.safetensors"):
+        assert json.loads(flow("plan", name, "--json").out)["model"]["weights"] == 259_328
+
+
+def test_weights_of_other_sizes_are_refused(flow, config, weights):
+    said = flow("plan", config(num_hidden_layers=6))
+    assert (said.code, said.out) == (2, "")
+    assert said.err.splitlines()[0] == ("error: the weights have 5 layers, the configuration 6")
 
 
 def test_a_llama2c_file_says_its_sizes(flow, tmp_path):

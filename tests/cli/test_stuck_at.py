@@ -132,11 +132,6 @@ def test_registers_in_three_copies_are_proved_and_verified(flow, model, tmp_path
     said = flow("verify", "out", "--json")
     (proof,) = (c for c in json.loads(said.out) if c["check"] == "netlist = mapped graph")
     assert (said.code, proof["status"]) == (0, "proved")
-
-
-def test_a_folder_with_registers_is_refused(flow, model):
-    words = ("build", model, "--data", "data.csv", *QUICK, "--stages", "1", "-o", "out", "--json")
-    assert flow(*words).code == 0
     said = flow("faults", "out")
     assert said.code == 2
     assert said.err.startswith("error: the netlist holds state: flipflop ")

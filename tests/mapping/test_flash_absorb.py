@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from flow.ir.aig import AigBuilder
+from flow.ir.text import parse_circuit
 from flow.ir.threshold import ThresholdGate
 from flow.mapping.flash.absorb import Prices, absorb, whole_graph
+from flow.pipeline.flash import design_of
 from flow.verify.prove import prove_graphs
 
 PRICES = Prices(flipflop=20.0, gate=3.0, cell=8.0, inverter=3.75)
@@ -70,6 +72,23 @@ def test_the_sum_of_a_full_adder_is_a_cell_that_reads_its_carry():
     found = absorb(graph, PRICES)
     gates = {cell.name: cell.gate for cell in found.cells}
     assert gates["s"] == ThresholdGate((2, 1, 1, 1), 3)
+    assert prove_graphs(graph, whole_graph(found)).status == "proved"
+
+
+def test_the_adders_of_a_pipelined_circuit_are_known():
+    circuit = parse_circuit("""flow-ir 1
+circuit sum
+%0 = input x, 0, 0, 3 : [0, 3]
+%1 = input x, 1, 0, 3 : [0, 3]
+%2 = add %0, %1 : [0, 6]
+%3 = register %2 : [0, 6]
+in x = %0, %1
+out y = %3
+""")
+    graph = design_of(circuit).graph
+    found = absorb(graph, PRICES)
+    gates = [str(cell.gate) for cell in found.cells]
+    assert gates == ["[2, 1, 1; 3]", "[2, 1, 1, 1; 3]", "[1, 1; 1]"]
     assert prove_graphs(graph, whole_graph(found)).status == "proved"
 
 

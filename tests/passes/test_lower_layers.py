@@ -19,6 +19,7 @@ from flow.ir.layers import (
     Dense,
     Input,
     Lookup,
+    Pool,
     Relu,
     Requantize,
     Reshape,
@@ -163,3 +164,18 @@ def value_of(node, x):
     if isinstance(node, Wire):
         return x
     return node.evaluate(*(value_of(operand, x) for operand in node.operands))
+
+
+def test_the_largest_of_bits_is_a_gate():
+    def pooled(hi):
+        pool = Pool("y", ("x",), "", "max", (3,), (3,), ((0, 0),))
+        return Network("pool", (network_input("x", (3, 1), 0, hi), pool), ("y",))
+
+    bits = LowerLayers().run(pooled(1))
+    assert [n.mnemonic for n in bits.walk() if n.operands] == ["or", "or"]
+    words = LowerLayers().run(pooled(2))
+    assert {n.mnemonic for n in words.walk() if n.operands} == {"compare", "select"}
+    x = np.array([[[0], [0], [0]], [[0], [1], [0]], [[1], [0], [1]]])
+    found = evaluate(bits, {"x": x.reshape(3, 3)})["y"]
+    assert found.ravel().tolist() == [0, 1, 1]
+    assert evaluate_network(pooled(1), {"x": x})["y"].ravel().tolist() == [0, 1, 1]

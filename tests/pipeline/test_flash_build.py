@@ -11,6 +11,8 @@ from flow.cli.main import run
 from flow.mapping.flash.programming import read_program
 from flow.pipeline.folder import hashes, read_manifest
 
+pytestmark = pytest.mark.slow
+
 MACHINE = """.model tiny
 .inputs a b c d
 .outputs y z
@@ -41,7 +43,8 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("flash")
     (folder / "tiny.blif").write_text(MACHINE)
     out = folder / "out"
-    assert run(["build", str(folder / "tiny.blif"), "--target", "flash", "-o", str(out)]) == 0
+    file = str(folder / "tiny.blif")
+    assert run(["build", file, "--target", "flash", "--effort", "fast", "-o", str(out)]) == 0
     return out
 
 
@@ -50,6 +53,8 @@ def test_flip_flops_and_their_logic_are_cells_in_verilog_and_in_the_report(built
     text = (built / "netlist" / "flash.v").read_text()
     assert text.count("tl_ff #(") == 2
     assert text.count("dfxtp_1 ") == 1
+    ports = (built / "netlist" / "ports.txt").read_text()
+    assert ports == "a a\nb b\nc c\nd d\ny y\nz z\n"
     notes = json.loads((built / "report.json").read_text())["notes"]
     assert notes[0] == "2 of 3 flip-flops (67%) and the gates before them are flash threshold cells"
     assert notes[1] == "area with flash cells 52 um2, without 96 um2 (-46.5%)"
@@ -119,7 +124,8 @@ def test_a_folder_that_is_no_build_is_refused(tmp_path, capsys):
 def test_a_design_without_flip_flops_is_built_without_cells(tmp_path):
     (tmp_path / "plain.blif").write_text(WITHOUT)
     out = tmp_path / "out"
-    assert run(["build", str(tmp_path / "plain.blif"), "--target", "flash", "-o", str(out)]) == 0
+    file = str(tmp_path / "plain.blif")
+    assert run(["build", file, "--target", "flash", "--effort", "fast", "-o", str(out)]) == 0
     assert not (out / "flash").exists()
     notes = json.loads((out / "report.json").read_text())["notes"]
     assert notes[0] == "no flash cells: the design has no flip-flop"

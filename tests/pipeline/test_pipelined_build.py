@@ -133,7 +133,7 @@ def test_the_search_ends_where_more_stages_do_not_help():
 
 @pytest.mark.parametrize(
     ("factor", "answer", "maps"),
-    [(1.0, 12, [12]), (1.5, 18, [12, 18]), (0.5, 6, [12, 6]), (0.93, 12, [12, 11])],
+    [(1.25, 15, [15]), (1.5, 18, [15, 18]), (0.5, 6, [15, 6]), (0.93, 12, [15, 12, 11])],
 )
 def test_an_estimate_spares_maps_that_are_sure_to_fail_or_to_do(factor, answer, maps):
     """Real delays are `factor` times the estimate but for the last case, where 11 is too slow."""

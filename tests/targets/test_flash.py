@@ -78,6 +78,21 @@ def test_a_model_becomes_threshold_gates(tmp_path):
     assert report["accuracy"]["samples"] == 40
 
 
+@pytest.mark.tool("abc", "compiler", "yosys")
+@pytest.mark.shared
+@pytest.mark.slow
+def test_every_neuron_of_a_binary_network_is_one_gate(shared, tmp_path):
+    model = shared / "models/keras_binary_3layer/KERAS_3layer_binary_smaller.json"
+    options = ("--target", "flash", "--head", "decision", "--fan-in", 0, "-o", "out")
+    done = flow("build", model, *options, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert checks(tmp_path / "out") == {"threshold netlist = given gates": "proved"}
+    notes = json.loads((tmp_path / "out/report.json").read_text())["notes"]
+    assert "every neuron is one gate; they answer 256 samples as the network" in notes
+    given = parse_threshold((tmp_path / "out/01-read/design.th").read_text())
+    assert given.size == 64 + 32 + 32 + 10 + 5 + 3
+
+
 @pytest.mark.parametrize(
     ("options", "message", "hint"),
     [

@@ -8,9 +8,10 @@ from small_build import flow, write_model
 
 from flow.backends.emission import Store
 from flow.errors import UsageError
-from flow.pipeline.chip import COPIES, ChipMeasures, copies_verdict, register_bits
+from flow.pipeline.chip import COPIES, ChipMeasures, copies_verdict, measure_chip, register_bits
 from flow.pipeline.config import BuildConfig, check_config
 from flow.pipeline.reopening import foreign, reopen
+from flow.tech.registry import load
 
 WORDS = ("build", "model.onnx", "--data", "data.csv", "--target", "asic", "--effort", "fast",
          "--simulator", "icarus", "--input-bits", "3", "--weight-bits", "3",
@@ -83,6 +84,28 @@ def test_a_copy_that_synthesis_took_is_found():
     assert (verdict.status, verdict.detail) == (
         "failed", f"{TAKEN} has 0 flip-flops of 90",
     )  # fmt: skip
+
+
+def test_a_slice_that_is_there_twice_counts_twice():
+    flop, inverter = "sky130_fd_sc_hd__dfxtp_1", "sky130_fd_sc_hd__inv_1"
+
+    def module(attributes=(), **cells):
+        return {
+            "attributes": dict.fromkeys(attributes, "1"),
+            "cells": {name: {"type": kind} for name, kind in cells.items()},
+        }
+
+    slices = {f"bank.slices[{k}].slice": "weight_slice_8" for k in (0, 1)}
+    modules = {
+        "chip": module(**slices, core="circuit", port=inverter),
+        "weight_slice_8": module(**{"bytes.copy_a": "register_copy_8", "vote": inverter}),
+        "register_copy_8": module(**{f"q{i}": flop for i in range(8)}),
+        "circuit": module(["blackbox"]),
+    }
+    found = measure_chip(json.dumps({"modules": modules}), "chip", load("sky130", None))
+    assert found.copies == {f"{path}.bytes.copy_a": 8 for path in slices}
+    assert found.cells == {flop: 16, inverter: 3}
+    assert 0 < found.flipflop_um2 < found.um2
 
 
 @pytest.mark.parametrize(

@@ -144,3 +144,13 @@ def test_wide_gates_are_compared_by_integer_constraints():
         "proved",
         "truth tables",
     )
+
+
+def test_a_given_gate_that_nothing_reads_needs_no_proof():
+    given = replace(neurons(), outputs=("y0", "y3"), drivers=(24, 27))
+    unread = replace(given.gates[2], inputs=given.gates[1].inputs)
+    last = replace(given.gates[3], inputs=tuple(range(24)))
+    given = replace(given, gates=(*given.gates[:2], unread, last))
+    made = map_neurons(given)
+    assert len(made.gates) == 2
+    assert prove_neurons(given, made).status == "proved"

@@ -20,12 +20,18 @@ from flow.mapping.flash.voltages import Voltages, best_voltages, robustness
 from flow.pipeline.flash_result import FlashResult, cell_delays, flash_result
 from flow.pipeline.folder import write_file
 from flow.pipeline.state import State, have
+from flow.pipeline.variants import CHOICES, REWRITE, SQUEEZE, TIGHT
 from flow.pipeline.verdicts import require_good, write_verdicts
 from flow.tech.technology import Technology
 from flow.verify.flash_cells import check_cells, check_program, prove_cells
 
 PROGRAM = "flash/program.txt"
 _MOST_FLIPFLOPS = 20_000
+_SCRIPTS = {
+    "fast": (CHOICES,),
+    "normal": (CHOICES, REWRITE, SQUEEZE),
+    "high": (CHOICES, REWRITE, SQUEEZE, TIGHT),
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,10 @@ class FlashCells:
         assert isinstance(technology, Technology)
         graph = with_plain_names(have(state.design).graph)
         most = min(state.config.fan_in or MOST_INPUTS, MOST_INPUTS)
-        result = flash_result(graph, technology, most_inputs=most, progress=state.progress)
+        result = flash_result(
+            graph, technology, most_inputs=most, variants=_SCRIPTS[state.config.effort],
+            progress=state.progress,
+        )  # fmt: skip
         gates = sorted(
             {cell.gate for cell in result.absorption.cells}, key=lambda g: (g.weights, g.threshold)
         )
@@ -56,6 +65,7 @@ class FlashCells:
         )
         text = flash_verilog(result.netlist, result.technology)
         write_file(out, "netlist/flash.v", text)
+        write_file(out, "netlist/ports.txt", ports_text(have(state.design).graph, graph))
         plain = [n for n in result.netlist.histogram() if not n.startswith(FLASH)]
         write_file(out, "netlist/cells.v", cell_models(plain, technology))
         write_file(out, "rtl/tl_ff.v", asset("rtl", "tl_ff.v").read_text("utf-8"))
@@ -104,6 +114,13 @@ def with_plain_names(graph: Aig) -> Aig:
         inputs=tuple(map(plain, graph.inputs)),
         outputs=tuple(map(plain, graph.outputs)),
     )
+
+
+def ports_text(design: Aig, graph: Aig) -> str:
+    """A line for each port of the netlist: its name there, and that of the design."""
+    pairs = [*zip(graph.inputs, design.inputs, strict=True)]
+    pairs += zip(graph.outputs, design.outputs, strict=True)
+    return "".join(f"{new} {old}\n" for new, old in pairs if new[:2] not in ("Q:", "D:"))
 
 
 def cells_text(voltages: list[Voltages], result: FlashResult) -> str:

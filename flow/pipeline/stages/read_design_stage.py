@@ -22,6 +22,7 @@ from flow.passes.pipeline_text import parse_pipeline
 from flow.pipeline.comparing import require_equal
 from flow.pipeline.flash import FlashRecipe, design_of
 from flow.pipeline.folder import write_file
+from flow.pipeline.neuron_netlist import neurons_of
 from flow.pipeline.stages.import_stage import Import
 from flow.pipeline.state import State, have
 
@@ -35,7 +36,7 @@ class ReadDesign:
     name = "read"
 
     def run(self, state: State, out: Path, own: Path) -> State:
-        """design.aig with initial.json, or design.th; of a model network.json and circuit.flow."""
+        """design.aig with initial.json, or design.th; of a model network.json, circuit.flow too."""
         if not is_circuit(state.config.model):
             return self._model(state, out, own)
         technology = state.recipe.choose(state.config)
@@ -53,6 +54,12 @@ class ReadDesign:
 
     def _model(self, state: State, out: Path, own: Path) -> State:
         state = Import().run(state, out, own)
+        if not state.config.stages and state.config.passes is None:
+            neurons, note = neurons_of(state)
+            state = replace(state, notes=(*state.notes, note))
+            if neurons is not None:
+                write_file(own, GATES, print_threshold(neurons))
+                return replace(state, neurons=neurons)
         lowered = LowerLayers().run(have(state.network))
         circuit = _passed(state, lowered)
         require_equal("the circuit", evaluate(circuit, state.inputs), state.expected)
