@@ -83,7 +83,7 @@ bench-detector: $(VENV)/.dev bench-setup ## taggers, muons, codesign, the encode
 bench-threshold: $(VENV)/.dev ## threshold gates, binary networks on the array and on flash cells
 	$(BIN)/python benchmarks/threshold.py
 
-bench-lpu: $(VENV)/.dev ## a language model as wires: the plan against every figure of its paper
+bench-lpu: $(VENV)/.dev ## language models as wires: the plan against its paper, neurons against rivals
 	$(BIN)/python benchmarks/lpu.py
 
 bench-trust: $(VENV)/.dev ## faults of printed classifiers, test vectors, hardening

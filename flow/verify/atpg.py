@@ -29,6 +29,8 @@ MOST_ROUNDS = 400
 IDLE_ROUNDS = 12
 """Rounds of random vectors in which nothing new shows, before SAT takes over."""
 HALVINGS = 12
+NEAR_WORDS = 4
+"""Words of neighbours of a vector that the solver has found."""
 SOLVER_FAULTS = 200
 """Faults after which the solver begins anew, so that it stays small."""
 
@@ -183,14 +185,25 @@ class _Search:
         self.undecided.sort()
 
     def _drop(self, vector: Bits) -> None:
-        """Keep a vector, and of 63 neighbours those that show more of what is left."""
-        near = np.repeat(vector[None], 64, axis=0)
-        flips = self.rng.random((63, self.gates.given)) < self.rng.random((63, 1)) / 2
-        near[1:] ^= flips.astype(np.uint8)
-        seen = FaultSimulator(self.gates, pack(near)).detected([self.classes[k] for k in self.left])
-        first = _first(seen)
-        self.vectors.append(near[np.union1d([0], first[first >= 0])])
-        self.left = [k for k, place in zip(self.left, first.tolist(), strict=True) if place < 0]
+        """Keep a vector, and its neighbours on either side of a change that show more of the rest,
+        as long as there are such."""
+        base = np.repeat(vector[None], 64 * NEAR_WORDS, axis=0)
+        kept: Bits = vector[None]
+        while self.left:
+            flips = self.rng.random(base.shape) < self.rng.random((len(base), 1)) / 4
+            a, b = pack(base), pack(base ^ flips.astype(np.uint8))
+            words = np.concatenate([a[:, :1], b, *_sides(self.gates, a, b, self.rng)], axis=1)
+            rows = [self.classes[k] for k in self.left]
+            first = _first(FaultSimulator(self.gates, words).detected(rows))
+            places = np.unique(first[first >= 0])
+            if not places.size:
+                break
+            found = unpack(words, 64 * words.shape[1])[places]
+            kept = np.concatenate([kept, found])
+            base = found[self.rng.integers(0, len(found), len(base))]
+            pairs = zip(self.left, first.tolist(), strict=True)
+            self.left = [k for k, place in pairs if place < 0]
+        self.vectors.append(kept)
 
 
 class _Solver:
