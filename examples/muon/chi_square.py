@@ -165,7 +165,7 @@ def main() -> None:
     """Print the resolution of the fit."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--events", type=int, default=20000)
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--seed", type=int, default=2024)
     given = parser.parse_args()
     error = errors(simulate(20000, given.seed + 1))
     made = simulate(given.events, given.seed)

@@ -56,7 +56,7 @@ def network_angles(model: Path, events: Events) -> Array:
     return np.asarray(found, np.float64).ravel() * SCALE_MRAD
 
 
-def measure(model: Path, events: int = 20_000, seed: int = 7) -> Measured:
+def measure(model: Path, events: int = 20_000, seed: int = 2024) -> Measured:
     """Network and fit on the same events."""
     made = simulate(events, seed)
     error = errors(simulate(20_000, seed + 1))
@@ -93,7 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("model", type=Path, nargs="?", default=HERE / "muon.h5")
     parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--seed", type=int, default=2024)
     parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
     measured = measure(given.model, given.events, given.seed)

@@ -24,7 +24,7 @@ from network import Floats, Mlp, Precision, pairs, start
 
 HERE = Path(__file__).parent
 KNEE_MRAD = 8.0
-PRUNED = (0.5, 0.3, 0.0)
+PRUNED = (0.2, 0.0, 0.0)
 """The share of weights of each layer that end as zero."""
 
 
