@@ -180,9 +180,9 @@ def _rivals(results: Sequence[Result]) -> str:
         f"{met['approximate tree'][1]} approximate trees: smaller at equal or better accuracy. "
         "Geometric mean of the factor against the published perceptron that is hardest to beat: "
         f"{told}. Each pick is the most accurate point, by the lower of training and validation, "
-        "that is 5 times smaller than a published perceptron, or 1.05 times smaller than that where "
-        "5 times is too much to promise the accuracy. Against a tree it is the most accurate that is "
-        "1.05 times smaller, by cross-validation where a set has a search of trees alone "
+        "that is 5 times smaller than a published perceptron, or 1.05 times smaller than that "
+        "where 5 times is too much to promise the accuracy. Against a tree it is the most accurate "
+        "that is 1.05 times smaller, by cross-validation where a set has a search of trees alone "
         "(`examples/printed/*_trees.toml`).\n"
     )
 
