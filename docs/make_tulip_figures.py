@@ -64,12 +64,13 @@ def schedule_chart(inputs: int) -> str:
             parts.append(box(x, y, CELL, CELL, COLOURS[adder.column % len(COLOURS)]))
             parts.append(text(x + CELL / 2, y + CELL * 0.65, f"{letter}{adder.column}", 10))
     bound = count_bound(inputs).steps
-    words = (
-        f"{inputs} inputs in {made.steps} steps, lower bound {bound}: carries c, sums s, last "
-        "carries with a bit of the constant K, by column"
+    lines = (
+        f"{inputs} inputs in {made.steps} steps, lower bound {bound}.",
+        "Carries c and sums s by column; K: the last carry, with a bit of the constant.",
     )
-    parts.append(text(LEFT, TOP + CELL * 6, words, 11, "start"))
-    return page(LEFT + CELL * made.steps + 12, TOP + CELL * 6 + 12, parts)
+    for row, words in enumerate(lines):
+        parts.append(text(LEFT, TOP + CELL * 6 + 15 * row, words, 11, "start"))
+    return page(LEFT + CELL * made.steps + 12, TOP + CELL * 6 + 27, parts)
 
 
 def floor_plan(shape: ArrayShape) -> str:
