@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flow.backends.aiger import read_aiger, write_aiger
+from flow.errors import UsageError
 from flow.ir.aig import Aig
 from flow.ir.design import Design
 from flow.ir.threshold import ThresholdNetlist
@@ -99,10 +100,21 @@ def map_gates(given: ThresholdNetlist, limit: int | None = MOST_INPUTS) -> Thres
 def prove_mapping(
     source: Design | ThresholdNetlist, netlist: ThresholdNetlist, timeout_s: float, seed: int
 ) -> Verdict:
-    """Whether a netlist answers as the design or the gates that it was made from."""
-    if isinstance(source, ThresholdNetlist):
-        return prove_neurons(source, netlist, timeout_s=timeout_s, seed=seed)
-    return prove_threshold(source.graph, netlist, timeout_s=timeout_s, seed=seed)
+    """Whether a netlist answers as the design or the gates that it was made from.
+
+    Given gates are compared one by one; where that decides nothing, as graphs of both.
+    """
+    if not isinstance(source, ThresholdNetlist):
+        return prove_threshold(source.graph, netlist, timeout_s=timeout_s, seed=seed)
+    verdict = prove_neurons(source, netlist, timeout_s=timeout_s, seed=seed)
+    left = timeout_s - verdict.seconds
+    if verdict.status != "timed out" or left <= 0:
+        return verdict
+    try:
+        found = prove_threshold(netlist_graph(source), netlist, timeout_s=left, seed=seed)
+    except UsageError:  # A gate has too many inputs for a graph.
+        return verdict
+    return replace(found, check=verdict.check, seconds=verdict.seconds + found.seconds)
 
 
 def _mapped(design: Design, limit: int | None) -> ThresholdNetlist:

@@ -27,6 +27,7 @@ def test_every_data_file_belongs_to_a_listed_technology(root):
     stems = {path.stem for path in (root / "flow" / "tech" / "data").glob("*.toml")}
     expected = {f"{name}_{v:.1f}".replace(".", "v") for name, v in FILES}
     expected |= {"generic_cmos_1v0", "sky130_1v8", "flash_adc", "sources_of_power"}
+    expected |= {"flash_cell", "lpu", "lpu_published"}
     assert stems == expected | set(technologies()) | set(parts())
 
 
