@@ -98,9 +98,17 @@ def test_every_result_comes_through_stalls_on_both_sides(tmp_path, circuit, hand
     )  # fmt: skip
 
 
+LONG = pytest.mark.campaign  # Wide circuits of several stages take a minute each.
+
+
 @pytest.mark.tool("icarus")
-@pytest.mark.parametrize("wide", [False, True])
-@pytest.mark.parametrize("stages", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("stages", "wide"),
+    [
+        (0, False), (1, False), (3, False), (1, True),
+        pytest.param(0, True, marks=LONG), pytest.param(3, True, marks=LONG),
+    ],
+)  # fmt: skip
 def test_random_circuits_behind_a_stream_agree_with_evaluate(tmp_path, stages, wide):
     make(tmp_path, several(range(30), stages, wide), 60, handshake=stages > 0, axis=True)
     for verdict in lint(tmp_path, "several_axis", of=AXIS):

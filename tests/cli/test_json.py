@@ -126,7 +126,7 @@ ERRORS = {
     "opt": ("opt gone --json", "the file cannot be read: No such file or directory", 2),
     "report": ("report gone --json", "there is no such build folder", 2),
     "faults": ("faults gone --json", "this is not the output folder of a build", 2),
-    "retune": ("retune gone --slack gone.txt --json", "this is not the output folder of a build", 2),
+    "retune": ("retune gone --slack s.txt --json", "this is not the output folder of a build", 2),
     "verify": ("verify gone --json", "this is not the output folder of a build", 2),
     "list": ("list nothing --json", "Invalid value for '{targets|passes|", 2),
 }  # fmt: skip
