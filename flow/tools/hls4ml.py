@@ -145,8 +145,11 @@ def _heard(said: io.StringIO) -> Iterator[list[warnings.WarningMessage]]:
 
 def _clean(path: Path, place: str, stamp: str) -> bytes:
     """The file without the marks of this run."""
-    content = path.read_bytes()
-    return content.replace(place.encode(), b".").replace(stamp.encode(), STAMP.encode())
+    content = path.read_bytes().replace(place.encode(), b".")
+    # YAML quotes a stamp that looks like a number.
+    for mark in (f"'{stamp}'", stamp):
+        content = content.replace(mark.encode(), STAMP.encode())
+    return content
 
 
 def _graph(
