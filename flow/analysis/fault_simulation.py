@@ -53,7 +53,7 @@ class FaultSimulator:
         if words.shape[0] != gates.given:
             raise IRError(f"{gates.given} inputs are simulated with {words.shape[0]} rows")
         self.gates = gates
-        self.library = kernel() if compiled else None
+        self.kernel = kernel() if compiled else None
         sizes = [len(x) for x in gates.inputs]
         self._offset = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
         self._inputs = np.array([x for row in gates.inputs for x in row] or [0], dtype=np.int32)
@@ -96,8 +96,8 @@ class FaultSimulator:
         values = np.zeros((len(gates.names), count), dtype=np.uint64)
         values[1] = ~np.uint64(0)
         values[2:first] = words
-        if self.library is not None:
-            self.library.simulate(
+        if self.kernel is not None:
+            self.kernel.simulate(
                 len(gates.names), first, count, _at(self._offset), _at(self._inputs),
                 _at(self._tables), _at(values),
             )  # fmt: skip
@@ -109,14 +109,14 @@ class FaultSimulator:
     def _run(
         self, faults: Sequence[FaultClass], answers: FaultWords | None, seen: Words | None
     ) -> None:
-        if self.library is None:
+        if self.kernel is None:
             self._run_numpy(faults, answers, seen)
             return
         start = np.concatenate([[0], np.cumsum([len(f.changes) for f in faults])]).astype(np.int32)
         changes = [change for fault in faults for change in fault.changes] or [(0, 0)]
         net = np.array([n for n, _ in changes], dtype=np.int32)
         other = np.array([table for _, table in changes], dtype=np.uint64)
-        status = self.library.faults(
+        status = self.kernel.faults(
             len(self.gates.names), self.good.shape[1], _at(self._offset), _at(self._inputs),
             _at(self._tables), _at(self._reader), _at(self._read), _at(self.good),
             len(self._outputs), _at(self._outputs), len(faults), _at(start), _at(net), _at(other),

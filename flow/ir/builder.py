@@ -39,6 +39,17 @@ class Builder:
         return cast("N", known)
 
 
+def alike(one: Circuit, other: Circuit) -> bool:
+    """Whether the outputs of both are the same operations of the same operands, whatever names."""
+    intern = Builder()
+    done: dict[Node, Node] = {}
+    for circuit in (one, other):
+        for node in circuit.walk():
+            done[node] = intern(node.with_operands(*(done[x] for x in node.operands)))
+    lanes = [[done[x] for port in c.outputs for x in port.lanes] for c in (one, other)]
+    return lanes[0] == lanes[1]
+
+
 def rewrite(circuit: Circuit, *rules: Rule) -> Circuit:
     """Apply the first rule that matches at each node, operands first, until none does.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from flow.analysis.ranges import tight_ranges
-from flow.ir.builder import Builder, substitute
+from flow.ir.builder import Builder, alike, substitute
 from flow.ir.circuit import Circuit
 from flow.ir.interval import IntRange
 from flow.ir.nodes import Add, Const, Linear, Neg, Node, Shl, Sub
@@ -34,7 +34,13 @@ class MergeSums:
     exact: ClassVar[bool] = True
 
     def run(self, circuit: Circuit) -> Circuit:
-        """The circuit with linear rows as its only sums."""
+        """The circuit with linear rows as its only sums, merged until none is left to merge."""
+        merged = self._once(circuit)
+        while not alike(merged, circuit):
+            circuit, merged = merged, self._once(merged)
+        return merged
+
+    def _once(self, circuit: Circuit) -> Circuit:
         order = list(circuit.walk())
         lanes = [lane for port in circuit.outputs for lane in port.lanes]
         plan = _plan(order, lanes)
