@@ -14,7 +14,7 @@ from flow.analysis.ranges import tight_ranges
 from flow.ir.builder import Builder, alike, substitute
 from flow.ir.circuit import Circuit
 from flow.ir.interval import IntRange
-from flow.ir.nodes import Add, Const, Linear, Neg, Node, Shl, Sub
+from flow.ir.nodes import Add, Bits, Const, Linear, Neg, Node, Shl, Signed, Sub
 from flow.passes.linear.csd import csd, digit_count
 from flow.passes.widen import fitted, on_wider
 
@@ -55,7 +55,7 @@ class MergeSums:
                 stored[node], done[node] = kept, kept.node
             elif node in plan.outer or not isinstance(node, (*SUMS, Shl)):
                 moved = on_wider(node, (done[x] for x in node.operands))
-                done[node] = intern(fitted(moved, node.range))
+                done[node] = intern(fitted(_without_cut(moved), node.range))
         # The value of an inner row is another now, so it gives up its name.
         return substitute(circuit, {x: y for x, y in done.items() if _same(stored.get(x))})
 
@@ -76,6 +76,12 @@ class _Stored:
     node: Node
     minus: bool
     offset: int
+
+
+def _without_cut(node: Node) -> Node:
+    """The operand of a cut that cuts nothing, such as that of a row that is fitted already."""
+    cuts = isinstance(node, Signed) or (isinstance(node, Bits) and not node.low)
+    return node.operands[0] if cuts and node.range.covers(node.operands[0].range) else node
 
 
 def _same(stored: _Stored | None) -> bool:
