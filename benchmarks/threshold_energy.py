@@ -23,7 +23,7 @@ from common import ROOT, Row
 
 from flow.analysis.activity import Activity, Simulator
 from flow.analysis.binary_layers import Neurons, binary_inputs, binary_layers, evaluate_binary
-from flow.analysis.power import power_of
+from flow.analysis.power import net_loads, power_of
 from flow.analysis.timing import timing_of
 from flow.frontend.circuits.verilog import read_verilog
 from flow.ir.netlist import CLOCK, Bus, Netlist, with_flipflops
@@ -69,11 +69,16 @@ class Unit:
 
 @dataclass(frozen=True)
 class Energy:
-    """pJ of one neuron: what toggles, and leakage in mW, over so many clocks."""
+    """pJ of one neuron: what toggles, and leakage in mW, over so many clocks.
+
+    `clock` and `word` are what of it charges the pins on the clock and on the control word.
+    """
 
     dynamic: float
     leakage: float
     clocks: int
+    clock: float = 0.0
+    word: float = 0.0
 
     def total(self, period: float) -> float:
         """pJ at a period in ns."""
@@ -155,7 +160,11 @@ def measure(
     outputs = [
         {bit: values[row, k : k + 1] for bit, row in place.items()} for k in range(len(clocks))
     ]
-    return Energy(dynamic, power.leakage, len(clocks) - 1), outputs
+    pins = {net: pf * toggles[net] for net, pf in net_loads(found.netlist, technology).items()}
+    volts = technology.voltage**2
+    word = sum(pins.get(name, 0.0) for name in names if name.startswith("word["))
+    clock = pins[CLOCK] * volts / 2
+    return Energy(dynamic, power.leakage, len(clocks) - 1, clock, word * volts / 2), outputs
 
 
 def words(bits: IntArray) -> Words:
@@ -298,11 +307,14 @@ def _cells(cells: list[list[dict[str, Words]]], model: Elements, word: int, e: l
 
 @dataclass(frozen=True)
 class Totals:
-    """Of all layers of bits of an image: nJ of elements in gates, of their neuron cells, of MAC
-    units by the bits of an activation; and the clocks of elements and of units."""
+    """Of all layers of bits of an image: nJ of elements in gates, of them their neuron cells, their
+    clock and their control word, nJ of MAC units by the bits of an activation; and the clocks of
+    elements and of units."""
 
     gates: float
     cells: float
+    clock: float
+    word: float
     macs: Mapping[int, float]
     element_clocks: int
     mac_clocks: int
@@ -314,19 +326,21 @@ def totals(
     """The energies of a network at the slowest unit's period, which comes second, in ns."""
     alone = neuron(technology)
     period = max(mine.delay, *(m.delay for m in macs.values()))
-    gates = cells = 0.0
+    gates = cells = clock = word = 0.0
     rivals = dict.fromkeys(macs, 0.0)
     clocks, others = 0, 0
     for job in layers.values():
         whole, own = run_element(mine, alone, technology, job)
         gates += job.count * whole.total(period) / 1e3
         cells += job.count * own.total(period) / 1e3
+        clock += job.count * whole.clock / 1e3
+        word += job.count * whole.word / 1e3
         clocks += job.count * whole.clocks
         for data, made in macs.items():
             found = run_mac(made, technology, job, data)
             rivals[data] += job.count * found.total(period) / 1e3
         others += job.count * found.clocks
-    return Totals(gates, cells, rivals, clocks, others), period
+    return Totals(gates, cells, clock, word, rivals, clocks, others), period
 
 
 def energy(options: Options) -> Iterator[list[Row]]:
@@ -351,6 +365,16 @@ def energy(options: Options) -> Iterator[list[Row]]:
             what = f"energy of an image: TFC 1W1A, {name}, beside {data}-bit activations"
             reach = "" if met is None else "at most a third"
             yield [Row(what, value, "nJ", "MAC units", rival, reach, met, note=note)]
+    alone = (1 - share) * found.cells
+    what = "energy of an image: TFC 1W1A, mixed-signal neurons alone, beside 1-bit activations"
+    yield [Row(what, alone, "nJ", "MAC units", found.macs[1], note="nothing but the neurons")]
+    for name, part in (
+        ("neurons", found.cells),
+        ("the pins on the clock", found.clock),
+        ("the pins on the control word", found.word),
+    ):
+        what = f"energy of an image: TFC 1W1A, elements, share of {name}"
+        yield [Row(what, 100 * part / found.gates, "%", note="neurons in gates")]
     each = found.element_clocks / found.mac_clocks
     for data, made in macs.items():
         what = f"area: {each:.1f} elements, beside one MAC unit of their throughput, {data}-bit"
