@@ -14,7 +14,8 @@ from common import ROOT, Row
 from designs import SEED
 
 from flow.backends.hardwired import array_files
-from flow.frontend.language.codes import VALUES, calibrated_model, coded_model
+from flow.frontend.language.coded_models import calibrated_model, coded_model
+from flow.frontend.language.codes import VALUES
 from flow.frontend.language.llama import greedy, logits, sampled
 from flow.frontend.language.llama2c import read_llama2c
 from flow.frontend.language.measures import nearness, perplexity
@@ -130,7 +131,7 @@ def models(options: Options) -> Iterable[list[Row]]:
         "4-bit integers, least squares": coded_model(model, "int4"),
     }
     for name, found in forms.items():
-        answered = logits(found, story[:-1])
+        answered = logits(found.real, story[:-1])
         near = nearness(reference, answered)
         ours = name.startswith("FP4")
         yield [

@@ -45,6 +45,12 @@ def neuron_text(netlist: Netlist) -> str:
     return "\n".join([*lines, f"    assign y = {{{word}}};", "endmodule", ""])
 
 
+def register_names(netlist: Netlist) -> dict[str, str]:
+    """What a register is called in the Verilog, and its number in the netlist's graph."""
+    registers = [cell for cell in netlist.cells if cell.kind == "dff"]
+    return {f"n{cell.outputs[0]}": str(k) for k, cell in enumerate(registers)}
+
+
 def wire_lines(wiring: Wiring, inputs: int) -> Iterator[str]:
     """The module that connects inputs to ports: the only one that depends on weights."""
     ports, bits = wiring.ports.shape[1], wiring.base.width + 1

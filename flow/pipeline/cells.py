@@ -34,7 +34,8 @@ from flow.pipeline.timers import Timer, own_timer
 from flow.tech.part import Part
 from flow.tech.technology import Technology
 from flow.tech.write_liberty import liberty_text
-from flow.verify.simulate import simulate_chip_netlist, simulate_netlist
+from flow.verify.cell_netlist import check_cells
+from flow.verify.simulate import simulate_chip_netlist
 from flow.verify.verdict import Verdict
 
 HELD = "held.txt"
@@ -148,7 +149,9 @@ class Cells:
         """The netlist simulated on the samples; area, power and timing; layers.txt."""
         technology, synthesis = library(state.technology), have(state.synthesis)
         state.progress("simulation of the netlist")
-        verdicts = (simulate_netlist(out),) if state.config.simulator != "none" else ()
+        verdicts = (
+            (check_cells(out, lambda: technology),) if state.config.simulator != "none" else ()
+        )
         emission = have(state.emission)
         if (store := emission.store) is not None:
             verdicts = (*verdicts, copies_verdict(have(state.chip), store))

@@ -179,7 +179,9 @@ def layout_text(design: Design) -> str:
 
 def _task(text: str, wrong: str) -> str | None:
     """A system task, directive or other word outside comments that must not be there."""
-    code = re.sub(r"/\*.*?\*/|//[^\n]*|`default_nettype (?:none|wire)\n", " ", text, flags=re.S)
+    # A text or an escaped name may hold what would begin a comment.
+    words = r'("(?:[^"\\\n]|\\.)*"|\\\S+)|/\*.*?\*/|//[^\n]*|`default_nettype (?:none|wire)\n'
+    code = re.sub(words, lambda match: match[1] or " ", text, flags=re.S)
     found = re.search(wrong, code)
     return found[0] if found else None
 

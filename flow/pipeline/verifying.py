@@ -26,6 +26,7 @@ from flow.pipeline.verifying_hls import is_hls, verify_hls
 from flow.pipeline.verifying_tulip import is_tulip, verify_tulip
 from flow.progress import Progress, counted, silent
 from flow.tech.part import Part
+from flow.verify.cell_netlist import check_cells
 from flow.verify.lint import lint
 from flow.verify.lut_netlist import prove_luts, simulate_luts
 from flow.verify.simulate import (
@@ -35,7 +36,6 @@ from flow.verify.simulate import (
     simulate_chip,
     simulate_cocotb,
     simulate_icarus,
-    simulate_netlist,
     simulate_verilator,
 )
 from flow.verify.verdict import Verdict
@@ -195,7 +195,8 @@ def _simulated(design: Design, seed: int, netlist: bool, progress: Progress) -> 
 def _netlist_check(design: Design) -> Callable[[Path], Verdict]:
     part = family(design.folder)
     if part is None:
-        return simulate_netlist
+        own = design.folder / SYNTHESISE / TECHNOLOGY
+        return partial(check_cells, technology=lambda: read_liberty(own))
     return partial(simulate_luts, top=design.emission.top, models=part.models)
 
 

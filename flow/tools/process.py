@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import resource
 import selectors
 import shutil
 import signal
@@ -33,6 +34,17 @@ _FIXED = {"LC_ALL": "C", "TZ": "UTC", "YOSYS_MAX_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes of address space and seconds of processor time of a program and of what it starts.
+
+    They hold on Linux; elsewhere only the time limit of the command does.
+    """
+
+    memory: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """A program with its arguments; `env` is added to a cleaned environment.
 
@@ -48,6 +60,7 @@ class Command:
     install: str = "install it, or put it on PATH"
     max_log: int = MAX_LOG
     private: str = ""
+    limits: Limits | None = None
 
     @property
     def title(self) -> str:
@@ -174,6 +187,7 @@ def run(command: Command, check: bool = True) -> Completed:
     begin = time.monotonic()
     try:
         process = CHILDREN.start([program, *command.argv[1:]], command.cwd, environment)
+        _limit(process.pid, command.limits)
     except (OSError, ValueError) as error:
         raise ToolFailed(f"{command.title} could not be started: {error}") from None
     log = bytearray()
@@ -241,6 +255,15 @@ def _follow(
             return f"took longer than {command.timeout_s:g} s and was stopped"
         time.sleep(0.002)
     return None
+
+
+def _limit(pid: int, limits: Limits | None) -> None:
+    """Hold a program that has just been started to its limits."""
+    if limits is None or not hasattr(resource, "prlimit"):
+        return
+    with contextlib.suppress(ProcessLookupError):
+        resource.prlimit(pid, resource.RLIMIT_AS, (limits.memory, limits.memory))
+        resource.prlimit(pid, resource.RLIMIT_CPU, (limits.seconds, limits.seconds))
 
 
 def _ended(process: subprocess.Popen[bytes]) -> bool:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flow.errors import ToolNotFound, UsageError
-from flow.tools.process import Command, Completed, chosen, find, run
+from flow.tools.process import Command, Completed, Limits, chosen, find, run
+from flow.tools.verilog_guard import check_script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,14 +51,19 @@ def version() -> str:
 
 
 def yosys(
-    script: str | Sequence[str], cwd: Path | None = None, timeout_s: float = 600.0
+    script: str | Sequence[str],
+    cwd: Path | None = None,
+    timeout_s: float = 600.0,
+    limits: Limits | None = None,
 ) -> Completed:
     """Run a Yosys script (a list of commands, or a text with one a line).
 
     File names in the script are relative to `cwd`. ToolFailed with the end of the log where a
-    command fails, ToolNotFound without Yosys.
+    command fails, ToolNotFound without Yosys; UsageError where Verilog in `cwd` calls C functions,
+    which Yosys would run. `limits` are those of the process.
     """
     text = script if isinstance(script, str) else "\n".join(script)
+    check_script(text.splitlines(), cwd or Path())
     with tempfile.TemporaryDirectory(prefix="flow-yosys-") as folder:
         file = Path(folder) / "script.ys"
         file.write_text(text + "\n", encoding="utf-8")
@@ -72,6 +78,7 @@ def yosys(
                 name="Yosys",
                 install=_INSTALL,
                 private=f"{folder}/",
+                limits=limits,
             )
         )
 

@@ -194,8 +194,8 @@ def quantise_perceptron(
 ) -> Perceptron:
     """Weights rounded to so many bits, sign included, by one power of two a layer; biases at the
     unit of the sums they join. The real weights belong to inputs level / 2**input_bits."""
-    q1, s1 = _rounded(w1, weight_bits)
-    q2, s2 = _rounded(w2, weight_bits)
+    q1, s1 = rounded(w1, weight_bits)
+    q2, s2 = rounded(w2, weight_bits)
     up1 = Fraction(2) ** (s1 + input_bits)
     up2 = up1 * Fraction(2) ** s2
     return Perceptron(q1, _times(b1, up1), q2, _times(b2, up2), 1 / up2)
@@ -208,7 +208,7 @@ def evaluate_levels(network: Network, levels: ByteArray) -> IntArray:
     return np.asarray(found, dtype=np.int64).ravel()
 
 
-def _rounded(w: NDArray[np.float64], bits: int) -> tuple[IntArray, int]:
+def rounded(w: NDArray[np.float64], bits: int) -> tuple[IntArray, int]:
     """Integers of at most 2**(bits-1) - 1 in magnitude and k, so that w is about integers / 2**k"""
     top = 2 ** (bits - 1) - 1
     peak = float(np.abs(w).max())

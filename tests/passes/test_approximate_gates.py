@@ -10,6 +10,7 @@ from flow.ir.aig import AigBuilder, pack, unpack
 from flow.ir.layers import ArgMax, Dense, Input
 from flow.ir.network import Network, evaluate_network
 from flow.ir.tensor import fractions, tensor_type
+from flow.passes.approximate.compiled_trim import kernel
 from flow.passes.approximate.gates import GateFacts, answers, gate_network, reach, with_scores
 from flow.passes.approximate.merge_signals import MergeSignals
 from flow.passes.approximate.prune_gates import PruneGates, Pruning
@@ -135,6 +136,28 @@ def test_trimming_loses_no_more_than_it_may_and_never_grows(graph, seed, count, 
     gentle = list(trimmings(graph, known, lost, gently=True))
     assert all((word(new, known) == known.labels).sum() >= floor for new in gentle)
     assert [new.size for new in gentle] == sorted((new.size for new in gentle), reverse=True)
+
+
+@given(graphs(), st.integers(0, 99), st.integers(1, 150), st.integers(0, 40), st.booleans())
+def test_c_trims_as_python_does(graph, seed, count, lost, gently):
+    assert kernel() is not None
+    known = random_facts(seed, count)
+    plain = trimmings(graph, known, lost, gently, compiled=False)
+    assert list(trimmings(graph, known, lost, gently)) == list(plain)
+
+
+def test_c_trims_a_graph_of_several_hundred_gates_as_python_does():
+    random, g = np.random.default_rng(5), AigBuilder("random", [f"x{i}" for i in range(12)])
+    literals = list(range(26))
+    while len(literals) < 600:
+        a, b = random.choice(literals[-120:], 2)
+        literals += [made := g.conj(int(a), int(b)), made ^ 1]
+    graph = g.finish([(f"y{k}", literals[-1 - k]) for k in range(0, 30, 10)])
+    words = pack(random.integers(0, 2, (300, 12)).astype(np.uint8))
+    known = GateFacts(words, 300, (None,) * 3, (3,), random.integers(0, 8, 300))
+    found = list(trimmings(graph, known, 30))
+    assert graph.size > 60
+    assert found == list(trimmings(graph, known, 30, compiled=False))
 
 
 def test_a_gentle_round_takes_nothing_but_constants_and_what_a_gate_is_made_of():

@@ -9,20 +9,33 @@ from pathlib import Path
 from flow.errors import ToolFailed, UsageError
 from flow.frontend.circuits.blif import parse_blif
 from flow.ir.design import Design
+from flow.tools.process import Limits
+from flow.tools.verilog_guard import CALLS, FILES, refuse_words
 from flow.tools.yosys import yosys
 
 SECONDS = 300.0
+MEMORY = 900 << 20
+"""Bytes of address space of Yosys for a small file; it gets more for larger ones."""
+MEMORY_FACTOR = 2000
+PROCESSOR_SECONDS = 8
+"""Seconds of processor time of Yosys for a small file, and one more for so many bytes."""
+BYTES_A_SECOND = 2048
 
 
 def read_verilog(path: Path, liberty: Path | None = None) -> Design:
     """The design of a Verilog file with one top module.
 
     `liberty` has the cells of a mapped netlist. Resets become part of what flip-flops take;
-    memories become flip-flops. UsageError with the words of Yosys where it cannot read the file.
+    memories become flip-flops. UsageError with the words of Yosys where it cannot read the file,
+    also within the memory and processor time that its size gives it.
     """
+    data = path.read_bytes()
+    refuse_words(data.decode("utf-8", "replace"), path.name, (*CALLS, *FILES))
+    size = len(data) + (0 if liberty is None else liberty.stat().st_size)
+    limits = Limits(MEMORY + MEMORY_FACTOR * size, PROCESSOR_SECONDS + size // BYTES_A_SECOND)
     with tempfile.TemporaryDirectory(prefix="flow-design-") as folder:
         place = Path(folder)
-        shutil.copyfile(path, place / "design.v")
+        (place / "design.v").write_bytes(data)
         script = ["read_verilog -sv design.v", "hierarchy -auto-top"]
         if liberty is not None:
             shutil.copyfile(liberty, place / "cells.lib")
@@ -45,7 +58,7 @@ def read_verilog(path: Path, liberty: Path | None = None) -> Design:
             "write_blif design.blif",
         ]
         try:
-            yosys(script, cwd=place, timeout_s=SECONDS)
+            yosys(script, cwd=place, timeout_s=SECONDS, limits=limits)
         except ToolFailed as error:
             raise UsageError(
                 f"Yosys cannot read it: {_reason(error)}",

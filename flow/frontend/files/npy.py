@@ -30,7 +30,19 @@ def parse_npy(data: bytes, where: str) -> NDArray[Any]:
     Raises UsageError for anything but a whole array of numbers or text; no pickle is loaded, and
     nothing is allocated by a size that the header only claims.
     """
-    file = BytesIO(data)
+    shape, column_major, dtype, begin = parse_header(data, len(data), where)
+    if 0 in shape:
+        return np.empty(tuple(0 for _ in shape), dtype=dtype)
+    flat: NDArray[Any] = np.frombuffer(data, dtype=dtype, offset=begin)
+    return flat.reshape(shape, order="F" if column_major else "C")
+
+
+def parse_header(
+    head: bytes, size: int, where: str
+) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, whether columns come first, type, and where the numbers begin, of a file of `size`
+    bytes whose first ones are `head`; UsageError as above."""
+    file = BytesIO(head)
     try:
         version = npy_format.read_magic(file)
         read = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
@@ -51,14 +63,11 @@ def parse_npy(data: bytes, where: str) -> NDArray[Any]:
         )
     if any(not 0 <= n < 1 << 62 for n in shape) or len(shape) > 32:
         raise UsageError("the header declares an impossible shape", where=where)
-    declared, there = math.prod(shape) * dtype.itemsize, len(data) - file.tell()
+    declared, there = math.prod(shape) * dtype.itemsize, size - file.tell()
     if declared != there:
         raise UsageError(
             f"the header declares {declared} bytes, but the file holds {there}",
             where=where,
             hint="the file is damaged or cut short; save it again",
         )
-    if 0 in shape:
-        return np.empty(tuple(0 for _ in shape), dtype=dtype)
-    flat: NDArray[Any] = np.frombuffer(data, dtype=dtype, offset=file.tell())
-    return flat.reshape(shape, order="F" if column_major else "C")
+    return shape, column_major, dtype, file.tell()

@@ -6,26 +6,16 @@ them. MXFP4, with a scale for each 32 weights, is here for comparison.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flow.frontend.language.llama import Reads, logits
-from flow.frontend.language.llama2c import LlamaWeights, Matrix
+from flow.frontend.language.llama2c import Matrix
+from flow.ir.language import BLOCK, CODES, VALUES, Code
 
-Code = Literal["fp4", "mxfp4", "ternary", "int4"]
-CODES: tuple[Code, ...] = get_args(Code)
-VALUES: Mapping[Code, tuple[int, ...]] = {
-    "fp4": (-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12),
-    "mxfp4": (-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12),
-    "ternary": (-1, 0, 1),
-    "int4": tuple(range(-8, 8)),
-}
-"""Integers that a weight may be; those of E2M1 are doubled (OCP Microscaling Formats 1.0)."""
-BLOCK = 32
+__all__ = ["BLOCK", "CODES", "VALUES", "Code", "Coded", "coded", "compensated"]
+
 TRIES = 64
 """Scales that are tried for a neuron."""
 
@@ -47,6 +37,20 @@ class Coded:
             spread = np.repeat(self.scales, BLOCK, axis=1)
         found: Matrix = (self.integers * spread[:, :inputs]).astype(np.float32)
         return found.reshape(outputs, inputs)
+
+    @property
+    def units(self) -> NDArray[np.float64]:
+        """The scale of each output; with blocks the smallest one."""
+        least: NDArray[np.float64] = self.scales.min(axis=1)
+        return least
+
+    @property
+    def shifts(self) -> NDArray[np.int8] | None:
+        """How often each block's scale is twice the unit; None without blocks."""
+        if self.code != "mxfp4":
+            return None
+        found: NDArray[np.int8] = np.log2(self.scales / self.units[:, None]).astype(np.int8)
+        return found
 
 
 def coded(weights: Matrix, code: Code, power: NDArray[np.float64] | None = None) -> Coded:
@@ -93,61 +97,6 @@ def _nearest(x: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.
     middle = (values[1:] + values[:-1]) / 2
     found: NDArray[np.int8] = values[np.searchsorted(middle, x)].astype(np.int8)
     return found
-
-
-MATRICES: Mapping[str, str] = {
-    "queries": "queries", "keys": "queries", "values": "queries", "output": "output",
-    "gate": "gate", "up": "gate", "down": "down",
-}  # fmt: skip
-"""Matrices of a layer that become arrays of neurons, and which of them reads the same."""
-
-
-def coded_model(model: LlamaWeights, code: Code, classifier: bool = True) -> LlamaWeights:
-    """The model with every matrix, and with its classifier, as codes; the embedding stays."""
-    layers = tuple(
-        replace(layer, **{name: coded(getattr(layer, name), code).real for name in MATRICES})
-        for layer in model.layers
-    )
-    last = coded(model.classifier, code).real if classifier else model.classifier
-    return replace(model, layers=layers, classifier=last)
-
-
-def calibrated_model(
-    model: LlamaWeights, code: Code, texts: Sequence[Sequence[int]], classifier: bool = True
-) -> LlamaWeights:
-    """The same, layer by layer, each matrix rounded so that it answers what it did on `texts`.
-
-    What a layer reads is that of the layers before it as codes.
-    """
-    found = model
-    for number in range(len(model.layers)):
-        squares = _squares(found, texts, number)
-        layers = list(found.layers)
-        made = {
-            name: compensated(getattr(layers[number], name), code, squares[read]).real
-            for name, read in MATRICES.items()
-        }
-        layers[number] = replace(layers[number], **made)
-        found = replace(found, layers=tuple(layers))
-    if not classifier:
-        return found
-    square = _squares(found, texts, len(model.layers))["classifier"]
-    return replace(found, classifier=compensated(model.classifier, code, square).real)
-
-
-def _squares(
-    model: LlamaWeights, texts: Sequence[Sequence[int]], number: int
-) -> dict[str, NDArray[np.float64]]:
-    """The mean product of each two inputs, for what the matrices of a layer read."""
-    total: dict[str, NDArray[np.float64]] = {}
-    for text in texts:
-        reads: Reads = {}
-        logits(model, text, reads=reads)
-        for (layer, name), x in reads.items():
-            if layer == number:
-                total[name] = total.get(name, 0.0) + x.T @ x
-    count = sum(map(len, texts))
-    return {name: square / count for name, square in total.items()}
 
 
 def compensated(weights: Matrix, code: Code, square: NDArray[np.float64]) -> Coded:

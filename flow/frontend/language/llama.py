@@ -28,7 +28,7 @@ class Cache:
 
 
 Reads = dict[tuple[int, str], Reals]
-"""What each matrix reads, `[tokens, inputs]`, by its layer and name."""
+"""What each matrix reads, and the residual of each layer, `[tokens, size]`, by layer and name."""
 
 
 def logits(
@@ -47,6 +47,7 @@ def logits(
     places = np.arange(start, start + len(tokens))
     x: Reals = model.embedding[list(tokens)].astype(np.float64)
     for number, layer in enumerate(model.layers):
+        seen[number, "residual"] = x
         h = seen[number, "queries"] = normed(x, layer.attention_norm)
         mixed = _attention(model, layer, h, places, cache, number)
         seen[number, "output"] = mixed
@@ -56,6 +57,7 @@ def logits(
         inner = gate / (1 + np.exp(-gate)) * (h @ layer.up.T)
         seen[number, "down"] = inner
         x = x + inner @ layer.down.T
+    seen[len(model.layers), "residual"] = x
     h = seen[len(model.layers), "classifier"] = normed(x, model.norm)
     found: Reals = h @ model.classifier.T
     return found

@@ -7,6 +7,7 @@ metal layers do. A port takes an input or its complement; a port that is left ov
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from flow.errors import UsageError
 from flow.mapping.hardwired.bits import Bits
 from flow.mapping.hardwired.neuron import MAGNITUDES, Base
 
+Integers = NDArray[np.integer[Any]]
 TIED = -1
 """A port that no input feeds."""
 
@@ -29,30 +31,57 @@ class Wiring:
     constants: NDArray[np.int64]
 
 
-def base_for(weights: NDArray[np.int8], bits: int, slack: float = 0.0) -> Base:
+def base_for(
+    weights: Integers, bits: int, slack: float = 0.0, magnitudes: tuple[int, ...] = MAGNITUDES
+) -> Base:
     """The smallest base that holds all neurons `[neurons, inputs]`, with a share more of ports."""
-    found = _counts(weights).max(axis=0)
-    return Base(tuple(int(np.ceil(n * (1 + slack))) for n in found), bits)
+    return base_of(counts(weights, magnitudes).max(axis=0), bits, slack, magnitudes)
 
 
-def embed(weights: NDArray[np.int8], base: Base) -> Wiring:
-    """The wires of neurons `[neurons, inputs]`, weights doubled FP4.
+def base_of(most: NDArray[np.int64], bits: int, slack: float, magnitudes: tuple[int, ...]) -> Base:
+    """The base with room for so many inputs of each magnitude, and a share more."""
+    return Base(tuple(int(np.ceil(n * (1 + slack))) for n in most), bits, magnitudes)
+
+
+def regions(weights: Integers) -> tuple[int, ...]:
+    """The magnitudes that weights have, zero left out."""
+    return tuple(int(m) for m in np.unique(np.abs(weights.astype(np.int64))) if m)
+
+
+def check_room(weights: Integers, base: Base, first: int = 0) -> None:
+    """UsageError that names the first neuron (row 0 is neuron `first`) and region without room."""
+    found = counts(weights, base.magnitudes)
+    strange = found.sum(axis=1) != np.count_nonzero(weights, axis=1)
+    if strange.any():
+        neuron = int(np.argmax(strange))
+        row = np.abs(weights[neuron].astype(np.int64))
+        value = int(row[(row > 0) & ~np.isin(row, base.magnitudes)][0])
+        raise UsageError(
+            f"neuron {first + neuron} has a weight of magnitude {value}, "
+            "for which the array has no region",
+            hint="its regions are " + ", ".join(map(str, base.magnitudes)),
+        )
+    missing = np.argwhere(found > np.array(base.ports, np.int64))
+    if len(missing):
+        neuron, region = (int(n) for n in missing[0])
+        raise UsageError(
+            f"neuron {first + neuron} has {found[neuron, region]} weights of "
+            f"{base.value(region)}, but its region has {base.ports[region]} ports",
+            hint="give the array more slack",
+        )
+
+
+def embed(weights: Integers, base: Base) -> Wiring:
+    """The wires of neurons `[neurons, inputs]`, integer weights (those of FP4 doubled).
 
     UsageError that names the first neuron and region without room.
     """
-    missing = np.argwhere(_counts(weights) > np.array(base.ports))
-    if len(missing):
-        neuron, region = (int(n) for n in missing[0])
-        count = int((np.abs(weights[neuron]) == MAGNITUDES[region]).sum())
-        raise UsageError(
-            f"neuron {neuron} has {count} weights of {MAGNITUDES[region] / 2:g}, "
-            f"but its region has {base.ports[region]} ports",
-            hint="give the array more slack",
-        )
+    check_room(weights, base)
     ports = np.full((len(weights), sum(base.ports)), TIED, np.int32)
     begin = 0
-    for magnitude, room in zip(MAGNITUDES, base.ports, strict=True):
-        rows, inputs = np.nonzero(np.abs(weights) == magnitude)
+    sizes = np.abs(weights.astype(np.int64))
+    for magnitude, room in zip(base.magnitudes, base.ports, strict=True):
+        rows, inputs = np.nonzero(sizes == magnitude)
         starts = np.searchsorted(rows, np.arange(len(weights)))
         place = np.arange(len(rows)) - starts[rows]
         ports[rows, begin + place] = 2 * inputs + (weights[rows, inputs] < 0)
@@ -77,5 +106,8 @@ def clocks(wiring: Wiring, neuron: int, x: NDArray[np.int64]) -> list[dict[str, 
     return found
 
 
-def _counts(weights: NDArray[np.int8]) -> NDArray[np.int64]:
-    return np.stack([(np.abs(weights) == m).sum(axis=1) for m in MAGNITUDES], axis=1)
+def counts(weights: Integers, magnitudes: tuple[int, ...]) -> NDArray[np.int64]:
+    """How many inputs of each neuron have each magnitude, `[neurons, magnitudes]`."""
+    sizes = np.abs(weights.astype(np.int64))
+    found = [np.count_nonzero(sizes == m, axis=1) for m in magnitudes]
+    return np.array(found, np.int64).reshape(len(magnitudes), len(weights)).T

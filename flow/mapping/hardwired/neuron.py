@@ -1,8 +1,9 @@
 """One neuron of constant weights: hardwired and bit-serial, and the forms that rival it.
 
-Inputs x are `bits` wide in two's complement, weights are FP4 (E2M1) doubled: 0, 1, 2, 3, 4, 6, 8,
-12 and their negatives. A negative weight reads the complement of its input, -x = ~x + 1, and what
-that leaves is one constant. Every form gives the same integer, the sum of w x.
+Inputs x are `bits` wide in two's complement, weights are integers of few magnitudes: those of FP4
+(E2M1) doubled are 1, 2, 3, 4, 6, 8 and 12. A negative weight reads the complement of its input,
+-x = ~x + 1, and what that leaves is one constant. Every form gives the same integer, the sum of
+w x.
 """
 
 from __future__ import annotations
@@ -16,37 +17,51 @@ from numpy.typing import NDArray
 from flow.mapping.hardwired.bits import ONE, ZERO, Bits, Builder, Netlist, run
 
 MAGNITUDES = (1, 2, 3, 4, 6, 8, 12)
-"""Values of regions; inputs of the weight 0 are left out."""
+"""Values of the regions of FP4, doubled; inputs of the weight 0 are left out."""
+TERNARY = (1,)
+INT4 = tuple(range(1, 9))
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A neuron before its weights: ports of each region, in the order of MAGNITUDES, and the bits
-    of its inputs. Every neuron of an array has the same cells."""
+    """A neuron before its weights: ports of each region, in the order of `magnitudes`, and the
+    bits of its inputs. Every neuron of an array has the same cells."""
 
     ports: tuple[int, ...]
     bits: int
+    magnitudes: tuple[int, ...] = MAGNITUDES
 
     @property
     def width(self) -> int:
         """Bits of the largest count."""
-        top = sum(m * n for m, n in zip(MAGNITUDES, self.ports, strict=True))
+        top = sum(m * n for m, n in zip(self.magnitudes, self.ports, strict=True))
         return max(1, top.bit_length())
+
+    @property
+    def word(self) -> int:
+        """Bits of the answer."""
+        return self.bits - 1 + self.width + 2
+
+    def value(self, region: int) -> str:
+        """The weights of a region as a reader knows them: those of FP4 are stored doubled."""
+        found = self.magnitudes[region]
+        return f"{found / 2:g}" if self.magnitudes == MAGNITUDES else str(found)
 
 
 def hardwired(base: Base, name: str = "neuron") -> Netlist:
     """The neuron that reads one bit of each port a clock, the lowest first.
 
-    The regions of 1, 2, 4 and 8 count at their places of one compressor, those of 3, 6 and 12 at
-    1, 2 and 4 of another, whose count is tripled once. `first` marks the lowest bits, `last` the
-    signs, which count negative. A port of `c` is tied to `first` where the bit of the constant
-    is 1, else to 0. After `bits` clocks the output is the sum, in two's complement.
+    Regions of powers of two count at their places of one compressor, those of 3, 6 and 12 at 1, 2
+    and 4 of another, whose count is tripled once, and so on for each odd part. `first` marks the
+    lowest bits, `last` the signs, which count negative. A port of `c` is tied to `first` where the
+    bit of the constant is 1, else to 0. After `bits` clocks the output is the sum, in two's
+    complement.
     """
     build = Builder(name)
     ports = iter(build.input("p", sum(base.ports)))
     constant = build.input("c", base.width + 1)
     (first,), (last,) = build.input("first", 1), build.input("last", 1)
-    weights = [m for m, n in zip(MAGNITUDES, base.ports, strict=True) for _ in range(n)]
+    weights = [m for m, n in zip(base.magnitudes, base.ports, strict=True) for _ in range(n)]
     plane = _grouped(build, weights, [[next(ports)] for _ in weights])
     # The accumulator keeps the upper part of the sum; its lowest bit leaves each clock.
     kept = build.wires(base.width + 1)
@@ -74,8 +89,13 @@ def hardwired(base: Base, name: str = "neuron") -> Netlist:
 def cell_embedding(weights: Sequence[int], bits: int, name: str = "neuron") -> Netlist:
     """The neuron that multiplies each input by its own constant, all bits at once, and adds."""
     build = Builder(name)
-    columns = _products(build, weights, bits)
-    return build.done(_with_constant(build, columns, weights, bits))
+    true, false = build.input("x", len(weights) * bits), build.input("xn", len(weights) * bits)
+    columns: list[list[int]] = []
+    rows = [(i, digit) for i, weight in enumerate(weights) for digit in digits(weight)]
+    for i, digit in rows:
+        for place, bit in enumerate(_row(true, false, i, digit, bits)):
+            _put(columns, _shift(digit) + place, bit)
+    return build.done(_with_constant(build, columns, [digit for _, digit in rows], bits))
 
 
 def adder_tree(weights: Sequence[int], bits: int, name: str = "neuron") -> Netlist:
@@ -83,14 +103,16 @@ def adder_tree(weights: Sequence[int], bits: int, name: str = "neuron") -> Netli
     build = Builder(name)
     true, false = build.input("x", len(weights) * bits), build.input("xn", len(weights) * bits)
     words = []
+    constant = 0
     for i, weight in enumerate(weights):
-        if not weight:
-            continue
-        word = list((true if weight > 0 else false)[i * bits : (i + 1) * bits])
-        if weight % 3 == 0:
-            word = _sum(build, word, [ZERO, *word])
-        words.append([ZERO] * _shift(weight) + word)
-    constant = -sum(w for w in weights if w < 0)
+        word: list[int] = []
+        for digit in digits(weight):
+            mine = (true if digit > 0 else false)[i * bits : (i + 1) * bits]
+            row = [ZERO] * _shift(digit) + list(mine)
+            word = _sum(build, word, row) if word else row
+            constant -= min(digit, 0)
+        if word:
+            words.append(word)
     words.append([ONE if constant >> k & 1 else ZERO for k in range(constant.bit_length() + 1)])
     while len(words) > 1:
         pairs = [_sum(build, a, b) for a, b in zip(words[::2], words[1::2], strict=False)]
@@ -99,7 +121,7 @@ def adder_tree(weights: Sequence[int], bits: int, name: str = "neuron") -> Netli
 
 
 def shared(weights: Sequence[int], bits: int, name: str = "neuron") -> Netlist:
-    """The same with one tripling for all inputs of the magnitudes 3, 6 and 12."""
+    """The same with one multiple for all inputs whose weights have one odd part."""
     build = Builder(name)
     true, false = build.input("x", len(weights) * bits), build.input("xn", len(weights) * bits)
     rows = [_row(true, false, i, w, bits) if w else [] for i, w in enumerate(weights)]
@@ -125,28 +147,35 @@ def answers(netlist: Netlist, clocks: Sequence[dict[str, Bits]]) -> NDArray[np.i
 
 def _grouped(build: Builder, weights: Sequence[int], rows: Sequence[Sequence[int]]) -> list[int]:
     """The sum of rows of bits, each times the magnitude of its weight."""
-    single: list[list[int]] = []
-    triple: list[list[int]] = []
+    parts: dict[int, list[list[int]]] = {1: []}
     for weight, row in zip(weights, rows, strict=True):
-        for place, bit in enumerate(row):
-            if weight:
-                _put(triple if weight % 3 == 0 else single, _shift(weight) + place, bit)
-    for place, bit in enumerate(build.total(triple)):
-        if bit != ZERO:
-            _put(single, place, bit)
-            _put(single, place + 1, bit)
-    return build.total(single)
+        if weight:
+            columns = parts.setdefault(abs(weight) >> _shift(weight), [])
+            for place, bit in enumerate(row):
+                _put(columns, _shift(weight) + place, bit)
+    whole = parts.pop(1)
+    for odd in sorted(parts):
+        for place, bit in enumerate(build.total(parts[odd])):
+            for more in range(odd.bit_length()) if bit != ZERO else ():
+                if odd >> more & 1:
+                    _put(whole, place + more, bit)
+    return build.total(whole)
 
 
-def _products(build: Builder, weights: Sequence[int], bits: int) -> list[list[int]]:
-    """Columns of all products: one row of bits for a power of two, two rows for thrice one."""
-    true, false = build.input("x", len(weights) * bits), build.input("xn", len(weights) * bits)
-    columns: list[list[int]] = []
-    for i, weight in enumerate(weights):
-        for more in range(2 if weight % 3 == 0 else 1) if weight else ():
-            for place, bit in enumerate(_row(true, false, i, weight, bits)):
-                _put(columns, _shift(weight) + more + place, bit)
-    return columns
+def digits(weight: int) -> list[int]:
+    """Powers of two and their negatives that sum to a weight, as few as can be; without negative
+    ones of a positive weight where that takes no more."""
+    rest, found, place = abs(weight), [], 0
+    plain = [1 << k for k in range(rest.bit_length()) if rest >> k & 1]
+    while rest:
+        if rest & 1:
+            digit = 2 - rest % 4
+            found.append(digit << place)
+            rest -= digit
+        rest >>= 1
+        place += 1
+    best = plain if len(plain) <= len(found) else found
+    return [-d for d in best] if weight < 0 else best
 
 
 def _row(true: Sequence[int], false: Sequence[int], i: int, weight: int, bits: int) -> list[int]:
@@ -156,15 +185,12 @@ def _row(true: Sequence[int], false: Sequence[int], i: int, weight: int, bits: i
 
 
 def _with_constant(
-    build: Builder,
-    columns: list[list[int]],
-    weights: Sequence[int],
-    bits: int,
+    build: Builder, columns: list[list[int]], factors: Sequence[int], bits: int
 ) -> list[int]:
     """The sum of columns and of what sign bits and complements leave: a sign bit s is worth
     -s = ~s - 1, and -x = ~x + 1."""
-    constant = -sum(map(abs, weights)) * (1 << bits - 1) - sum(w for w in weights if w < 0)
-    width = (sum(map(abs, weights)) << bits - 1).bit_length() + 1
+    constant = -sum(map(abs, factors)) * (1 << bits - 1) - sum(f for f in factors if f < 0)
+    width = (sum(map(abs, factors)) << bits - 1).bit_length() + 1
     for place in range(width):
         if constant >> place & 1:
             _put(columns, place, ONE)

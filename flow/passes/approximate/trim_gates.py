@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from flow.errors import UsageError
 from flow.ir.aig import FALSE, Aig, Words, pack
+from flow.passes.approximate.compiled_trim import CompiledTrimming, kernel
 from flow.passes.approximate.gates import GateFacts, answers, remade, simulated
 
 RATES = (Fraction(0), *(Fraction(n, 64) * 2**k for k in range(14) for n in (2, 3)))
@@ -51,11 +52,14 @@ class TrimGates:
         return graph
 
 
-def trimmings(graph: Aig, facts: GateFacts, lost: int, gently: bool = False) -> Iterator[Aig]:
+def trimmings(
+    graph: Aig, facts: GateFacts, lost: int, gently: bool = False, compiled: bool = True
+) -> Iterator[Aig]:
     """Ever smaller graphs without the scores, down to `lost` right answers fewer.
 
     `gently` lets gates first give way to constants and to what they are made of alone, at no
-    price: of all signals there are, many fit a few samples by chance.
+    price: of all signals there are, many fit a few samples by chance. `compiled` says whether C
+    does the work; Python finds the same without it.
     """
     if facts.labels is None:
         raise UsageError("trim-gates: the training data have no labels")
@@ -63,13 +67,14 @@ def trimmings(graph: Aig, facts: GateFacts, lost: int, gently: bool = False) -> 
         raise UsageError(f"trim-gates: lost is {lost}, a negative number")
     graph = answers(graph, facts)
     facts = replace(facts, places=(None,) * len(graph.outputs))
-    trimming = _Trimming(graph, facts)
+    make = CompiledTrimming if compiled and kernel() is not None else _Trimming
+    trimming: CompiledTrimming | _Trimming = make(graph, facts)
     floor = trimming.correct - lost
     for near, rate in [*([(True, RATES[0])] if gently else []), *((False, r) for r in RATES)]:
         while trimming.round(rate, floor, near):
             before, graph = graph.size, trimming.graph()
             yield graph
-            trimming = _Trimming(graph, facts)
+            trimming = make(graph, facts)
             if graph.size > before - before // ENOUGH:
                 break
 

@@ -1,0 +1,311 @@
+"""A language model as a program of integer vector instructions: the one meaning of its circuit.
+
+A program runs once for each token. It reads the token and its position, works on named vectors of
+a scratch memory, and keeps keys and values of all positions in caches. Every shift to the right
+rounds halves up, and every result saturates to the range of the vector that it is written to.
+`flow.ir.language_meaning` runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flow.errors import IRError
+
+Code = Literal["fp4", "mxfp4", "ternary", "int4"]
+CODES: tuple[Code, ...] = get_args(Code)
+VALUES: Mapping[Code, tuple[int, ...]] = {
+    "fp4": (-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12),
+    "mxfp4": (-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12),
+    "ternary": (-1, 0, 1),
+    "int4": tuple(range(-8, 8)),
+}
+"""Integers that a weight may be; those of E2M1 are doubled (OCP Microscaling Formats 1.0)."""
+BLOCK = 32
+"""Inputs of a sub-neuron that has a power of two of its own (mxfp4)."""
+WORD = 32
+"""Bits of a word of the scratch memory, in two's complement."""
+INVERSE = 30
+"""A norm multiplies by floor(2**INVERSE / root)."""
+UNIT = 15
+"""Fraction bits of a normalised value, of a table's exponential, and of a sigmoid."""
+TURN = 14
+"""Fraction bits of sines and cosines."""
+FRACTION = 8
+"""Fraction bits of the logarithm (to the base 2) that an exponential reads."""
+SHARE = 38
+"""Attention multiplies by floor(2**SHARE / sum of exponentials)."""
+FINER = 7
+"""Fraction bits that attention adds to those of the values it mixes."""
+
+Ints = NDArray[np.int64]
+Codes = NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """`size` words of the scratch memory; whatever is written saturates to low .. high."""
+
+    name: str
+    size: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """A vector of `size` bytes (INT8) for each position: keys or values of a layer."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Array:
+    """Hardwired neurons: weights `[outputs, inputs]` of VALUES[code].
+
+    With `shifts` `[outputs, blocks]` (mxfp4), the sum of each BLOCK inputs counts 2**shift times.
+    """
+
+    name: str
+    code: Code
+    weights: Codes
+    shifts: Codes | None = None
+
+    @property
+    def outputs(self) -> int:
+        """Neurons."""
+        return int(self.weights.shape[0])
+
+    @property
+    def inputs(self) -> int:
+        """Inputs of each neuron."""
+        return int(self.weights.shape[1])
+
+    @property
+    def effective(self) -> Ints:
+        """Weights `[outputs, inputs]` with their powers of two."""
+        found: Ints = self.weights.astype(np.int64)
+        if self.shifts is not None:
+            found = (
+                found << np.repeat(self.shifts.astype(np.int64), BLOCK, axis=1)[:, : self.inputs]
+            )
+        return found
+
+    @property
+    def bound(self) -> int:
+        """The largest magnitude of an answer to INT8."""
+        return int(np.abs(self.effective).sum(axis=1).max(initial=0)) * 128
+
+
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """to = embedding[token]"""
+
+    op: ClassVar[str] = "embed"
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """to[j] = sum over i of weights[j, i] * source[i]; the source is INT8. Nothing saturates."""
+
+    op: ClassVar[str] = "apply"
+    to: str
+    source: str
+    array: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """to[i] = source[i] * table[i] >> shift"""
+
+    op: ClassVar[str] = "scale"
+    to: str
+    source: str
+    table: str
+    shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """to[i] = one[i] + other[i]"""
+
+    op: ClassVar[str] = "add"
+    to: str
+    one: str
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
+class Multiply:
+    """to[i] = one[i] * other[i] >> shift"""
+
+    op: ClassVar[str] = "multiply"
+    to: str
+    one: str
+    other: str
+    shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """to[i] = table[index + n / 2], index = source[i] >> shift, held in -n / 2 .. n / 2 - 1.
+
+    n is the length of the table, a power of two.
+    """
+
+    op: ClassVar[str] = "lookup"
+    to: str
+    source: str
+    table: str
+    shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class Normalise:
+    """RMSNorm. root = floor(sqrt(sum of source[i]**2 + epsilon)), inverse = floor(2**INVERSE /
+    root), unit[i] = source[i] * inverse >> INVERSE - UNIT, to[i] = unit[i] * table[i] >> shift.
+
+    epsilon is at least 1, so that root is; as |source[i]| <= root + 1, unit has UNIT + 2 bits.
+    """
+
+    op: ClassVar[str] = "normalise"
+    to: str
+    source: str
+    table: str
+    shift: int
+    epsilon: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rotate:
+    """Pairs of neighbours (a, b) of each head, turned by the position:
+    (a * cos - b * sin >> shift, a * sin + b * cos >> shift); the shift is TURN or more.
+
+    Pair p of a head has the angle of column p of cosines and sines `[positions, head size / 2]`.
+    """
+
+    op: ClassVar[str] = "rotate"
+    to: str
+    source: str
+    shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """cache[position] = source, which is INT8."""
+
+    op: ClassVar[str] = "store"
+    cache: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attend:
+    """Attention of each query head h over positions 0 .. position; its keys and values are those
+    of KV head g = h // (heads / KV heads).
+
+    score[t] = sum over d of queries[h, d] * keys[t, g, d], top = max of score,
+    share[t] = exponential(top - score[t] at the slope table[h], shift), total = sum of share,
+    to[h, d] = (sum over t of share[t] * values[t, g, d]) * floor(2**SHARE / total)
+    >> SHARE - FINER. An exponential of x at a slope: e = x * slope >> shift (FRACTION fraction
+    bits), exponentials[e % 2**FRACTION] / 2**(e / 2**FRACTION), both divisions rounded down.
+    """
+
+    op: ClassVar[str] = "attend"
+    to: str
+    queries: str
+    keys: str
+    values: str
+    table: str
+    shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """The next token: the first of the largest, or drawn.
+
+    Drawn: share[i] = exponential(top - source[i] at the slope heat', shift), total = their sum;
+    random is advanced (xorshift32) before each draw, point = random * total / 2**32 rounded down,
+    and the token is the first whose running sum of shares is above the point. At a temperature of
+    c hundredths, heat' = (heat * 100 + c / 2) / c rounded down, and at most 2**WORD - 1.
+    """
+
+    op: ClassVar[str] = "choose"
+    source: str
+    heat: int
+    shift: int
+
+
+Instruction = (
+    Embed | Apply | Scale | Add | Multiply | Lookup | Normalise | Rotate | Store | Attend | Choose
+)
+INSTRUCTIONS: tuple[type, ...] = get_args(Instruction)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LanguageProgram:
+    """Instructions of one token, with every constant that they read; immutable.
+
+    `embedding` is `[vocabulary, hidden]`, `cosines` and `sines` are `[positions, head size / 2]`,
+    `exponentials[f]` is 2**(UNIT - f / 2**FRACTION) to the nearest integer. Vectors, arrays, tables
+    and caches have different names, and layers share vectors. Tables are INT16 but for the
+    `shifts`, which are constants of instructions. The last instruction is Choose.
+    """
+
+    name: str
+    heads: int
+    kv_heads: int
+    head_size: int
+    positions: int
+    vectors: tuple[Vector, ...]
+    caches: tuple[Cache, ...]
+    arrays: tuple[Array, ...]
+    tables: Mapping[str, Ints]
+    embedding: Ints
+    cosines: Ints
+    sines: Ints
+    exponentials: Ints
+    instructions: tuple[Instruction, ...]
+    places: Mapping[str, Vector | Cache | Array] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        places: dict[str, Vector | Cache | Array] = {}
+        things: tuple[Vector | Cache | Array, ...] = (*self.vectors, *self.caches, *self.arrays)
+        for thing in things:
+            if thing.name in places or thing.name in self.tables:
+                raise IRError(f"two things of a language program have the name {thing.name!r}")
+            places[thing.name] = thing
+        object.__setattr__(self, "places", places)
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens."""
+        return len(self.embedding)
+
+    def vector(self, name: str) -> Vector:
+        """The vector of that name."""
+        found = self.places.get(name)
+        if not isinstance(found, Vector):
+            raise IRError(f"there is no vector {name!r}")
+        return found
+
+    def cache(self, name: str) -> Cache:
+        """The cache of that name."""
+        found = self.places.get(name)
+        if not isinstance(found, Cache):
+            raise IRError(f"there is no cache {name!r}")
+        return found
+
+    def array(self, name: str) -> Array:
+        """The array of that name."""
+        found = self.places.get(name)
+        if not isinstance(found, Array):
+            raise IRError(f"there is no array {name!r}")
+        return found
