@@ -3,7 +3,7 @@
     make bench-lpu      everything
     python benchmarks/lpu.py [PART ...] [--only TEXT]
 
-Parts are headline, neurons, arrays, models. Writes benchmarks/lpu.md and results/lpu.json.
+Parts are headline, neurons, arrays, memory, models. Writes benchmarks/lpu.md and results/lpu.json.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Iterable, Sequence
 
 from cases import Options
 from common import ROOT, Row, write
-from lpu_neurons import arrays, models, neurons
+from lpu_arrays import arrays, memory
+from lpu_neurons import models
+from lpu_wires import neurons
 from parts import Part, run_parts
 
 from flow.pipeline.planning import PlanOptions, plan
@@ -54,7 +56,8 @@ def headline(options: Options) -> Iterable[list[Row]]:
 
 
 PARTS: dict[str, Part] = {
-    "headline": headline, "neurons": neurons, "arrays": arrays, "models": models,
+    "headline": headline, "neurons": neurons, "arrays": arrays, "memory": memory,
+    "models": models,
 }  # fmt: skip
 
 

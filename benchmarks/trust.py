@@ -3,7 +3,7 @@
     make bench-trust          everything; circuits are built once and kept in benchmarks/cache
     python benchmarks/trust.py [PART ...] [--quick] [--only TEXT] [--timeout SECONDS] [--report]
 
-Parts are faults, vectors, hardening. The circuits are exact perceptrons of one hidden layer with
+Parts are faults, vectors, hardening, training, printed. The circuits are exact perceptrons of one hidden layer with
 8-bit weights and 4-bit inputs, mapped onto EGFET. Writes benchmarks/trust.md and
 results/trust.json.
 """
@@ -21,6 +21,7 @@ from cases import Options
 from common import HERE, Row, write
 from parts import Part, run_parts
 from trust_circuits import Circuit, circuits
+from trust_training import printed, training
 
 from flow.analysis.fault_simulation import FaultSimulator
 from flow.analysis.stuck_at import Faults, faults_of
@@ -158,7 +159,10 @@ def hardening(options: Options) -> Iterator[list[Row]]:
         ]  # fmt: skip
 
 
-PARTS: dict[str, Part] = {"faults": faults, "vectors": vectors, "hardening": hardening}
+PARTS: dict[str, Part] = {
+    "faults": faults, "vectors": vectors, "hardening": hardening, "training": training,
+    "printed": printed,
+}  # fmt: skip
 REMARKS = (
     "Every single stuck-at fault of every line of the mapped netlist (outputs of cells, inputs of "
     "the circuit, branches of nets with several readers) on the whole test set; equivalent faults "

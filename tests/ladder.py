@@ -6,6 +6,7 @@ and the synthesis are started once for all of them. Only integers are compared, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,7 +75,8 @@ class Case:
 class Ladder:
     """Climbs from the reference to the mapped netlist; a test of the ladder overrides a rung.
 
-    `passes` is a pipeline text. All cases have the same number of samples.
+    `passes` is a pipeline text. All cases have the same number of samples; `hurried` ladders let
+    an event-driven simulator of a large circuit see the first of them only.
     """
 
     cases: tuple[Case, ...]
@@ -83,6 +85,7 @@ class Ladder:
     handshake: bool = False
     verilator: bool = True
     effort: str = "fast"
+    hurried: bool = False
 
     def climb(self, folder: Path) -> tuple[str, ...]:
         """The names of all rungs, in order; Broken at the first that differs."""
@@ -99,11 +102,21 @@ class Ladder:
             self._joined(lambda c: evaluate_network(folded[c.name], c.inputs), folded),
         )
         circuit = side_by_side({name: self.lower(network) for name, network in folded.items()})
-        inputs = self._inputs(folded)
+        inputs = self.inputs(folded)
         rung("lowered circuit", evaluate(circuit, inputs))
         for k, step in enumerate(parse_pipeline(self.passes), 1):
             circuit = self.apply(step, circuit)
             rung(f"pass {k:02d} {pass_text(step)}", evaluate(circuit, inputs))
+        return (*rungs, *self.descend(circuit, inputs, folder))
+
+    def descend(self, circuit: Circuit, inputs: Values, folder: Path) -> tuple[str, ...]:
+        """The rungs from a finished circuit to its netlist."""
+        rungs: list[str] = []
+
+        def rung(name: str, got: Values) -> None:
+            self._compare(name, got)
+            rungs.append(name)
+
         circuit = self.text(circuit)
         rung("text form", evaluate(circuit, inputs))
         rung("compiled evaluator", self.compiled(circuit, inputs))
@@ -204,7 +217,8 @@ class Ladder:
                 result[f"{case.name}_{port}"] = flat
         return result
 
-    def _inputs(self, networks: Mapping[str, Network]) -> dict[str, Any]:
+    def inputs(self, networks: Mapping[str, Network]) -> dict[str, Any]:
+        """The samples of all cases by port of the merged circuit."""
         result = {}
         for case in self.cases:
             layers = networks[case.name].inputs
@@ -245,7 +259,8 @@ class Ladder:
                 self._break(name, source, lane, sample, expected, got)
             raise Broken(f"{name}: {verdict.status}: {verdict.detail}")
         samples = len(next(iter(self._expected.values())))
-        assert verdict.detail == f"{samples} samples", verdict.detail
+        fewer = rf"the first \d+ of {samples} samples|"
+        assert re.fullmatch(rf"{fewer * self.hurried}{samples} samples", verdict.detail)
         rungs.append(name)
 
     def _write(self, folder: Path, emission: Emission, inputs: Values) -> None:

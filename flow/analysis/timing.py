@@ -114,7 +114,7 @@ def _leave(
         for edge, (table, transition) in edges.items():
             if table is None:
                 continue
-            for before in _causes(arc, edge, sequential):
+            for before in causes(arc, edge, sequential):
                 known = at.get((source, before))
                 if known is None:
                     continue
@@ -134,7 +134,8 @@ def _leave(
                 at[net, edge] = _Arrival(0.0, first, None, None)
 
 
-def _causes(arc: Arc, edge: str, sequential: bool) -> tuple[str, ...]:
+def causes(arc: Arc, edge: str, sequential: bool) -> tuple[str, ...]:
+    """The edges at an arc's input that give an edge at its output."""
     if sequential:
         return ("rise",)
     other = "fall" if edge == "rise" else "rise"

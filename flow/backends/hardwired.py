@@ -5,23 +5,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flow.mapping.hardwired.bits import ONE, ZERO, Cell, Netlist
 from flow.mapping.hardwired.embedding import Wiring
 from flow.mapping.hardwired.neuron import Base, hardwired
 
 NEURON, ARRAY, WIRES = "neuron.v", "array.v", "wires.v"
+WIRES_TAIL = "endmodule\n"
 
 
 def array_files(wiring: Wiring, inputs: int) -> dict[str, Iterator[str]]:
     """The lines of every file, by name; wires come neuron by neuron, so that no text is whole."""
-    base, neurons = wiring.base, len(wiring.ports)
-    return {
-        NEURON: iter(neuron_text(hardwired(base)).splitlines(keepends=True)),
-        ARRAY: iter(_array_text(base, inputs, neurons).splitlines(keepends=True)),
-        WIRES: wire_lines(wiring, inputs),
-    }
+    files = base_files(wiring.base, inputs, len(wiring.ports))
+    lines = {name: iter(text.splitlines(keepends=True)) for name, text in files.items()}
+    return {**lines, WIRES: wire_lines(wiring, inputs)}
+
+
+def base_files(base: Base, inputs: int, neurons: int) -> dict[str, str]:
+    """The files that know no weight."""
+    return {NEURON: neuron_text(hardwired(base)), ARRAY: _array_text(base, inputs, neurons)}
 
 
 def neuron_text(netlist: Netlist) -> str:
@@ -53,27 +56,45 @@ def register_names(netlist: Netlist) -> dict[str, str]:
 
 def wire_lines(wiring: Wiring, inputs: int) -> Iterator[str]:
     """The module that connects inputs to ports: the only one that depends on weights."""
+    yield wires_head(wiring.base, inputs, len(wiring.ports))
+    yield from wires_rows(wiring, inputs)
+    yield WIRES_TAIL
+
+
+def wires_head(base: Base, inputs: int, neurons: int) -> str:
+    """The lines before the wires of the first neuron."""
+    return f"""module wires (
+    input wire [{inputs - 1}:0] x,
+    input wire first,
+    output wire [{neurons * sum(base.ports) - 1}:0] p,
+    output wire [{neurons * (base.width + 1) - 1}:0] c
+);
+    wire [{inputs - 1}:0] n = ~x;
+"""
+
+
+def wires_rows(
+    wiring: Wiring, inputs: int, first: int = 0, scales: Sequence[float] = ()
+) -> Iterator[str]:
+    """The wires of neurons, of which row 0 is neuron `first`; a scale is a remark beside them."""
     ports, bits = wiring.ports.shape[1], wiring.base.width + 1
-    neurons = len(wiring.ports)
-    yield "module wires (\n"
-    yield f"    input wire [{inputs - 1}:0] x,\n    input wire first,\n"
-    yield f"    output wire [{neurons * ports - 1}:0] p,\n"
-    yield f"    output wire [{neurons * bits - 1}:0] c\n);\n"
-    yield f"    wire [{inputs - 1}:0] n = ~x;\n"
     # TIED is -1: the last entry.
     names = [*(f"{bus}[{i}]" for i in range(inputs) for bus in ("x", "n")), "1'b0"]
-    for neuron, row in enumerate(wiring.ports):
+    for k, row in enumerate(wiring.ports):
+        neuron = first + k
         text = ",".join([names[port] for port in reversed(row.tolist())])
-        yield f"    assign p[{(neuron + 1) * ports - 1}:{neuron * ports}] = {{{text}}};\n"
-        constant = int(wiring.constants[neuron])
-        tied = ",".join("first" if constant >> k & 1 else "1'b0" for k in reversed(range(bits)))
+        if scales:
+            yield f"    // neuron {neuron}: the sum times {scales[k]!r}\n"
+        if ports:
+            yield f"    assign p[{(neuron + 1) * ports - 1}:{neuron * ports}] = {{{text}}};\n"
+        constant = int(wiring.constants[k])
+        tied = ",".join("first" if constant >> b & 1 else "1'b0" for b in reversed(range(bits)))
         yield f"    assign c[{(neuron + 1) * bits - 1}:{neuron * bits}] = {{{tied}}};\n"
-    yield "endmodule\n"
 
 
 def _array_text(base: Base, inputs: int, neurons: int) -> str:
     ports, bits = sum(base.ports), base.width + 1
-    word = base.bits - 1 + base.width + 2
+    word = base.word
     return f"""module array (
     input wire clk,
     input wire [{inputs - 1}:0] x,

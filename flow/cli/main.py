@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "train": "The same, from gradients or genes alone.",
     "codesign": "Widths for a float model within a budget, retrained.",
     "plan": "A chip set for a language model: area, speed, power, cost.",
+    "array": "A matrix of weights as wires over an array of equal neurons.",
     "check": "Everything that stands in the way of a model, at once.",
     "eval": "What the integer network answers, for a model or a build folder.",
     "opt": "Run passes on the text form of a circuit.",

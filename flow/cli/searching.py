@@ -74,9 +74,10 @@ def train_one(
     loss: float | None,
     as_json: bool,
     estimator: str | None = None,
+    robust: str | None = None,
 ) -> None:
-    """Train one network in a way (baseline, clusters, qat, binary or ternary), then print what it
-    reached. `estimator` is of binary networks."""
+    """Train one network in a way (baseline, clusters, qat, binary, ternary or robust), then print
+    what it reached. `estimator` is of binary networks, `robust` names regularisers."""
     from flow.pipeline import training
 
     if output is None:
@@ -88,6 +89,8 @@ def train_one(
             done = training.write_retrained(found, output, share, bars.steps)
         elif way == "qat":
             done = training.write_qkeras(found, output, bars.steps)
+        elif way == "robust":
+            done = training.write_robust(found, output, robust or "all", bars.steps)
         elif way in ("binary", "ternary"):
             passed = training.estimator_of(estimator)
             done = training.write_binary(found, output, passed, way == "ternary", bars.steps)
@@ -96,8 +99,9 @@ def train_one(
     if as_json:
         print_json({"folder": str(done.folder), **dict(done.facts)})
         return
+    wide = max(8, *(len(name) for name, _ in done.facts)) + 2
     for name, value in done.facts:
-        click.echo(f"{name:10}{value}")
+        click.echo(f"{name:{wide}}{value}")
     click.echo(f"next: flow build --config {done.folder}/flow.toml -o DIR")
 
 

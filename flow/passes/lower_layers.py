@@ -346,9 +346,15 @@ _ROLES: dict[type[Layer], str] = {
 
 
 def _reached(node: Node, base: int, table: Sequence[int]) -> Node:
-    """A table with the entries that its operand reaches."""
+    """A table with the entries that its operand reaches.
+
+    The interval of a node may be wider than that of its tensor: an end's entry is then repeated
+    for what never comes.
+    """
     first, last = node.range.lo - base, node.range.hi - base
-    return Lookup(node, node.range.lo, tuple(table[first : last + 1]))
+    below = (table[0],) * -first
+    above = (table[-1],) * (last + 1 - len(table))
+    return Lookup(node, node.range.lo, (*below, *table[max(first, 0) : last + 1], *above))
 
 
 def _array(new: Sequence[Node], shape: tuple[int, ...]) -> NodeArray:

@@ -35,6 +35,7 @@ from flow.tech.part import Part
 from flow.tech.technology import Technology
 from flow.tech.write_liberty import liberty_text
 from flow.verify.cell_netlist import check_cells
+from flow.verify.chip import prove_chip
 from flow.verify.simulate import simulate_chip_netlist
 from flow.verify.verdict import Verdict
 
@@ -42,6 +43,11 @@ HELD = "held.txt"
 """The flip-flops of a hardened netlist, by the registers that they hold a copy of."""
 TECHNOLOGY = "technology.lib"
 """The cells as they were mapped onto, flip-flops included; `flow verify` reads them."""
+
+MOST_BYTES = 256
+"""Weight registers beyond which the netlist of a chip is proved and not simulated."""
+CHIP_SECONDS = 900.0
+"""What that proof may take; on an idle core a bank of 1590 bytes takes 40."""
 
 
 @dataclass(frozen=True)
@@ -155,12 +161,18 @@ class Cells:
         emission = have(state.emission)
         if (store := emission.store) is not None:
             verdicts = (*verdicts, copies_verdict(have(state.chip), store))
-            if state.config.simulator != "none":
+            if store.bytes > MOST_BYTES:
+                state.progress("proof of the chip's netlist")
+                found = prove_chip(
+                    out, emission, store, timeout_s=CHIP_SECONDS, seed=state.config.seed + 1
+                )
+                verdicts = (*verdicts, *found)
+            elif state.config.simulator != "none":
                 with scratch_chip(out, emission, store) as folder:
                     verdicts = (*verdicts, simulate_chip_netlist(Path(folder)))
         period = clock_period(state.config, state.circuit_recipe)
         state.progress("area, power and timing")
-        found = measure(
+        figures = measure(
             have(state.circuit),
             have(state.emission),
             synthesis,
@@ -170,16 +182,16 @@ class Cells:
             vectors=state.samples is not None,
             timing=self.timer(synthesis.netlist, technology, period),
         )
-        timing = timing_verdict(found.timing, state.config, state.circuit_recipe)
+        timing = timing_verdict(figures.timing, state.config, state.circuit_recipe)
         if timing is not None:
             # A slow circuit is right all the same: the report says so, the build goes on.
             verdicts = (*verdicts, timing)
         rows = [
             f"{name}: {cells} cells, {area:.0f} um2, {power:.6g} mW\n"
-            for name, (cells, area, power) in found.by_layer().items()
+            for name, (cells, area, power) in figures.by_layer().items()
         ]
         write_file(own, "layers.txt", "".join(rows))
-        return replace(state, measures=found), verdicts
+        return replace(state, measures=figures), verdicts
 
 
 def _hardened(

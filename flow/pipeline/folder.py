@@ -16,6 +16,8 @@ from flow.errors import UsageError
 
 MANIFEST = "manifest.json"
 MANIFEST_FORMAT = "flow-manifest 1"
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+"""Constants of renameat2(2)."""
 ATTEMPTS = 20
 """How often a finished build tries to take its place while others take the same."""
 
@@ -24,8 +26,9 @@ ATTEMPTS = 20
 def replacing(out: Path) -> Iterator[Path]:
     """A fresh folder beside `out` that takes its place when the block ends without an error.
 
-    At every moment `out` is the old folder, the new one, or absent. Whatever goes wrong, the
-    new folder is removed and the old one stays. Refuses to replace what no build has written.
+    At every moment `out` is the old folder or the new one; absent only where there was none, or
+    for an instant where the file system cannot exchange two names. Whatever goes wrong, the new
+    folder is removed and the old one stays. Refuses to replace what no build has written.
     """
     out = out.resolve()
     refuse_foreign(out)
@@ -108,8 +111,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _swap(fresh: Path, out: Path) -> None:
     old = out.parent / f".{out.name}.old-{os.getpid()}"
     for path in fresh.rglob("*"):
-        if path.is_file():
-            _sync(path)
+        _sync(path)
+    _sync(fresh)
+    if out.exists() and _exchange(fresh, out):
+        # At no moment was there no folder; the old one has the name of the new one now.
+        _sync(out.parent)
+        return
     for attempt in range(ATTEMPTS):
         if out.exists():
             out.rename(old)
@@ -125,6 +132,18 @@ def _swap(fresh: Path, out: Path) -> None:
             shutil.rmtree(old, ignore_errors=True)
     _sync(out.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange the names of two folders in one step (Linux, renameat2); whether that was done."""
+    import ctypes
+
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError, TypeError):
+        return False
+    names = os.fsencode(one), os.fsencode(other)
+    return bool(rename(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE) == 0)
 
 
 def _unwritable(error: OSError, out: Path) -> UsageError:

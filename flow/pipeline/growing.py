@@ -2,7 +2,8 @@
 
 Each is grown of all samples that the search may see, and as twins of some of them, whose answers
 on the others tell its accuracy: on the validation part, or cross-validated (M. Stone,
-"Cross-Validatory Choice and Assessment of Statistical Predictions", 1974).
+"Cross-Validatory Choice and Assessment of Statistical Predictions", 1974). Where samples are made
+of the real ones (see `train/smearing.py`), a twin's are made of its own.
 """
 
 from __future__ import annotations
@@ -24,12 +25,17 @@ from flow.search.tree_gates import trees_network
 from flow.train.baseline import fit_perceptron
 from flow.train.dataset import ByteArray, Dataset, folds_of
 from flow.train.ensembles import RECIPES, Recipe, grow_ensemble
+from flow.train.smearing import Smearing, smeared
 
-MOST = 5_000_000_000
-"""Gates squared times samples of what is trimmed at most; some seconds. What is larger stays."""
+MOST = 1_000_000_000_000
+"""Gates squared times samples of what is trimmed at most; a minute in C. What is larger stays."""
+EASY = 20_000_000_000
+"""The same of what is trimmed without being asked for."""
 
 LEAF = 12
 """Gates for each leaf of an ensemble, about."""
+
+NONE = Smearing(0)
 
 ANSWERS, REPEATS = 600, 4
 """Cross-validation is repeated until so many answers tell an accuracy, but no more often."""
@@ -71,7 +77,7 @@ def recipes_for(
 
 def _fits(recipe: Recipe, data: Dataset) -> bool:
     trees = recipe.count * (data.classes if recipe.boosted else 1)
-    return (LEAF * trees * recipe.leaves) ** 2 * len(data.y_train) <= 4 * MOST
+    return (LEAF * trees * recipe.leaves) ** 2 * len(data.y_train) <= EASY
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,17 +85,24 @@ class Origin:
     """What is trimmed: a point as it is, or a network `whole` of training and validation samples
     and its `twins`, each of those alone that one of `parts` (samples,) does not hold back.
 
-    Without parts there is one twin, of the training samples.
+    Without parts there is one twin, of the training samples. `samples` are those (x, y) that the
+    whole and then each twin was grown of and is trimmed by; without them, the real ones.
     """
 
     point: Point
     whole: Network | None = None
     twins: tuple[Network, ...] = ()
     parts: tuple[NDArray[np.bool_], ...] = ()
+    samples: tuple[tuple[ByteArray, IntArray], ...] = ()
 
 
 def grown(
-    space: Space, data: Dataset, recipes: Sequence[Recipe | Neurons], seed: int, folds: int = 0
+    space: Space,
+    data: Dataset,
+    recipes: Sequence[Recipe | Neurons],
+    seed: int,
+    folds: int = 0,
+    smearing: Smearing = NONE,
 ) -> Iterator[Origin]:
     """Ensembles and perceptrons, cross-validated in `folds` parts if any; in this process, so
     that their floats are the same for any number of workers."""
@@ -99,11 +112,11 @@ def grown(
     if folds:
         times = min(REPEATS, ceil(ANSWERS / len(y)))
         parts = tuple(held for k in range(times) for held in folds_of(y, folds, seed + k))
+    real = [(x, y), *([(x[~held], y[~held]) for held in parts] or [(data.x_train, data.y_train)])]
+    samples = tuple(smeared(*some, smearing, seed) for some in real) if recipes else ()
     for recipe in recipes:
-        samples = [(x[~held], y[~held]) for held in parts] or [(data.x_train, data.y_train)]
-        twins = tuple(_network(space, data, recipe, *some, seed) for some in samples)
-        whole = _network(space, data, recipe, x, y, seed)
-        yield Origin(replace(none, origin=recipe.name), whole, twins, parts)
+        whole, *twins = (_network(space, data, recipe, *some, seed) for some in samples)
+        yield Origin(replace(none, origin=recipe.name), whole, tuple(twins), parts, samples)
 
 
 def _network(

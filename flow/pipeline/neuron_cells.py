@@ -53,8 +53,25 @@ def map_neuron(
 
     UsageError for a library that lacks a gate or a flip-flop, ToolFailed where ABC does not end.
     """
+    inputs = [Bus(name, len(nets)) for name, nets in neuron.inputs.items()]
+    outputs = [Bus("y", len(neuron.output))]
+    return map_cells(
+        graph(neuron), inputs, outputs, technology, variants=variants, timeout_s=timeout_s
+    )
+
+
+def map_cells(
+    whole: Aig,
+    inputs: Sequence[Bus],
+    outputs: Sequence[Bus],
+    technology: Technology,
+    *,
+    variants: Sequence[Variant] = AREA["fast"].variants,
+    timeout_s: float = 300.0,
+) -> MappedNeuron:
+    """The same of any graph between its ports, registers cut at `Q:` and `D:`."""
     begin = time.monotonic()
-    whole = without_unread_state(graph(neuron))
+    whole = without_unread_state(whole)
     held = tuple(name[2:] for name in whole.inputs if name.startswith("Q:"))
     inverter = inverter_area(technology)
     if whole.adders and inverter is not None:
@@ -64,9 +81,7 @@ def map_neuron(
         core = with_boxes(cut, core, technology)
     else:
         core, _ = map_graph(whole, technology, variants, timeout_s=timeout_s)
-    inputs = [Bus(name, len(nets)) for name, nets in neuron.inputs.items()]
     clock = [Bus(CLOCK, 1)] if held else []
-    outputs = [Bus("y", len(neuron.output))]
     found = with_flipflops(core, technology, [*clock, *inputs], outputs)
     area = technology.area(found.histogram())
     return MappedNeuron(found, area, time.monotonic() - begin, whole, held)

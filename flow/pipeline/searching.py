@@ -38,6 +38,7 @@ from flow.tech.technology import Technology
 from flow.tools import abc
 from flow.train.dataset import Dataset, prepare
 from flow.train.gradient import GradientOptions, powers_of_two, train_many
+from flow.train.smearing import Smearing
 from flow.train.table import Table, load_table
 from flow.train.trees import LEAVES, grow_trees
 
@@ -162,7 +163,7 @@ def run_search(
             recipes = recipes_for(search.data, spec.start, spec.recipes)
             found = with_trimmed(
                 search.space, search.data, found, areas, work, spec.trim, spec.seed, recipes,
-                spec.folds,
+                spec.folds, Smearing(spec.smeared, spec.teacher),
             )  # fmt: skip
         front = _front(search, state, found)
     _write(search, out, front)

@@ -1,5 +1,5 @@
-"""Trained perceptrons as folders that `flow build` starts from: exact, retrained, by QKeras, or
-binary."""
+"""Trained perceptrons as folders that `flow build` starts from: exact, retrained, robust, by
+QKeras, or binary."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ from flow.train.clusters import retrain
 from flow.train.export import CONFIG, FIT, TEST, build_files, levels_csv
 from flow.train.gradient import GradientOptions, powers_of_two
 from flow.train.qkeras_train import train_qkeras
+from flow.train.robust import RobustOptions, options_for, train_robust
+from flow.train.weight_faults import accuracies
 
 NETWORKS, STEPS, RATE = 24, 800, 0.02
 """Of a retraining with clusters."""
+FAULTY, SPREAD = 0.1, 0.3
+"""The share of stuck weights, and 1 sigma of spread ones, that a robust training tells about."""
 _QKERAS_CONFIG = """\
 # Trained with QKeras: weights are powers of two. Inputs are level / {levels}.
 model = "model.h5"
@@ -67,6 +71,27 @@ def write_retrained(search: Search, out: Path, loss: float, progress: Progress =
         "test": found.perceptron.accuracy(data.x_test, data.y_test),
     }
     return Trained(out, (("clusters", str(found.clusters)), *_shares(parts)))
+
+
+def write_robust(search: Search, out: Path, names: str, progress: Progress = silent) -> Trained:
+    """A perceptron trained with the regularisers of those names, as a folder for
+    `flow build --config`; facts have an ordinary one of the same size beside it."""
+    spec, data = search.spec, search.data
+    options = options_for(names, spec.hidden[0], seed=spec.seed)
+    plain = RobustOptions(spec.hidden[0], seed=spec.seed)
+    found, ordinary = (
+        train_robust(data.x_fit, data.y_fit, data.classes, data.scaler.bits, each, progress)
+        for each in (options, plain)
+    )
+    _write(out, build_files(found, data))
+    hidden = f"{data.features}-{spec.hidden[0]}-{data.classes}"
+    facts = [("topology", hidden), ("train", f"{found.accuracy(data.x_fit, data.y_fit):.4f}")]
+    cases = {"test": (0.0, 0.0), "faulty": (FAULTY, 0.0), "spread": (0.0, SPREAD)}
+    for label, net in (("", found), ("ordinary ", ordinary)):
+        for name, (share, sigma) in cases.items():
+            seen = accuracies(net, data.x_test, data.y_test, share=share, sigma=sigma)
+            facts.append((f"{label}{name}", f"{seen.mean():.4f}"))
+    return Trained(out, tuple(facts))
 
 
 def write_qkeras(search: Search, out: Path, progress: Progress = silent) -> Trained:

@@ -19,7 +19,7 @@ from flow.ir.network import Network, evaluate_network
 from flow.ir.tensor import IntArray
 from flow.pipeline.approximating import Trimmed as Step
 from flow.pipeline.approximating import trimmed
-from flow.pipeline.growing import MOST, Neurons, Origin, grown
+from flow.pipeline.growing import MOST, NONE, Neurons, Origin, grown
 from flow.search.costs import MappedArea
 from flow.search.executors import Executor
 from flow.search.front import Point, Trimmed, classifier
@@ -28,6 +28,7 @@ from flow.search.nsga2 import first_front
 from flow.search.space import Space
 from flow.train.dataset import Dataset
 from flow.train.ensembles import Recipe
+from flow.train.smearing import Smearing
 
 HOPELESS = 0.8
 """A stage is not mapped where one at least as accurate has less than this share of its gates."""
@@ -54,6 +55,7 @@ def with_trimmed(
     seed: int = 0,
     recipes: Sequence[Recipe | Neurons] = (),
     folds: int = 0,
+    smearing: Smearing = NONE,
 ) -> list[Point]:
     """The best of the points, and of the same points and ensembles with fewer gates, by area.
 
@@ -62,7 +64,10 @@ def with_trimmed(
     does which has seen the training samples alone; with `folds`, ensembles are cross-validated.
     """
     samples = {"train": len(data.y_train), "valid": len(data.y_valid)}
-    origins = [*(Origin(point) for point in points), *grown(space, data, recipes, seed, folds)]
+    origins = [
+        *(Origin(point) for point in points),
+        *grown(space, data, recipes, seed, folds, smearing),
+    ]
     tasks = [(space, data, origin, share) for origin in origins]
     found = [
         replace(
@@ -116,12 +121,12 @@ def stages_of(space: Space, data: Dataset, origin: Origin, share: float) -> list
     assert origin.whole is not None
     x, y = data.x_fit, data.y_fit
     gently = bool(origin.parts)
-    again = list(_steps(origin.whole, x, y, share, gently))
     parts = origin.parts or (_last(data),)
-    ways = [
-        list(_steps(twin, x[~held], y[~held], share, gently))
-        for twin, held in zip(origin.twins, parts, strict=True)
-    ]
+    samples = origin.samples or ((x, y), *((x[~held], y[~held]) for held in parts))
+    again, *ways = (
+        list(_steps(network, *some, share, gently))
+        for network, some in zip((origin.whole, *origin.twins), samples, strict=True)
+    )
     if origin.parts:
         # Where all twins are as far down as the network of all samples.
         levels = [(end, [_down(way, end.gates) for way in ways]) for end in again]

@@ -14,17 +14,27 @@ from flow.errors import CheckFailed, FlowError, ToolNotFound, printable
 from flow.ir.evaluate import evaluate
 from flow.ir.network import evaluate_network
 from flow.passes.lower_layers import port_names
+from flow.pipeline.cells import TECHNOLOGY
 from flow.pipeline.comparing import require_equal
 from flow.pipeline.folder import MANIFEST, hashes, read_manifest
 from flow.pipeline.folding import prove_folding
 from flow.pipeline.proving import prove_design
 from flow.pipeline.reading import read_text
-from flow.pipeline.reopening import Design, Mapped, family, foreign, reopen, reopen_mapped
+from flow.pipeline.reopening import (
+    SYNTHESISE,
+    Design,
+    Mapped,
+    family,
+    foreign,
+    reopen,
+    reopen_mapped,
+)
 from flow.pipeline.stages.import_stage import flat
 from flow.pipeline.verifying_flash import is_flash, verify_flash
 from flow.pipeline.verifying_hls import is_hls, verify_hls
 from flow.pipeline.verifying_tulip import is_tulip, verify_tulip
 from flow.progress import Progress, counted, silent
+from flow.tech.liberty import read_liberty
 from flow.tech.part import Part
 from flow.verify.cell_netlist import check_cells
 from flow.verify.lint import lint

@@ -70,6 +70,10 @@ class Spec:
     #: what is trimmed beside the points, as "trees 5x32" (5 trees of 32 leaves), "boosted 4x6" (4
     #: rounds) or "neurons 3x6" (3 of 6-bit weights); by default what fits the start
     ensembles: tuple[str, ...] = ()
+    #: samples made of the real ones that ensembles are grown and trimmed by as well; 0: none
+    smeared: int = 0
+    #: what labels them: a forest of 200 trees, or logistic regression
+    teacher: Literal["forest", "linear"] = "forest"
     #: whether the converters of the inputs count into the area, as those of EGFET at 1 V
     sensors: bool = False
     #: technology, and its supply in V
@@ -101,6 +105,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "refine": (0, 100_000),
     "trim": (0, 1),
     "folds": (0, 100),
+    "smeared": (0, 1_000_000),
     "voltage": (0.01, 100),
 }
 STARTS = ("trees", "gradient")

@@ -33,7 +33,11 @@ def check_cells(folder: Path, technology: Callable[[], Technology]) -> Verdict:
     text = (folder / "netlist" / f"{top}.v").read_text(encoding="utf-8")
     if text.count(" (.") <= MOST_CELLS:
         return simulate_netlist(folder)
-    return simulate_cells(folder, text, technology())
+    try:
+        cells = technology()
+    except FlowError as error:
+        return Verdict(CHECK, "failed", error.message, 0.0)
+    return simulate_cells(folder, text, cells)
 
 
 def simulate_cells(folder: Path, text: str, technology: Technology) -> Verdict:

@@ -34,8 +34,8 @@ SPACE = 3 << 30
 REFUSED = (2, 3)
 ANY = (0, 2, 3)
 """A damaged file may still be a whole one."""
-PROGRAMS = {"yosys": (sys.executable,)}
-"""Programs that the commands of a format start."""
+PROGRAMS = ("python", "python3", "yosys-abc", "cc", "ngspice")
+"""Programs that a case with `tools` may start: Yosys in Python, and those that tell a version."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def watch(box: Path, tools: bool) -> None:
             if event == "open":
                 opened(*arguments)
             elif event == "subprocess.Popen":
-                if not (tools and str(arguments[0]) == sys.executable):
+                if not (tools and Path(str(arguments[0])).name in PROGRAMS):
                     tell(f"it started {arguments[0]}")
             elif event in FORBIDDEN or event.startswith(("socket.connect", "urllib.")):
                 tell(f"it did {event}{arguments!r}")
@@ -291,12 +291,13 @@ def _read_lines(path: Path) -> list[str]:
 def main() -> None:
     """Run the cases of the kinds that are named, or a sample of all; an outcome a line, as JSON.
 
-    python -m hostile.arena [--sample] [KIND ...], in the folder of the tests
+    python -m hostile.arena [--sample|--hand] [KIND ...], in the folder of the tests
     """
-    from hostile.corpus import KINDS, corpus, sample, whole
+    from hostile.corpus import KINDS, by_hand, corpus, sample, whole
 
     names = [word for word in sys.argv[1:] if not word.startswith("-")] or list(KINDS)
-    cases = sample(names) if "--sample" in sys.argv else (c for n in names for c in corpus(n))
+    which = by_hand if "--hand" in sys.argv else corpus
+    cases = sample(names) if "--sample" in sys.argv else (c for n in names for c in which(n))
     warm([whole(name) for name in names])
     run_cases(cases, lambda outcome: print(json.dumps(asdict(outcome)), flush=True))
 

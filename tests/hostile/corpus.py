@@ -1,37 +1,60 @@
+"""The corpus: what is written by hand for a kind, then cuts and flips of a whole file, 300 each."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from hostile import circuit_cases, keras_cases, language_cases, onnx_cases, own_cases
+from hostile.arena import ANY, REFUSED, Case
+from hostile.mutate import cuts, flips, mutant
 from hostile.wholes import whole
 
-KINDS = (
-    "keras h5",
-    "keras json",
-    "keras zip",
-    "qkeras",
-    "hgq 1",
-    "hgq 2",
-    "onnx",
-    "qonnx",
-    "skops",
-    "llama2.c",
-    "tokenizer",
-    "safetensors",
-    "language config",
-    "blif",
-    "threshold",
-    "verilog",
-    "liberty",
-    "circuit",
-    "network",
-    "configuration",
-    "specification",
-    "manifest",
-    "data csv",
-    "data npy",
-    "data npz",
-)
+COUNT = 300
+"""Inputs of each kind."""
+SEED = 8
+HAND = {
+    **keras_cases.CASES, **onnx_cases.CASES, **language_cases.CASES, **circuit_cases.CASES,
+    **own_cases.CASES,
+}  # fmt: skip
+KINDS = tuple(HAND)
+"""Every kind of input, in the order of the campaign."""
+FAILS = (0, 2, 3, 5)
+"""`flow verify` ends with 5 where a file is not what the build wrote."""
 
 
-def sample(names):
-    return []
+def by_hand(kind: str) -> Iterator[Case]:
+    """The cases of a kind that were written by hand."""
+    base = replace(whole(kind), codes=REFUSED)
+    return (replace(case, tools=case.tools or base.tools, kind=kind) for case in HAND[kind](base))
 
 
-def corpus(name):
-    return [whole(name)]
+def damaged(kind: str) -> Iterator[Case]:
+    """Cuts of the whole file, then flips of its bits and mutants, without an end."""
+    base = whole(kind)
+    name, data = next(iter(base.files.items()))
+    seed = SEED + zlib.crc32(kind.encode())
+    codes = FAILS if kind == "manifest" else ANY
+    chance = random.Random(seed)
+    mutants = ((f"mutant {n}", mutant(data, chance)) for n in itertools.count())
+    for told, changed in itertools.chain(cuts(data), flips(data, 90, seed), mutants):
+        yield replace(base, name=told, files={**base.files, name: changed}, codes=codes)
+
+
+def corpus(kind: str) -> Iterator[Case]:
+    """At least COUNT cases of a kind."""
+    hand = list(by_hand(kind))
+    yield from hand
+    yield from itertools.islice(damaged(kind), max(0, COUNT - len(hand)))
+
+
+def sample(kinds: Sequence[str] = KINDS) -> Iterator[Case]:
+    """The cases by hand of the kinds that take little time, and some damage to each file."""
+    for kind in kinds:
+        hand = list(by_hand(kind))
+        yield from (hand[:3] if kind in ("verilog", "manifest") else hand)
+        yield from itertools.islice(damaged(kind), 20, None if kind == "" else 22)
+        yield from itertools.islice(damaged(kind), 80, 82)

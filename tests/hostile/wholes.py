@@ -300,9 +300,9 @@ def whole(kind: str) -> Case:
             files = {"config.json": json.dumps(LLAMA).encode()}
             return Case(kind, "whole", files, ("plan", "config.json"), (0,))
         case "blif":
-            return Case(kind, "whole", {"c.blif": BLIF}, flash("c.blif"), (0,))
+            return Case(kind, "whole", {"c.blif": BLIF}, flash("c.blif"), (0,), tools=True)
         case "threshold":
-            return Case(kind, "whole", {"c.th": THRESHOLD}, flash("c.th"), (0,))
+            return Case(kind, "whole", {"c.th": THRESHOLD}, flash("c.th"), (0,), tools=True)
         case "verilog":
             return Case(kind, "whole", {"c.v": VERILOG}, flash("c.v"), (0,), tools=True)
         case "liberty":
@@ -322,7 +322,7 @@ def whole(kind: str) -> Case:
         case "manifest":
             files = built("emit")
             first = {"built/manifest.json": files["built/manifest.json"]}
-            return Case(kind, "whole", first | files, verify, (0,))
+            return Case(kind, "whole", first | files, verify, (0,), tools=True)
         case "data csv":
             files = {"d.csv": TABLE, **model}
             return Case(kind, "whole", files, ("check", "m.h5", "--data", "d.csv"), (0,))

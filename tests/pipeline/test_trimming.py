@@ -18,6 +18,7 @@ from flow.search.start import random_genomes
 from flow.tech.registry import load
 from flow.train.dataset import prepare
 from flow.train.ensembles import Recipe
+from flow.train.smearing import Smearing
 from flow.train.table import Table
 
 SPACE = Space(3, (3,), 4, hidden_bits=2, exponents=2, bias_bits=6)
@@ -80,6 +81,18 @@ def test_cross_validated_ensembles_stand_beside_points_of_one_validation(data, p
     assert [p for p in found if not p.tried]
     again = with_trimmed(SPACE, data, points[:1], areas, Serial(), 0.1, 0, recipes, folds=2)
     assert again == found
+
+
+@pytest.mark.tool("yosys")
+def test_ensembles_of_made_samples_count_the_real_ones_alone(data, points):
+    areas, recipes = MappedAreas(load("egfet")), (Recipe(False, 3, 5),)
+    made = Smearing(300, "linear")
+    found = with_trimmed(SPACE, data, [], areas, Serial(), 0.1, 0, recipes, 2, made)
+    assert found
+    assert {p.tried for p in found} == {4 * len(data.y_fit)}
+    for p in found:
+        assert count_right(SPACE, p, data.x_train, data.y_train) == p.train
+    assert found != with_trimmed(SPACE, data, [], areas, Serial(), 0.1, 0, recipes, 2)
 
 
 def test_the_lower_of_both_accuracies_counts():

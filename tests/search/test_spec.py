@@ -27,6 +27,7 @@ MESSAGES = [
      "give 0, or 2 and more"),
     ('data = "x.csv"\nensembles = ["5x32"]', "ensembles: '5x32' names none",
      'write "trees 5x32", "boosted 4x6" or "neurons 3x6"'),
+    ('data = "x.csv"\nteacher = "net"', "teacher = 'net' is not 'forest' or 'linear'", None),
     ('data = ', "the specification is not TOML: Invalid value (at end of document)", None),
 ]  # fmt: skip
 
@@ -71,7 +72,7 @@ def test_every_example_is_a_specification_of_its_own_data(root):
         "breast_cancer", "cardio", "cardio_trees", "dermatology", "digits", "iris",
         "mammographic", "mammographic_trees", "pendigits", "pendigits_trees", "redwine",
         "redwine_trees", "seeds", "seeds_trees", "vertebral_2c", "vertebral_3c",
-        "vertebral_3c_trees", "whitewine", "wine", "wisconsin_diagnostic",
+        "vertebral_3c_trees", "whitewine", "whitewine_trees", "wine", "wisconsin_diagnostic",
     ])  # fmt: skip
     for path in files:
         spec = read_spec(path)

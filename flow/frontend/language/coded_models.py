@@ -50,7 +50,7 @@ def with_parts(model: LlamaWeights, parts: Parts) -> CodedLlama:
     layers = list(model.layers)
     last = model.classifier
     for (number, name), found in parts.items():
-        real = np.sum([part.real for part in found], axis=0, dtype=np.float32)
+        real: Matrix = np.stack([part.real for part in found]).sum(axis=0)
         if name == "classifier":
             last = real
         else:

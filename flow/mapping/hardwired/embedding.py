@@ -90,6 +90,18 @@ def embed(weights: Integers, base: Base) -> Wiring:
     return Wiring(base, ports, negative.sum(axis=1))
 
 
+def evaluate(wiring: Wiring, x: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What the neurons `[neurons]` of the wires answer, for samples `[samples, inputs]`: counts of
+    what ports read, times their regions, and the constant."""
+    read = np.repeat(wiring.base.magnitudes, wiring.base.ports)
+    signed = np.stack([x, ~x], axis=2).reshape(len(x), -1)
+    both = np.concatenate([signed, np.zeros((len(x), 1), np.int64)], axis=1)
+    found = np.empty((len(x), len(wiring.ports)), np.int64)
+    for neuron, row in enumerate(wiring.ports):
+        found[:, neuron] = both[:, row] @ read + wiring.constants[neuron]
+    return found
+
+
 def clocks(wiring: Wiring, neuron: int, x: NDArray[np.int64]) -> list[dict[str, Bits]]:
     """What one neuron's ports read in each clock, for samples `[samples, inputs]`."""
     base, ports = wiring.base, wiring.ports[neuron]

@@ -20,7 +20,7 @@ from flow.tools.compiler import available, shared_library
 
 @cache
 def kernel() -> ctypes.CDLL | None:
-    """The functions of trim_gates.c, compiled for this machine; None where nothing compiles them."""
+    """The functions of trim_gates.c, compiled for this machine; None without a compiler."""
     if not available():
         return None
     text = Path(__file__).with_name("trim_gates.c").read_text(encoding="utf-8")

@@ -6,8 +6,9 @@ vector, which is measured on texts; what stays in the vector engine is INT16.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +134,7 @@ class _Builder:
         self.apply(n, "values", "h", step, v_steps, self.vector("values", len(v_steps), INT8))
         turned = self.vector("turned_queries", shape.heads * size, INT16)
         stored = self.vector("turned_keys", shape.kv_heads * size, INT8)
-        caches = [ir.Cache(f"layer{n}_{what}", len(v_steps)) for what in ("keys", "values")]
+        caches = [ir.Cache(f"layer{n}_{what}_cache", len(v_steps)) for what in ("keys", "values")]
         self.caches += caches
         slope = np.repeat(k_steps, group) * q_step / size**0.5 / np.log(2) * (1 << ir.FRACTION)
         table, shift = self.table(f"layer{n}_slopes", slope)
@@ -247,7 +248,7 @@ def _shift(top: float) -> int:
     return max(0, min(40, shift))
 
 
-def _rounded(x: Reals) -> ir.Ints:
+def _rounded(x: NDArray[np.floating[Any]]) -> ir.Ints:
     """The nearest integers."""
     found: ir.Ints = np.rint(x).astype(np.int64)
     return found

@@ -19,6 +19,8 @@ MOST_INTEGER = 1 << 15
 _E2M1 = np.array(VALUES["mxfp4"][7:], np.int32)
 _STORED = np.concatenate([_E2M1, -_E2M1])
 """Doubled E2M1 by its four bits (OCP Microscaling Formats 1.0, table 5)."""
+_BIAS, _NAN = 128, 255
+"""Of scales in E8M0, whose bias is one less, for integers that are doubled."""
 
 
 def integers(
@@ -30,18 +32,23 @@ def integers(
     smallest scale becomes that of the row. UsageError where that takes too many bits.
     """
     if kind == "integer":
-        found = block[0]
-        if np.abs(found.astype(np.float64)).max(initial=0) > MOST_INTEGER:
+        whole = block[0]
+        if np.abs(whole.astype(np.float64)).max(initial=0) > MOST_INTEGER:
             raise UsageError(
                 f"integer weights above {MOST_INTEGER} are not hardwired",
                 hint="save floats to have them quantised",
             )
-        return found.astype(np.int32), np.ones(len(found))
+        return whole.astype(np.int32), np.ones(len(whole))
     if kind == "mxfp4":
-        codes, scales = block
+        codes, stored = block
+        if (stored == _NAN).any():
+            raise UsageError(
+                f"a scale of neuron {first + int(np.argmax((stored == _NAN).any(axis=1)))} is NaN",
+                hint="the file is damaged",
+            )
         low, high = _STORED[codes & 15], _STORED[codes >> 4]
         values = np.stack([low, high], axis=-1).reshape(*codes.shape[:2], BLOCK)
-        return _aligned(values, scales.astype(np.int64) - 128, first)
+        return _aligned(values, stored.astype(np.int64) - _BIAS, first)
     matrix = block[0].astype(np.float32)
     found = coded(matrix, form)
     if form != "mxfp4":
@@ -50,17 +57,17 @@ def integers(
     exponents = np.log2(found.scales).astype(np.int64)
     padded = np.zeros((rows, exponents.shape[1] * BLOCK), np.int32)
     padded[:, :inputs] = found.integers
-    whole, scales = _aligned(padded.reshape(rows, -1, BLOCK), exponents, first)
-    return whole[:, :inputs], scales
+    aligned, scales = _aligned(padded.reshape(rows, -1, BLOCK), exponents, first)
+    return aligned[:, :inputs], scales
 
 
 def _aligned(
     values: NDArray[np.int32], exponents: NDArray[np.int64], first: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Blocks `[rows, blocks, 32]` over one power of two for each row."""
-    empty = ~values.any(axis=2)
+    empty = np.all(values == 0, axis=2)
     lowest = np.where(empty, 1 << 20, exponents).min(axis=1)
-    lowest = np.where(empty.all(axis=1), 0, lowest)
+    lowest = np.where(np.all(empty, axis=1), 0, lowest)
     shifts = np.where(empty, 0, exponents - lowest[:, None])
     if shifts.max(initial=0) > MOST_SPREAD:
         row = int(np.argmax(shifts.max(axis=1) > MOST_SPREAD))

@@ -1,0 +1,139 @@
+"""Parts of the benchmark of language models: writing arrays, and memory of very large models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from cases import Options
+from common import ROOT, Row
+from designs import SEED
+
+CONFIG = ROOT / "examples" / "lpu" / "gpt_oss_120b.json"
+SIZE = 2880
+LIMIT_S = 120.0
+LIMIT_MIB = 2048
+EXPERT = "model.layers.17.mlp.experts.down_proj"
+
+
+def arrays(options: Options) -> Iterable[list[Row]]:
+    """Time to write a whole array from floats, by one process and by two: equal bytes."""
+    size = 256 if options.quick else SIZE
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch)
+        w = np.random.default_rng(SEED).standard_normal((size, size)).astype(np.float32)
+        np.save(place / "w.npy", w)
+        found = {}
+        for workers in (1, 2):
+            out = place / str(workers)
+            arguments = ("array", "w.npy", "-o", out, "--workers", workers, "--json")
+            said, took, peak = flow(place, *arguments)
+            facts = json.loads(said)
+            found[workers] = hashlib.sha256((out / "wires.v").read_bytes()).hexdigest()
+            note = (
+                f"FP4 from floats, wires compared with dot products; "
+                f"{facts['wires_bytes'] / 1e6:.0f} MB; "
+                f"{facts['ports'] / facts['weights']:.2f} ports a weight; {peak:.0f} MiB at most"
+            )
+            what = f"array: Verilog of {size} x {size}, {workers} process{'es' * (workers > 1)}"
+            yield [Row(what, took, "s", reach="under 120 s", met=took < LIMIT_S, note=note)]
+        if found[1] != found[2]:
+            raise SystemExit("two processes write other bytes than one")
+
+
+def memory(options: Options) -> Iterable[list[Row]]:
+    """Peak memory of a plan and of one expert's array, from shards of 120 billion parameters."""
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch)
+        size = large_model(place)
+        note = f"gpt-oss-120B's tensors in shards of {size / 1e9:.1f} GB, sparse but for one expert"
+        for what, arguments in {
+            "plan of it": ("plan", "."),
+            f"array of one expert, {SIZE} x {SIZE}": (
+                "array", ".", "-o", "out", "--tensor", EXPERT, "--expert", "5",
+            ),
+        }.items():  # fmt: skip
+            _, took, peak = flow(place, *arguments)
+            yield [
+                Row(f"memory: {what}", peak, "MiB", reach="below 2048 MiB", met=peak < LIMIT_MIB,
+                    note=f"{note}; {took:.0f} s")
+            ]  # fmt: skip
+
+
+def flow(place: Path, *arguments: object) -> tuple[str, float, float]:
+    """What a command prints, its seconds, and its peak resident memory in MiB."""
+    begin = time.perf_counter()
+    command = [sys.executable, "-m", "flow", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        said = process.stdout.read().decode()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"flow {arguments[0]} failed")
+    return said, time.perf_counter() - begin, used.ru_maxrss / 1024
+
+
+def large_model(place: Path) -> int:
+    """config.json, an index and sparse shards of the sizes of gpt-oss-120B; all bytes of them."""
+    config = json.loads(CONFIG.read_text())
+    (place / "config.json").write_text(json.dumps(config))
+    hidden, inner, experts = (
+        config[name] for name in ("hidden_size", "intermediate_size", "num_local_experts")
+    )
+    heads = config["num_attention_heads"] * config["head_dim"]
+    keys = config["num_key_value_heads"] * config["head_dim"]
+    layer: dict[str, tuple[str, tuple[int, ...]]] = {
+        "self_attn.q_proj.weight": ("BF16", (heads, hidden)),
+        "self_attn.k_proj.weight": ("BF16", (keys, hidden)),
+        "self_attn.v_proj.weight": ("BF16", (keys, hidden)),
+        "self_attn.o_proj.weight": ("BF16", (hidden, heads)),
+        "mlp.router.weight": ("BF16", (experts, hidden)),
+        "mlp.experts.gate_up_proj_blocks": ("U8", (experts, 2 * inner, hidden // 32, 16)),
+        "mlp.experts.gate_up_proj_scales": ("U8", (experts, 2 * inner, hidden // 32)),
+        "mlp.experts.down_proj_blocks": ("U8", (experts, hidden, inner // 32, 16)),
+        "mlp.experts.down_proj_scales": ("U8", (experts, hidden, inner // 32)),
+    }
+    ends = dict.fromkeys(("model.embed_tokens.weight", "lm_head.weight"), ("BF16", (config["vocab_size"], hidden)))  # fmt: skip
+    shards = [
+        {f"model.layers.{n}.{name}": entry for name, entry in layer.items()}
+        for n in range(config["num_hidden_layers"])
+    ]
+    where: dict[str, str] = {}
+    total = 0
+    for k, shard in enumerate([ends, *shards]):
+        file = f"model-{k:05d}.safetensors"
+        where |= dict.fromkeys(shard, file)
+        total += _shard(place / file, shard)
+    (place / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
+    return total
+
+
+def _shard(path: Path, tensors: dict[str, tuple[str, tuple[int, ...]]]) -> int:
+    at, table = 0, {}
+    for name, (dtype, shape) in tensors.items():
+        end = at + int(np.prod(shape)) * (2 if dtype == "BF16" else 1)
+        table[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(table).encode()
+    rng = np.random.default_rng(SEED)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + at)
+        for part, low, high in (("_blocks", 0, 256), ("_scales", 120, 124)):
+            if (entry := table.get(EXPERT + part)) is not None:
+                begin, end = entry["data_offsets"]
+                size = (end - begin) // entry["shape"][0]
+                file.seek(8 + len(text) + begin + 5 * size)
+                file.write(rng.integers(low, high, size).astype(np.uint8).tobytes())
+    return 8 + len(text) + at

@@ -1,0 +1,237 @@
+"""A language program as words of the sequencer, instruction by instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from flow.errors import UnsupportedModel
+from flow.ir import language as ir
+from flow.mapping.lpu.memory import Memory, place
+from flow.mapping.lpu.words import A, B, Op, Post, To, Word
+
+PLANES = 8
+"""Bits of an input of an array."""
+BYTE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The words of a program, its memory map, and how many neurons share one (`rows`)."""
+
+    program: ir.LanguageProgram
+    memory: Memory
+    words: tuple[Word, ...]
+    rows: int
+
+
+def assemble(program: ir.LanguageProgram, rows: int = 1) -> Assembly:
+    """Every instruction as passes; a neuron's cells serve `rows` neurons one after the other.
+
+    UnsupportedModel for what the chip has no form of.
+    """
+    build = _Assembler(program, place(program), rows)
+    stores = [n for n, i in enumerate(program.instructions) if isinstance(i, ir.Store)]
+    for number, instruction in enumerate(program.instructions):
+        build.of = number
+        build.one(instruction)
+        # What follows the last store only answers; a prompt does not wait for that.
+        if stores and number == stores[-1]:
+            build.put(op=Op.ASKED)
+    build.of = -1
+    build.put(op=Op.END)
+    return Assembly(program, build.memory, tuple(build.words), rows)
+
+
+def slots(outputs: int, rows: int) -> int:
+    """Neurons of cells that an array of so many neurons has."""
+    return -(-outputs // rows)
+
+
+@dataclass(slots=True)
+class _Assembler:
+    program: ir.LanguageProgram
+    memory: Memory
+    rows: int
+    words: list[Word] = field(default_factory=list)
+    of: int = -1
+    loaded: str = ""
+
+    def put(self, **fields: Any) -> None:
+        """Another word of the instruction."""
+        self.words.append(Word(of=self.of, **fields))
+
+    def one(self, instruction: ir.Instruction) -> None:
+        """The words of an instruction."""
+        match instruction:
+            case ir.Embed(to=to):
+                self.each(to, a=A.EMBEDDING, a_outer=1)
+            case ir.Apply():
+                self.apply(instruction)
+            case ir.Scale(to=to, source=source, table=table, shift=shift):
+                factors = {"b": B.FACTORS, "b_base": self.memory.factors[table], "b_outer": 1}
+                self.each(to, **self.read(source), **factors, shift=shift)
+            case ir.Add(to=to, one=one, other=other):
+                self.add(to, one, other)
+            case ir.Multiply(to=to, one=one, other=other, shift=shift):
+                self.each(to, **self.read(one), **self.second(other), shift=shift)
+            case ir.Lookup(to=to, source=source, table=table, shift=shift):
+                entries = len(self.program.tables[table])
+                self.each(
+                    to, **self.read(source), shift=shift, post=Post.LOOKUP,
+                    lookup=self.memory.curves[table], lookup_bits=entries.bit_length() - 1,
+                )  # fmt: skip
+            case ir.Normalise():
+                self.normalise(instruction)
+            case ir.Rotate(to=to, source=source, shift=shift):
+                self.rotate(to, source, shift)
+            case ir.Store(cache=cache, source=source):
+                size = self.program.vector(source).size
+                self.put(
+                    op=Op.PASS, **self.read(source), outer=size, to=To.CACHE, d_outer=1,
+                    d_base=self.memory.caches[cache], bits=BYTE,
+                )  # fmt: skip
+            case ir.Attend():
+                self.attend(instruction)
+            case ir.Choose(source=source, shift=shift):
+                self.choose(source, shift)
+
+    def read(self, vector: str) -> dict[str, Any]:
+        """A vector as the first operand."""
+        return {"a_base": self.memory.vectors[vector], "a_outer": 1}
+
+    def second(self, vector: str) -> dict[str, Any]:
+        """A vector as the second operand."""
+        return {"b": B.SCRATCH, "b_base": self.memory.vectors[vector], "b_outer": 1}
+
+    def each(self, to: str, **fields: Any) -> None:
+        """A pass that writes a whole vector."""
+        self.written(to)
+        vector = self.program.vector(to)
+        base = self.memory.vectors[to]
+        self.put(
+            op=Op.PASS, outer=vector.size, to=To.SCRATCH, d_base=base, d_outer=1,
+            bits=_bits(vector), **fields,
+        )  # fmt: skip
+
+    def written(self, vector: str) -> None:
+        """The planes no longer hold what the vector holds."""
+        if vector == self.loaded:
+            self.loaded = ""
+
+    def add(self, to: str, one: str, other: str) -> None:
+        """to = one + other: an inner step for each, where the second is as far as it lies away."""
+        first, second = (self.memory.vectors[name] for name in (one, other))
+        begin, step = min(first, second), abs(first - second)
+        self.each(to, a_base=begin, a_inner=step, a_outer=1, inner=2)
+
+    def apply(self, instruction: ir.Apply) -> None:
+        """Bits of the source into the planes, then the array, then its answers."""
+        array, source = self.program.array(instruction.array), instruction.source
+        number = [a.name for a in self.program.arrays].index(array.name)
+        if self.loaded != source:
+            self.put(op=Op.PASS, **self.read(source), outer=array.inputs, to=To.PLANES, bits=BYTE)
+            self.loaded = source
+        self.written(instruction.to)
+        vector = self.program.vector(instruction.to)
+        if vector.size != array.outputs or self.program.vector(source).size != array.inputs:
+            raise UnsupportedModel(f"array {array.name} does not fit its vectors")
+        base, count = self.memory.vectors[instruction.to], slots(array.outputs, self.rows)
+        for phase in range(-(-array.outputs // count)):
+            here = min(count, array.outputs - phase * count)
+            self.put(op=Op.APPLY, array=number, phase=phase)
+            self.put(
+                op=Op.PASS, a=A.ARRAY, a_outer=1, outer=here, array=number, phase=phase,
+                to=To.SCRATCH, d_base=base + phase * count, d_outer=1, bits=_bits(vector),
+            )  # fmt: skip
+
+    def normalise(self, n: ir.Normalise) -> None:
+        """Squares, root and quotient, units, gains."""
+        size, base = self.program.vector(n.source).size, self.memory.vectors[n.source]
+        self.put(
+            op=Op.PASS, outer=1, inner=size, a_base=base, a_inner=1, b=B.SCRATCH, b_base=base,
+            b_inner=1,
+        )  # fmt: skip
+        self.put(op=Op.ROOT, shift=ir.INVERSE, epsilon=n.epsilon)
+        self.spare(size, **self.read(n.source), b=B.INVERSE, shift=ir.INVERSE - ir.UNIT)
+        self.each(
+            n.to, a_base=self.memory.spare, a_outer=1, b=B.FACTORS, b_outer=1,
+            b_base=self.memory.factors[n.table], shift=n.shift,
+        )  # fmt: skip
+
+    def spare(self, size: int, at: int = 0, **fields: Any) -> None:
+        """A pass that leaves words for the next one."""
+        base = self.memory.spare + at
+        self.put(op=Op.PASS, outer=size, to=To.SCRATCH, d_base=base, d_outer=1, **fields)
+
+    def rotate(self, to: str, source: str, shift: int) -> None:
+        """Two passes a head: the first of each pair, then the second."""
+        if to == source:
+            raise UnsupportedModel(f"vector {to} is rotated in place")
+        self.written(to)
+        size, vector = self.program.head_size, self.program.vector(to)
+        begin, end = self.memory.vectors[source], self.memory.vectors[to]
+        for head in range(vector.size // size):
+            for odd in (False, True):
+                self.put(
+                    op=Op.PASS, outer=size // 2, inner=2, a_base=begin + head * size, a_inner=1,
+                    a_outer=2, b=B.TURN, b_outer=1, odd=odd, shift=shift, to=To.SCRATCH,
+                    d_base=end + head * size + odd, d_outer=2, bits=_bits(vector),
+                )  # fmt: skip
+
+    def attend(self, n: ir.Attend) -> None:
+        """For each head: scores, shares, their quotient, the mixture of values."""
+        program, memory = self.program, self.memory
+        self.written(n.to)
+        size, line = program.head_size, memory.cache_size
+        spare, mixture = memory.spare, program.positions
+        vector = program.vector(n.to)
+        if program.vector(n.queries).high.bit_length() + 7 + size.bit_length() > 29:
+            raise UnsupportedModel(f"scores of {size} products do not fit a word")
+        for head in range(program.heads):
+            column = head // (program.heads // program.kv_heads) * size
+            cached = {"b": B.CACHE, "seen_outer": True, "b_inner": 1, "b_outer": line}
+            query = memory.vectors[n.queries] + head * size
+            self.spare(
+                0, a_base=query, a_inner=1, inner=size, **cached,
+                b_base=memory.caches[n.keys] + column, track=True,
+            )  # fmt: skip
+            self.spare(
+                0, a_base=spare, a_outer=1, below=True, seen_outer=True, b=B.FACTORS,
+                b_base=memory.factors[n.table] + head, shift=n.shift, post=Post.EXPONENTIAL,
+                total=True,
+            )  # fmt: skip
+            self.put(op=Op.DIVIDE, shift=ir.SHARE)
+            self.spare(
+                size, at=mixture, a_base=spare, a_inner=1, seen_inner=True, b=B.CACHE,
+                b_base=memory.caches[n.values] + column, b_inner=line, b_outer=1,
+            )  # fmt: skip
+            self.put(
+                op=Op.PASS, outer=size, a_base=spare + mixture, a_outer=1, b=B.INVERSE,
+                shift=ir.SHARE - ir.FINER, to=To.SCRATCH, d_outer=1, bits=_bits(vector),
+                d_base=memory.vectors[n.to] + head * size,
+            )  # fmt: skip
+
+    def choose(self, source: str, shift: int) -> None:
+        """The largest; at a temperature the shares, a point below their sum, and who holds it."""
+        size, spare = self.program.vector(source).size, self.memory.spare
+        self.put(op=Op.PASS, outer=size, **self.read(source), track=True)
+        self.put(op=Op.GREEDY)
+        self.spare(
+            size, **self.read(source), below=True, b=B.HEAT, shift=shift,
+            post=Post.EXPONENTIAL, total=True,
+        )  # fmt: skip
+        self.put(op=Op.POINT)
+        self.put(op=Op.PASS, outer=size, a_base=spare, a_outer=1, draw=True)
+
+
+def _bits(vector: ir.Vector) -> int:
+    return vector.high.bit_length() + 1
+
+
+def last_words(words: tuple[Word, ...]) -> Iterator[tuple[int, int]]:
+    """The number of the last word of each instruction, with the instruction's."""
+    for number, word in enumerate(words):
+        if word.of >= 0 and (number + 1 == len(words) or words[number + 1].of != word.of):
+            yield number, word.of
