@@ -104,7 +104,8 @@ def large_model(place: Path) -> int:
         "mlp.experts.down_proj_blocks": ("U8", (experts, hidden, inner // 32, 16)),
         "mlp.experts.down_proj_scales": ("U8", (experts, hidden, inner // 32)),
     }
-    ends = dict.fromkeys(("model.embed_tokens.weight", "lm_head.weight"), ("BF16", (config["vocab_size"], hidden)))  # fmt: skip
+    table = ("BF16", (config["vocab_size"], hidden))
+    ends = dict.fromkeys(("model.embed_tokens.weight", "lm_head.weight"), table)
     shards = [
         {f"model.layers.{n}.{name}": entry for name, entry in layer.items()}
         for n in range(config["num_hidden_layers"])

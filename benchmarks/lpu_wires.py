@@ -87,12 +87,15 @@ def neurons(options: Options) -> Iterable[list[Row]]:
                 rows.append(_beside(technology, size, mine, name, theirs, 1, bound))
             rows.append(_beside(technology, size, mine, ROM, _rom(weights, technology, options),
                                 size, None))  # fmt: skip
-            if size in MATRICES and usual:
-                rows.append(_matrix(technology, size, mine, options))
-            yield [row for row in rows if row is not None]
+            yield rows
             if size == SIZES[-1]:
                 yield synthesis(ours, technology, mine, options)
-        yield [] if options.quick else codes(technology, options)
+        if not options.quick:
+            yield codes(technology, options)
+    for size in MATRICES[:1] if options.quick else MATRICES:
+        technology = libraries()[0]
+        mine = measured(_fp4(size)[1], technology, options)
+        yield [_matrix(technology, size, mine, options)]
 
 
 def synthesis(neuron: Netlist, technology: Technology, found: Found, options: Options) -> list[Row]:
@@ -169,9 +172,13 @@ def _beside(
         rival_value=theirs.um2 / size,
         reach=f"{bound:g} times smaller" if bound else "",
         met=ratio >= bound if bound else None,
-        note=f"{ratio:.2f} times smaller; {BITS} clocks beside {rival_clocks}; area times clocks "
-        f"{times:.2f} times smaller",
+        note=f"{_times(ratio)}; {BITS} clocks beside {rival_clocks}; area times clocks "
+        f"{_times(times)}",
     )
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f} times smaller" if ratio >= 1 else f"{1 / ratio:.2f} times larger"
 
 
 def _matrix(technology: Technology, size: int, ours: Found, options: Options) -> Row:

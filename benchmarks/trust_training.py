@@ -26,7 +26,7 @@ from flow.train.export import TEST, build_files
 from flow.train.robust import REGULARISERS, RobustOptions, options_for, train_robust
 from flow.train.weight_faults import accuracies
 
-HIDDEN, SEEDS, DRAWS = 12, 5, 100
+HIDDEN, SEEDS, DRAWS = 12, 3, 50
 STUCK, SPREAD = 0.1, 0.3
 FEW_BITS = 3
 PRINTED, PRINTED_HIDDEN = ("vertebral_2c", "mammographic", "seeds"), 3

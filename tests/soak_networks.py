@@ -146,7 +146,8 @@ def _requantize(rng: Rng, head: Head, x: TensorType) -> ly.Requantize:
     lo, hi = interval(rng, _int(rng, 1, WIDEST))
     span = max(1, x.hull.hi - x.hull.lo)
     ratio = Fraction(hi - lo + 1, span)
-    if rng.random() < 0.6:  # The next power of two, either way.
+    # Other ratios of wide values take seconds to find an integer arithmetic for.
+    if rng.random() < (0.5 if span < 1 << 11 else 0.97):  # The next power of two, either way.
         shift = max(0, (ratio.denominator // max(1, ratio.numerator)).bit_length() - 1)
         ratio = Fraction(1, 1 << shift) * _pick(rng, [1, 1, 2, Fraction(1, 2)])
     else:

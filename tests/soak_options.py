@@ -52,7 +52,7 @@ def block_options(rng: np.random.Generator) -> Options:
     return Options(
         registers, handshake, axis, _pick(rng, TECHNOLOGIES),
         _pick(rng, ["area", "area", "delay", "balanced"]),
-        "fast" if rng.random() < 0.9 else "normal",
+        "fast" if rng.random() < 0.97 else "normal",
         (model, "flow build", int(rng.integers(0, 9)), "0"),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from flow.cli.options import FILE, JSON
 
 @click.command("array")
 @click.argument("weights", type=FILE)
-@click.option("-o", "--output", type=FILE, required=True, help="A folder for the Verilog.")
+@click.option("-o", "--output", type=FILE, help="A folder for the Verilog.")
 @click.option("--tensor", help="The matrix, where the file has several.")
 @click.option("--expert", type=int, help="One of a tensor's experts, from 0.")
 @click.option("--code", help="fp4, mxfp4, ternary or int4, of float weights.  [fp4]")
@@ -23,7 +23,7 @@ from flow.cli.options import FILE, JSON
 @JSON
 def command(
     weights: Path,
-    output: Path,
+    output: Path | None,
     tensor: str | None,
     expert: int | None,
     code: str | None,
@@ -46,6 +46,8 @@ def command(
     from flow.errors import UsageError
     from flow.pipeline.arrays import ArrayOptions, facts, form_of, write_array
 
+    if output is None:
+        raise UsageError("no output folder is named", hint="flow array WEIGHTS -o OUT")
     if workers is not None and scheduler is not None:
         raise UsageError("--workers and --scheduler name two places", hint="give one of them")
     options = ArrayOptions(tensor, expert, form_of(code), bits, slack, base)

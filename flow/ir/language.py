@@ -283,6 +283,7 @@ class LanguageProgram:
                 raise IRError(f"two things of a language program have the name {thing.name!r}")
             places[thing.name] = thing
         object.__setattr__(self, "places", places)
+        _check(self)
 
     @property
     def vocabulary(self) -> int:
@@ -309,3 +310,81 @@ class LanguageProgram:
         if not isinstance(found, Array):
             raise IRError(f"there is no array {name!r}")
         return found
+
+    def table(self, name: str) -> Ints:
+        """The table of that name."""
+        if name not in self.tables:
+            raise IRError(f"there is no table {name!r}")
+        return self.tables[name]
+
+
+def _check(program: LanguageProgram) -> None:
+    """IRError where an instruction does not fit its vectors, or a constant its width."""
+    if not program.instructions or not isinstance(program.instructions[-1], Choose):
+        raise IRError("the last instruction of a language program is choose")
+    for vector in program.vectors:
+        _require(
+            vector.size > 0 and -(1 << WORD - 1) <= vector.low <= 0 <= vector.high < 1 << WORD - 1,
+            f"vector {vector.name} does not fit words of {WORD} bits",
+        )
+    for name, table in program.tables.items():
+        _require(bool(np.abs(table).max(initial=0) < 1 << 15), f"table {name} is not INT16")
+    for array in program.arrays:
+        allowed = bool(np.isin(array.weights, VALUES[array.code]).all())
+        _require(allowed, f"array {array.name} has a weight that is no {array.code}")
+        blocks = (array.outputs, -(-array.inputs // BLOCK))
+        fits = array.shifts is None or (array.shifts.shape == blocks and array.shifts.min() >= 0)
+        _require(fits, f"array {array.name} has other blocks than {blocks[0]} x {blocks[1]}")
+    for number, instruction in enumerate(program.instructions):
+        _require(
+            _fits(program, instruction),
+            f"instruction {number}, {instruction.op}, does not fit what it reads and writes",
+        )
+
+
+def _fits(program: LanguageProgram, instruction: Instruction) -> bool:
+    def size(name: str) -> int:
+        return program.vector(name).size
+
+    def bytes_of(name: str) -> bool:
+        vector = program.vector(name)
+        return vector.low >= -128 and vector.high <= 127
+
+    heads, kv_heads = program.heads * program.head_size, program.kv_heads * program.head_size
+    match instruction:
+        case Embed(to=to):
+            return program.embedding.shape[1:] == (size(to),)
+        case Apply(to=to, source=source, array=name):
+            array, result = program.array(name), program.vector(to)
+            shape = (array.outputs, array.inputs) == (result.size, size(source))
+            return shape and bytes_of(source) and array.bound <= min(-result.low, result.high + 1)
+        case Scale(to=to, source=source, table=table, shift=shift):
+            return size(to) == size(source) == len(program.table(table)) and shift >= 0
+        case Normalise(to=to, source=source, table=table, shift=shift, epsilon=epsilon):
+            same = size(to) == size(source) == len(program.table(table))
+            return same and shift >= 0 and epsilon >= 1
+        case Add(to=to, one=one, other=other) | Multiply(to=to, one=one, other=other):
+            return size(to) == size(one) == size(other)
+        case Lookup(to=to, source=source, table=table, shift=shift):
+            length = len(program.table(table))
+            return size(to) == size(source) and length & length - 1 == 0 < length and shift >= 0
+        case Rotate(to=to, source=source, shift=shift):
+            return size(to) == size(source) and size(to) % program.head_size == 0 and shift >= TURN
+        case Store(cache=cache, source=source):
+            return program.cache(cache).size == size(source) == kv_heads and bytes_of(source)
+        case Attend(to=to, queries=queries, keys=keys, values=values, table=table):
+            caches = program.cache(keys).size == program.cache(values).size == kv_heads
+            slopes = program.table(table)
+            return (
+                caches
+                and size(to) == size(queries) == heads
+                and len(slopes) == program.heads
+                and bool((slopes >= 0).all())
+            )
+        case Choose(source=source, heat=heat):
+            return size(source) == program.vocabulary and heat >= 0
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise IRError(otherwise)

@@ -95,13 +95,13 @@ class Machine:
             case Apply(source=source, array=array):
                 return memory[source] @ self.effective[array]
             case Scale(source=source, table=table, shift=shift):
-                return shifted(memory[source] * program.tables[table], shift)
+                return shifted(memory[source] * program.table(table), shift)
             case Add(one=one, other=other):
                 return memory[one] + memory[other]
             case Multiply(one=one, other=other, shift=shift):
                 return shifted(memory[one] * memory[other], shift)
             case Lookup(source=source, table=table, shift=shift):
-                entries = program.tables[table]
+                entries = program.table(table)
                 half = len(entries) // 2
                 index = np.clip(shifted(memory[source], shift), -half, half - 1)
                 return entries[index + half]
@@ -121,7 +121,7 @@ class Machine:
         squares = (x * x).sum(axis=1) + instruction.epsilon
         inverse = np.array([(1 << INVERSE) // isqrt(n) for n in squares.tolist()], np.int64)
         unit = shifted(x * inverse[:, None], INVERSE - UNIT)
-        return shifted(unit * self.program.tables[instruction.table], instruction.shift)
+        return shifted(unit * self.program.table(instruction.table), instruction.shift)
 
     def _rotated(self, x: Ints, shift: int) -> Ints:
         program = self.program
@@ -142,7 +142,7 @@ class Machine:
         )
         scores = queries @ keys.swapaxes(2, 3)
         below = scores.max(axis=-1, keepdims=True) - scores
-        slopes = program.tables[instruction.table].reshape(kv_heads, -1, 1)
+        slopes = program.table(instruction.table).reshape(kv_heads, -1, 1)
         shares = exponential(program, below, slopes, instruction.shift)
         inverse = (1 << SHARE) // shares.sum(axis=-1, keepdims=True)
         mixed = (shares @ values) * inverse

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flow.errors import FlowError, UsageError
+from flow.ir.arithmetic_nodes import Shl
 from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Origin, Port
 from flow.ir.nodes import NODE_TYPES, Node, field_names
@@ -26,6 +27,8 @@ from flow.ir.spec import NAME, check
 
 HEADER = "flow-ir 1"
 MAX_DIGITS = 400
+MAX_WIDTH = 8192
+"""The widest wire, in bits."""
 
 
 def print_circuit(circuit: Circuit) -> str:
@@ -136,7 +139,11 @@ class _Reader:
         rest = values[1:] if kind.arity < 0 else values[arity:]
         if not isinstance(operands, (tuple, list)) or not _typed(kind, operands, rest):
             raise UsageError(f"{kind.mnemonic} takes other fields than {match['fields']!r}")
+        if kind is Shl and not 0 <= rest[0] <= MAX_WIDTH:
+            raise UsageError(f"a shift by {rest[0]}, which is not from 0 to {MAX_WIDTH}")
         node = self._intern(kind(*values))
+        if node.range.width > MAX_WIDTH:
+            raise UsageError(f"%{match['id']} is wider than {MAX_WIDTH} bits")
         if str(node.range) != match["range"]:
             raise UsageError(f"%{match['id']} has the interval {node.range}, not {match['range']}")
         self._nodes[f"%{match['id']}"] = node

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from flow.errors import UsageError
 from flow.ir.threshold import FlipFlop, PlacedGate, ThresholdGate, ThresholdNetlist
 
+MOST_LINES = 600_000
+"""The longest text: 300 000 gates."""
 LARGEST_WEIGHT = 1 << 40
 """Weights beyond this are refused, so that sums of them stay within 64 bits."""
 
@@ -79,6 +81,8 @@ def parse_threshold(text: str, where: str = "th") -> ThresholdNetlist:
     lines = _lines(text)
     for number, words in lines:
         place = f"{where}:{number}"
+        if number > MOST_LINES:
+            raise UsageError(f"the netlist has more than {MOST_LINES} lines", where=where)
         match words:
             case [".model", name, *_]:
                 parsed.model = name
@@ -106,6 +110,8 @@ def parse_threshold(text: str, where: str = "th") -> ThresholdNetlist:
                     where=place,
                     hint="lines begin with .model, .inputs, .outputs, .latch or .threshold",
                 )
+    if not parsed.outputs:
+        raise UsageError("this is no threshold netlist: it has no outputs", where=where)
     return _netlist(parsed)
 
 

@@ -142,15 +142,19 @@ def _placed(
 
 
 def fold(
-    circuit: Circuit, layers: Mapping[str, int], interval: int, whole: Collection[int] = ()
+    circuit: Circuit,
+    layers: Mapping[str, int],
+    interval: int,
+    whole: Collection[int] = (),
+    least: int = 2,
 ) -> Folded:
     """A lowered circuit folded over so many steps.
 
     `layers` names the weighted layers, each with the sums that belong together: the filters of a
     convolution, 1 for a dense layer. Levels in `whole` compute all their sums in every step, with
-    constants. UsageError where no layer has two sums.
+    constants. UsageError where no layer has `least` sums.
     """
-    return _Folding(circuit, layers, interval, whole).folded()
+    return _Folding(circuit, layers, interval, whole, least).folded()
 
 
 def most_steps(circuit: Circuit, layers: Mapping[str, int]) -> int:
@@ -166,10 +170,11 @@ class _Folding:
         layers: Mapping[str, int],
         interval: int,
         whole: Collection[int],
+        least: int,
     ) -> None:
         self.circuit, self.interval, self.whole = circuit, interval, frozenset(whole)
         self.order = list(circuit.walk())
-        self.groups = _groups(circuit, self.order, layers)
+        self.groups = _groups(circuit, self.order, layers, least)
         self.sums = {node for nodes in self.groups.values() for node in nodes}
         if not self.sums:
             raise UsageError(
@@ -292,9 +297,9 @@ class _Folding:
 
 
 def _groups(
-    circuit: Circuit, order: Sequence[Node], layers: Mapping[str, int]
+    circuit: Circuit, order: Sequence[Node], layers: Mapping[str, int], least: int = 2
 ) -> dict[tuple[str, int], list[Node]]:
-    """The sums of each weighted layer with more than one, in order of their index."""
+    """The sums of each weighted layer with at least so many, in order of their index."""
     found: dict[tuple[str, int], list[tuple[int, Node]]] = {}
     for node in order:
         origin = circuit.origins.get(node)
@@ -302,7 +307,7 @@ def _groups(
             key = (origin.layer, layers[origin.layer])
             found.setdefault(key, []).append((origin.index, node))
     pairs = {key: sorted(nodes, key=lambda x: x[0]) for key, nodes in found.items()}
-    return {key: [node for _, node in nodes] for key, nodes in pairs.items() if len(nodes) > 1}
+    return {key: [node for _, node in nodes] for key, nodes in pairs.items() if len(nodes) >= least}
 
 
 def _needed(wanted: Sequence[Node], known: set[Node], before: set[Node]) -> set[Node]:

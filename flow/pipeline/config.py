@@ -189,7 +189,7 @@ def read_config(path: Path) -> dict[str, Any]:
             where=str(path),
             hint="check the path and its rights",
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"the configuration is not TOML: {error}", where=str(path)) from error
     known = {f.name: f for f in fields(BuildConfig)}
     result: dict[str, Any] = {}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from flow.backends.emission import Emission
+from flow.backends.emission import Emission, write_files
 from flow.errors import ToolFailed
 from flow.tech.part import Part
 from flow.tools.yosys import yosys
@@ -36,22 +38,34 @@ def synthesise_luts(
 ) -> LutSynthesis:
     """Map the Verilog of an emission onto a family; `quick` leaves out the slow optimisations.
 
+    What was mapped last is not mapped again: comments aside, equal texts give equal netlists.
     ToolFailed where Yosys cannot.
     """
-    files = [str(path) for path in sorted(emission.files) if path.suffix == ".v"]
+    files = tuple(
+        (str(path), re.sub(r"^//.*$", "//", text, flags=re.MULTILINE))
+        for path, text in sorted(emission.files.items())
+        if path.suffix == ".v"
+    )
+    return _mapped(files, emission.top, part.synthesis, quick, timeout_s)
+
+
+@lru_cache(maxsize=2)
+def _mapped(
+    files: tuple[tuple[str, str], ...], top: str, synthesis: str, quick: bool, timeout_s: float
+) -> LutSynthesis:
     script = (
         NO_VERIFY,
         *((QUICK,) if quick else ()),
-        *(f"read_verilog {file}" for file in files),
-        f"{part.synthesis} -top {emission.top}",
+        *(f"read_verilog {file}" for file, _ in files),
+        f"{synthesis} -top {top}",
     )
     with tempfile.TemporaryDirectory(prefix="flow-luts-") as scratch:
         place = Path(scratch)
-        emission.write(place)
+        write_files({PurePosixPath(file): text for file, text in files}, place)
         yosys([*script, *WRITE], cwd=place, timeout_s=timeout_s)
         data = (place / "netlist.json").read_text(encoding="utf-8")
         netlist = (place / "netlist.v").read_text(encoding="utf-8")
-    return LutSynthesis(cells_of(data, emission.top), netlist, data, script)
+    return LutSynthesis(cells_of(data, top), netlist, data, script)
 
 
 NO_VERIFY = "scratchpad -set abc9.verify 0"

@@ -16,7 +16,7 @@ from flow.pipeline.folder import write_file
 from flow.pipeline.folding import prove_folding
 from flow.pipeline.lut_measures import LutMeasures
 from flow.pipeline.lut_synthesis import module_of, synthesise_luts
-from flow.pipeline.period import period_text
+from flow.pipeline.period import is_large, period_text
 from flow.pipeline.points import Point
 from flow.pipeline.proving import prove_design
 from flow.pipeline.routing import Route, route
@@ -73,7 +73,7 @@ class Luts:
     ) -> float:
         """The shortest clock period in ns that place and route finds; else the estimate."""
         part = family(technology)
-        found = synthesise_luts(emission, part)
+        found = synthesise_luts(emission, part, quick=is_large(circuit))
         if part.lut_count(found.cells) <= MOST_ROUTED:
             routed = route(emission, found, part)
             if routed.fmax_mhz is not None:
@@ -84,7 +84,7 @@ class Luts:
         """netlist/ as Verilog and JSON, the Yosys script; counts.txt, part.txt."""
         part, emission = family(state.technology), have(state.emission)
         state.progress("Yosys maps onto look-up tables")
-        found = synthesise_luts(emission, part)
+        found = synthesise_luts(emission, part, quick=is_large(have(state.circuit)))
         write_file(out, f"netlist/{emission.top}.v", found.netlist)
         write_file(out, f"netlist/{emission.top}.json", found.data)
         write_file(own, PART, f"{part.name}\n")

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flow import __version__
+from flow.analysis.plan.own import own_arrays
 from flow.analysis.plan.plan import Plan, make_plan
 from flow.errors import UsageError
 from flow.frontend.files import guards
 from flow.frontend.language.config import read_shape
 from flow.frontend.language.shards import check_shards, find_shards, open_shards
+from flow.mapping.hardwired.counts import cell_counts, typical_base
+from flow.mapping.hardwired.neuron import MAGNITUDES
 from flow.pipeline.folder import refuse_foreign, replacing, write_file, write_manifest
 from flow.report.plan import to_json
 from flow.report.plan_page import plan_to_html
 from flow.tech.lpu import Constants, constants_text, edited, shipped
+from flow.tech.registry import load
 
 PAGE = "plan.html"
 FACTS = "plan.json"
@@ -23,6 +28,16 @@ CONSTANTS = "constants.toml"
 MOST_CHIPS = 4096
 MOST_CONTEXT = 1 << 32
 CONSTANTS_BYTES = 1 << 20
+BITS = 8
+"""Of an input of our own arrays."""
+LIBRARY = "sky130"
+CELLS: Mapping[str, str] = {
+    kind: f"sky130_fd_sc_hd__{name}_1"
+    for kind, name in {
+        "fa": "fa", "ha": "ha", "xor": "xor2", "or": "or2", "andnot": "and2", "dff": "dfxtp",
+    }.items()
+}  # fmt: skip
+"""In `andnot` the second input is a signal that an array inverts once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +64,16 @@ def plan(config: Path, options: PlanOptions) -> Plan:
             f"a context of {options.context} tokens cannot be planned",
             hint=f"--context is from 1 to {MOST_CONTEXT}",
         )
-    return make_plan(shape, constants, grid, options.context)
+    found = make_plan(shape, constants, grid, options.context)
+    cells = load(LIBRARY).cells
+    areas = {kind: cells[name].area for kind, name in CELLS.items()}
+    return replace(found, own=own_arrays(found.part, constants, _cells, areas, LIBRARY))
+
+
+def _cells(inputs: int, outputs: int) -> tuple[int, Mapping[str, int]]:
+    """Ports and cells of one of so many neurons of ours."""
+    base = typical_base(inputs, outputs, BITS, MAGNITUDES)
+    return sum(base.ports), dict[str, int](cell_counts(base).items())
 
 
 def read_constants(path: Path) -> Constants:

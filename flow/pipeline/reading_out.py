@@ -60,7 +60,7 @@ def read_readout(path: Path) -> Readout:
         raise UsageError(
             f"the readout cannot be read: {error.strerror}", where=str(path)
         ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"the readout is not TOML: {error}", where=str(path)) from error
     wrong = [key for key, value in table.items() if not isinstance(value, _KEYS.get(key, ()))]
     missing = [key for key in _KEYS if key not in table and key != "cleared"]

@@ -30,6 +30,8 @@ from flow.tech.technology import Cell, Technology
 from flow.tech.write_liberty import liberty_text
 from flow.tools.abc import abc
 
+SECONDS_A_GATE = 5e-3
+"""What a script may take on a large graph: some tens of times what it needs on an idle core."""
 USER = "user"
 """The name of a script of the user's own."""
 
@@ -86,14 +88,15 @@ def synthesise(
 
     With `emission`, ports and registers have its names and its handshake. `script` replaces the
     variants of `effort` ("fast", "normal", "high") by one list of ABC commands that ends in a
-    mapping. UsageError where the technology cannot hold the circuit, ToolFailed where no variant
-    ends.
+    mapping. `timeout_s` is for each script; a large graph has more. UsageError where the
+    technology cannot hold the circuit, ToolFailed where no variant ends.
     """
     efforts = EFFORTS[objective]
     if script is None and effort not in efforts:
         raise UsageError(f"no effort {effort!r}", hint="it is one of " + ", ".join(efforts))
     check_technology(technology)
     graph = without_unread_state(bitblast(circuit, emission))
+    timeout_s = max(timeout_s, SECONDS_A_GATE * graph.size)
     held = tuple(name[2:] for name in graph.inputs if name.startswith("Q:"))
     if held:
         flipflop(technology)

@@ -22,6 +22,8 @@ Timer = Callable[[Netlist, Technology, float], Timing]
 
 UNITS = {"ns": 1.0, "us": 1e3}
 """What a unit of time of a written Liberty file is, in ns."""
+SECONDS_A_CELL = 5e-3
+"""What OpenSTA may take on a large netlist."""
 _DELAY = re.compile(r"Delay\s*=\s*([0-9.]+)\s*ps")
 _STEP = re.compile(r"^Path\s*\d+ --\s*\d+ :\s*\d+\s+\d+\s+(\S+).*Df =\s*(-?[0-9.]+)", re.MULTILINE)
 
@@ -60,6 +62,7 @@ def opensta_timer(netlist: Netlist, technology: Technology, period_ns: float) ->
             period=period_ns / unit,
             clock=CLOCK if clocked else None,
             inputs=[bus.name if bus.width == 1 else f"{bus.name}[*]" for bus in ports],
+            timeout_s=max(600.0, SECONDS_A_CELL * len(netlist.instances)),
         )
     method = sta.version()
     if worst is None:

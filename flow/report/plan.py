@@ -11,6 +11,7 @@ from flow import __version__
 from flow.analysis.plan.cautions import cautions
 from flow.analysis.plan.economics import Volume, total
 from flow.analysis.plan.headlines import Headline, headlines
+from flow.analysis.plan.own import Own, OwnArray
 from flow.analysis.plan.plan import Plan
 from flow.analysis.plan.speed import Stage
 from flow.report import figures as fig
@@ -33,8 +34,9 @@ class Table:
 
 def tables(plan: Plan) -> tuple[Table, ...]:
     """Everything that a reader of a plan sees, in order."""
-    found = [_model(plan), _chips(plan), _slices(plan), _speed(plan), _costs(plan), _volumes(plan)]
-    return (*found, _versions())
+    own = [] if plan.own is None else [_own(plan, plan.own)]
+    found = [_model(plan), _chips(plan), _slices(plan), *own, _speed(plan), _costs(plan)]
+    return (*found, _volumes(plan), _versions())
 
 
 def against_paper(plan: Plan) -> Table | None:
@@ -82,6 +84,10 @@ def to_json(plan: Plan) -> str:
             {**asdict(h), **_theirs(plan, h.what)}
             for h in headlines(plan)
         ],
+        "own": None if plan.own is None else {
+            **asdict(plan.own), "chip": asdict(plan.own.whole),
+            "times": plan.own.times(plan.constants),
+        },
         "speed": [{**asdict(s), "time": s.time, "tokens": s.tokens} for s in plan.stages],
         "latency_us": plan.latency_us,
         "in_flight": plan.in_flight,
@@ -151,6 +157,31 @@ def _slices(plan: Plan) -> Table:
     return Table(
         "What a chip holds", ("matrix", "inputs x outputs", "each", "layers", "weights"),
         (*rows, all_),
+    )  # fmt: skip
+
+
+def _own(plan: Plan, own: Own) -> Table:
+    """Our cells of each matrix beside the calibrated area of a weight."""
+    constant = plan.constants["area.hardwired"]
+
+    def row(array: OwnArray) -> tuple[str, ...]:
+        size = f"{array.inputs} {fig.TIMES} {array.outputs}" if array.inputs else ""
+        return (
+            array.name, size, f"{array.ports:.2f}", f"{array.full_adders:.2f}",
+            f"{array.transistors:.1f}", fig.digits(array.area, 3),
+            f"{array.area / constant:.2f}", fig.digits(array.library_area, 3),
+        )  # fmt: skip
+
+    calibrated = (
+        "calibrated", "", fig.NONE, fig.NONE,
+        f"{constant * plan.constants['area.density']:.1f}", fig.digits(constant, 3), "1.00",
+        fig.NONE,
+    )  # fmt: skip
+    return Table(
+        "A weight in our own cells, beside the calibrated area",
+        ("matrix", "inputs x outputs", "ports", "full adders", "transistors", "um2 at density",
+         "times calibrated", f"um2 in {own.library}"),
+        (*(row(array) for array in own.arrays), row(own.whole), calibrated),
     )  # fmt: skip
 
 

@@ -137,7 +137,7 @@ def parse_spec(text: str, where: str) -> Spec:
     """The specification of a TOML text."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"the specification is not TOML: {error}", where=where) from error
     hints = get_type_hints(Spec)
     values: dict[str, Any] = {}

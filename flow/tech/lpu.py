@@ -95,7 +95,7 @@ def edited(text: str, where: str) -> Constants:
     """
     try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             f"this is no TOML: {error}", where=where, hint="copy the file that ships, and edit it"
         ) from error

@@ -26,7 +26,7 @@ from flow.train.weight_faults import draw_stuck, stuck_weights
 FloatArray = NDArray[np.float32]
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-COPIES = 8
+COPIES = 4
 REGULARISERS = ("quantisation", "faults", "variability")
 
 
@@ -43,8 +43,8 @@ class RobustOptions:
     faults: float = 0.0
     variability: float = 0.0
     weight_bits: int = 8
-    steps: int = 1500
-    batch: int = 128
+    steps: int = 800
+    batch: int = 96
     rate: float = 0.02
     decay: float = 1e-3
     seed: int = 0

@@ -48,7 +48,7 @@ def accuracies(
     `share` of the weights of both layers is stuck, all are spread by `sigma` (1 sigma, a share).
     """
     random = np.random.default_rng(seed)
-    x = levels.astype(np.float64)
+    x = levels.astype(np.float32)
     found = np.empty(draws)
     for k in range(draws):
         first, second = (_drawn(w, share, sigma, random) for w in (net.w1, net.w2))
@@ -60,6 +60,7 @@ def accuracies(
 
 def _drawn(weights: IntArray, share: float, sigma: float, random: np.random.Generator) -> Array:
     """Real weights of one draw; the numbers drawn depend on the shape alone."""
-    spread = weights * (1 + sigma * random.standard_normal(weights.shape))
+    factor = 1 + sigma * random.standard_normal(weights.shape)
+    spread = (weights * factor).astype(np.float32)
     top = float(np.abs(weights).max(initial=0))
     return stuck_weights(spread, draw_stuck(weights.shape, share, random), top)

@@ -8,6 +8,7 @@ import pytest
 from flow.analysis.plan.cautions import cautions
 from flow.analysis.plan.economics import dies, masks
 from flow.analysis.plan.headlines import headlines
+from flow.analysis.plan.own import own_arrays
 from flow.analysis.plan.partition import fitting, partition
 from flow.analysis.plan.plan import REFERENCE, K, make_plan
 from flow.analysis.plan.shape import ModelShape
@@ -63,6 +64,28 @@ def test_every_figure_of_the_paper_comes_out_within_one_percent(plan):
     assert set(ours) == set(theirs)
     for what, figure in theirs.items():
         assert ours[what] == pytest.approx(figure.value, rel=0.01, abs=1e-9), what
+
+
+def test_our_own_arrays_are_counted_cell_by_cell(plan):
+    """Ten full adders, a half adder and a flip-flop for each input: 10 * 24 + 14 + 20."""
+    asked = []
+
+    def cells(inputs, outputs):
+        asked.append((inputs, outputs))
+        return 2 * inputs, {"fa": 10 * inputs, "ha": inputs, "dff": inputs}
+
+    own = own_arrays(plan.part, plan.constants, cells, {"fa": 2.0, "ha": 1.0, "dff": 3.0}, "lib")
+    assert asked == [(piece.inputs, piece.outputs) for piece in plan.part.slices]
+    whole = own.whole
+    assert whole.weights == plan.part.weights
+    assert (whole.ports, whole.full_adders, whole.transistors) == (2, 10, 274)
+    assert whole.area == pytest.approx(274 / 138)
+    assert whole.library_area == pytest.approx(24)
+    assert own.times(plan.constants) == pytest.approx(274 / 138 / 0.07878)
+    found = cautions(replace(plan, own=own))
+    (text,) = (caution.text for caution in found if caution.about == "our own arrays")
+    assert text.startswith("Our own RTL has 10.00 full adders and 274.0 transistors a weight, 25.2")
+    assert "our own arrays" not in {caution.about for caution in cautions(plan)}
 
 
 def test_a_dense_model_is_cut_over_all_chips():

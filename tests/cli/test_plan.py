@@ -63,6 +63,19 @@ def test_the_folder_holds_every_figure_and_the_constants(flow, root, tmp_path):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
+def test_our_own_cells_stand_beside_the_calibrated_area(flow, root, tmp_path):
+    said = flow("plan", root / "examples" / "lpu" / "gpt_oss_120b.json", "-o", "out", "--json")
+    own = json.loads(said.out)["own"]
+    assert own["library"] == "sky130"
+    assert [array["name"] for array in own["arrays"]][-1] == "classifier"
+    # One full adder and some more for each weight: above twice what the paper was fitted to.
+    assert 1.0 < own["chip"]["full_adders"] < 1.1
+    assert 2.2 < own["times"] < 2.5
+    page = (tmp_path / "out" / "plan.html").read_text()
+    assert "A weight in our own cells, beside the calibrated area" in page
+    assert "times the calibrated area at the paper&#39;s density" in page
+
+
 def test_the_page_stands_alone(flow, root, tmp_path):
     flow("plan", root / "examples" / "lpu" / "gpt_oss_120b.json", "-o", "out")
     page = (tmp_path / "out" / "plan.html").read_text()

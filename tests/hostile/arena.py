@@ -66,17 +66,17 @@ class Outcome:
 
 def run_words(words: tuple[str, ...]) -> int:
     """The exit code of a command line, or of a reader that is named `read:NAME`."""
-    from flow.cli.main import run
     from hostile.readers import READERS
 
-    if words[0].startswith("read:"):
-        from flow.errors import FlowError
+    from flow.cli.main import _told, run
 
+    if words[0].startswith("read:"):
         try:
             READERS[words[0][5:]](*map(Path, words[1:]))
-        except FlowError as error:
-            print(error.show(), file=sys.stderr)
-            return error.exit_code
+        except Exception as error:  # noqa: BLE001 - told as the command line tells it
+            facts, text = _told(error)
+            sys.stderr.write(text + "\n")
+            return int(facts["code"])
         return 0
     return run(list(words))
 
@@ -180,13 +180,17 @@ def _child(case: Case, box: Path) -> None:
         sys.stderr.flush()
     except BaseException as error:  # noqa: BLE001 - told by the parent
         with contextlib.suppress(Exception):
-            print(f"Traceback: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"Traceback: {type(error).__name__}: {error}\n")
+            sys.stderr.flush()
     finally:
         os._exit(code & 127)
 
 
-def watch(box: Path, tools: bool) -> None:
-    """Note every open, start and connection that a case has no need of in `box/watched`."""
+def watch(box: Path, tools: bool, own: str = "") -> None:
+    """Note every open, start and connection that a case has no need of in `box/watched`.
+
+    `own` is a file that the watcher itself writes.
+    """
     note = os.open(box / "watched", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     work, scratch = f"{box}/work", f"{box}/tmp"
     readable = tuple(
@@ -207,7 +211,7 @@ def watch(box: Path, tools: bool) -> None:
             return
         name = os.path.realpath(os.fsdecode(path))
         write = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        if name.startswith(scratch) or (not write and name.startswith(work)):
+        if name == own or name.startswith(scratch) or (not write and name.startswith(work)):
             return
         if write and name.startswith((f"{work}/out", f"{work}/.out", "/dev/null")):
             return
@@ -299,7 +303,12 @@ def main() -> None:
     which = by_hand if "--hand" in sys.argv else corpus
     cases = sample(names) if "--sample" in sys.argv else (c for n in names for c in which(n))
     warm([whole(name) for name in names])
-    run_cases(cases, lambda outcome: print(json.dumps(asdict(outcome)), flush=True))
+
+    def tell(outcome: Outcome) -> None:
+        sys.stdout.write(json.dumps(asdict(outcome)) + "\n")
+        sys.stdout.flush()
+
+    run_cases(cases, tell)
 
 
 if __name__ == "__main__":

@@ -51,15 +51,15 @@ def blif(base: Case) -> Iterator[Case]:
         "zeros": b"\0" * 5000, "a name of 1 MB": ".model " + "m" * 1_000_000 + "\n.inputs a\n"
         ".outputs y\n.names a y\n1 1\n.end\n", "terminal codes": head + ".\x1b[31m\n",
     }, {"a million inputs", "a million tables", "a million rows", "names of Verilog",
-        "names that lead out", "a name of 1 MB", "a table of a million inputs", "zeros",
-        "driven twice"})  # fmt: skip
+        "names that lead out", "a name of 1 MB", "a table of a million inputs", "two models",
+        "don't cares"})  # fmt: skip
 
 
 def threshold(base: Case) -> Iterator[Case]:
     """Gates with weights."""
     head = "A\n.model m\n.inputs a b\n.outputs y\n"
     yield from lines(base, "c.th", {
-        "nothing": "", "no weights": head + ".threshold a b y\n", "weights that are text": head +
+        "no weights": head + ".threshold a b y\n", "weights that are text": head +
         ".threshold a b y\nx y z\n", "too few weights": head + ".threshold a b y\n1 1\n",
         "huge weights": head + ".threshold a b y\n" + "9" * 100 + " 1 1\n.end\n",
         "a weight of a million digits": head + ".threshold a b y\n" + "9" * 1_000_000 + " 1 1\n",

@@ -16,7 +16,6 @@ from typing import Any
 import h5py
 import numpy as np
 from frontend import keras_files as k
-
 from hostile import wholes as w
 from hostile.arena import Case
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-
 from hostile import wholes as w
 from hostile.arena import Case
 
@@ -72,13 +71,13 @@ def safetensors(base: Case) -> Iterator[Case]:
         yield entry(f"place {place}", data_offsets=place)
     for dtype in ("F8_E4M3", "", None, 3, "object", "O", "x" * 10_000, ["F32"]):
         yield entry(f"type {str(dtype)[:9]}", dtype=dtype)
+    empty = {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}
     for told, head in (
         ("no object", b"[]"), ("NaN", b'{"a": NaN}'), ("deep", b"[" * 100_000),
         ("a name twice", b'{"a": {}, "a": {}}'), ("no UTF-8", b'{"\xff": {}}'), ("empty", b""),
         ("a number", b"3"), ("a tensor that is a list", b'{"a": []}'),
         ("a long name", json.dumps({"a" * 1000: table[first]}).encode()),
-        ("200 000 tensors", json.dumps({f"t{i}": {
-            "dtype": "U8", "shape": [0], "data_offsets": [0, 0]} for i in range(200_000)}).encode()),
+        ("200 000 tensors", json.dumps({f"t{i}": empty for i in range(200_000)}).encode()),
     ):  # fmt: skip
         yield case(f"a header of {told}", head)
     overlap = {**table, "again": table[first]}
@@ -108,8 +107,9 @@ def config(base: Case) -> Iterator[Case]:
     for told, text in (("a list", b"[]"), ("no map", b"{}"), ("cut", b'{"weight_map": {')):
         yield replace(base, name=f"an index that is {told}", files={
             **base.files, "model.safetensors.index.json": text})  # fmt: skip
-    for text in (b"[area]\nhardwired = nan\n", b"[area]\nhardwired = -1\n", b"x = 1\n", b"\xff",
-                 b"[area]\nhardwired = 'x'\n", b"[area\n", b"[area]\nhardwired = 1e400\n"):  # fmt: skip
+    for text in (b"[area]\nhardwired = nan\n", b"[area]\nhardwired = -1\n", b"x = 1\n",
+                 b"\xff", b"[area]\nhardwired = 'x'\n", b"[area\n",
+                 b"[area]\nhardwired = 1e400\n"):  # fmt: skip
         yield replace(
             base, name=f"constants {text[:30]!r}", files={**base.files, "c.toml": text},
             words=("plan", "config.json", "--constants", "c.toml"),

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from frontend import keras_files as k
-
 from hostile import wholes as w
 from hostile.arena import Case
 from hostile.circuit_cases import lines
@@ -53,7 +52,8 @@ def circuit(base: Case) -> Iterator[Case]:
     }, {"200 000 nodes", "a name of Verilog", "a name that leads out", "a long name",
         "an input of 10^30", "an input of 10^9 lanes", "no output"})  # fmt: skip
     for passes in ("evil", "simplify{", "simplify{max-depth=9}", "simplify," * 5000, "\n", "a{b=c}",
-                   "__import__('os')", "balance-adders{max-depth=99999999999999999999}"):  # fmt: skip
+                   "__import__('os')",
+                   "balance-adders{max-depth=99999999999999999999}"):  # fmt: skip
         codes = (0, 2, 3) if passes == "\n" else (2, 3)
         yield replace(base, name=f"passes {passes[:20]!r}", codes=codes,
                       words=("opt", "c.flow", "-p", passes))  # fmt: skip
@@ -95,7 +95,7 @@ def toml(base: Case, name: str) -> Iterator[Case]:
         b"seed = " + b"9" * 1_000_000, "a date": b"data = 1979-05-27\n", "a text of 20 MB":
         b"data = '" + b"x" * 20_000_000 + b"'", "100 000 keys":
         b"".join(b"k%d = 1\n" % i for i in range(100_000)), "a table": b"[data]\nx = 1\n",
-        "a device": b'data = "/dev/zero"\n', "another file": b'data = "/etc/passwd"\n',
+        "a device": b'data = "/dev/zero"\n',
         "a page": b'data = "http://127.0.0.1:9/x"\n', "a newline": b'data = "a\\nb"\n',
         "a zero in a path": b'data = "a\\u0000b"\n',
     }.items():  # fmt: skip
@@ -129,8 +129,9 @@ def specification(base: Case) -> Iterator[Case]:
     for told, content in tables().items():
         yield replace(base, name=f"table: {told}", files={**base.files, "d.csv": content},
                       codes=(0, 2, 3))  # fmt: skip
-    yield replace(base, name="one class", codes=(0, 2, 3), files={
-        **base.files, "d.csv": table.replace(b",0\n", b",1\n").replace(b",2\n", b",1\n")})  # fmt: skip
+    one = table.replace(b",0\n", b",1\n").replace(b",2\n", b",1\n")
+    files = {**base.files, "d.csv": one}
+    yield replace(base, name="one class", codes=(0, 2, 3), files=files)
 
 
 def manifest(base: Case) -> Iterator[Case]:
@@ -150,7 +151,7 @@ def manifest(base: Case) -> Iterator[Case]:
     for name in ("../../home/secret.txt", "/etc/passwd", "/dev/zero", "a\nb", "\x1b[31m", "../m"):
         yield case(f"a file {name!r}", {**whole, "files": {**whole["files"], name: "0"}}, BAD)
     for name, content in base.files.items():
-        if name.endswith(("manifest.json", ".html", ".md")):
+        if name.endswith(("manifest.json", ".html", ".md")) or len(content) < 9:
             continue
         for told, changed in (("empty", b""), ("garbage", b"\xff[[[" * 99), ("cut", content[:-9])):
             yield case(f"{told} {name[6:]}", whole, (5,), **{name: changed})
@@ -186,15 +187,15 @@ def tables() -> dict[str, bytes]:
             b"a,b", b'"a\nassign y = 0;",b'), "a name twice": w.TABLE.replace(b"a,b", b"a,a"),
         "a label of 1 MB": w.TABLE + b"1,2," + b"x" * 100_000 + b"\n", "empty cells":
         w.TABLE + b",,\n", "digits of another script": w.TABLE + "\u0661,2,1\n".encode(),
-        "the largest number": w.TABLE + b"1.7e308,2,1\n", "300 000 rows":
-        w.TABLE + b"0.5,1,2\n" * 300_000, "a byte order mark": b"\xef\xbb\xbf" + w.TABLE,
+        "the largest number": w.TABLE + b"1.7e308,2,1\n", "30 000 rows":
+        w.TABLE + b"0.5,1,2\n" * 30_000, "a byte order mark": b"\xef\xbb\xbf" + w.TABLE,
     }  # fmt: skip
 
 
 def data_csv(base: Case) -> Iterator[Case]:
     """Samples as a table."""
     loose = {"formulas", "a name with a newline", "a name twice", "a label of 1 MB",
-             "the largest number", "300 000 rows", "a byte order mark",
+             "the largest number", "30 000 rows", "a byte order mark",
              "digits of another script", "infinity"}  # fmt: skip
     for told, content in tables().items():
         yield replace(base, name=told, codes=(0, 2, 3) if told in loose else (2, 3), files={
@@ -272,7 +273,7 @@ def data_npz(base: Case) -> Iterator[Case]:
     for told, array in (("too many", np.zeros(9)), ("too large", np.array([0, 1, 99])),
                         ("negative", np.array([0, -1, 2])), ("NaN", np.array([0, np.nan, 1])),
                         ("two axes", np.zeros((3, 7)))):  # fmt: skip
-        codes = (0, 2, 3) if told in ("too large", "negative", "NaN") else (2, 3)
+        codes = (0, 2, 3) if told in ("too large", "negative", "NaN", "two axes") else (2, 3)
         yield case(f"labels: {told}", k.archive({"x.npy": x, "y.npy": w.npy(array)}), codes)
     yield case("no x", k.archive({"y.npy": y}))
     yield case("a member above", k.archive({"../../canary.npy": x, "x.npy": x}))

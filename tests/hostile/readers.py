@@ -13,6 +13,13 @@ def liberty(path: Path) -> None:
     read_liberty(path)
 
 
+def circuit(path: Path) -> None:
+    """A design, or threshold gates."""
+    from flow.frontend.circuits.read import read_circuit
+
+    read_circuit(path)
+
+
 def network(path: Path) -> None:
     """The network in a build folder."""
     from flow.ir.network_text import parse_network
@@ -52,5 +59,5 @@ def shard(path: Path) -> None:
 
 READERS: Mapping[str, Callable[[Path], None]] = {
     reader.__name__: reader
-    for reader in (liberty, network, specification, llama2c, tokenizer, shard)
+    for reader in (liberty, circuit, network, specification, llama2c, tokenizer, shard)
 }

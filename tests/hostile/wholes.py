@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from frontend import keras_files as k
 from frontend import llama_files
-
 from hostile.arena import Case
 
 DATA = Path(__file__).resolve().parents[1] / "frontend" / "data"

@@ -1,6 +1,7 @@
 """A tiny network whose weights are registers in three copies, or banks, built with real tools."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -12,6 +13,7 @@ from flow.pipeline.chip import COPIES, ChipMeasures, copies_verdict, measure_chi
 from flow.pipeline.config import BuildConfig, check_config
 from flow.pipeline.reopening import foreign, reopen
 from flow.tech.registry import load
+from flow.verify.chip import prove_chip
 
 WORDS = ("build", "model.onnx", "--data", "data.csv", "--target", "asic", "--effort", "fast",
          "--simulator", "icarus", "--input-bits", "3", "--weight-bits", "3",
@@ -68,6 +70,26 @@ def test_its_benches_run_again_only_as_flow_wrote_them(built, tmp_path):
     assert foreign(reopen(copy), 1) == (
         "tb/chip_bench.py is not what flow writes, and it is a program"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.tool("yosys")
+@pytest.mark.parametrize("changed", [False, True])
+def test_the_netlist_of_a_chip_is_proved_module_by_module(built, tmp_path, changed):
+    copy = tmp_path / "copy"
+    shutil.copytree(built, copy)
+    emission = reopen(copy).emission
+    if changed:
+        netlist = copy / "netlist" / "model_chip.v"
+        head, name, slices = netlist.read_text().partition("module weight_slice_80")
+        slices, count = re.subn(r"(__nor2_1 \S+ \(\s*\.A\()[^)]*\)", r"\g<1>1'b0)", slices, count=1)
+        assert count == 1
+        netlist.write_text(head + name + slices)
+    found = prove_chip(copy, emission, emission.store, timeout_s=100, seed=1)
+    assert [(verdict.check, verdict.status) for verdict in found] == [
+        ("netlist = Verilog, slices of 10 bytes", "disproved" if changed else "proved"),
+        ("netlist = Verilog, around slices and circuit", "proved"),
+    ]
 
 
 def test_a_copy_that_synthesis_took_is_found():

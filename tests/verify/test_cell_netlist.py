@@ -1,4 +1,4 @@
-"""A mapped netlist in flow's own simulator answers the vectors as in Icarus, and is refused where it is wrong."""
+"""A mapped netlist in flow's own simulator answers the vectors, and a wrong one is refused."""
 
 from pathlib import Path
 

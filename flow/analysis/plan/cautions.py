@@ -72,6 +72,18 @@ def _area(plan: Plan) -> Iterator[tuple[str, str]]:
                 "as large as the paper's own buffer."
             ),
         )
+    if plan.own is not None:
+        whole = plan.own.whole
+        yield (
+            "our own arrays",
+            (
+                f"Our own RTL has {whole.full_adders:.2f} full adders and {whole.transistors:.1f} "
+                f"transistors a weight, {plan.own.times(of):.1f} times the calibrated area at the "
+                f"paper's density: {plan.blocks['array'] * plan.own.times(of):.0f} mm2 of array on "
+                "a chip where the plan has "
+                f"{plan.blocks['array']:.0f}. No other figure of the plan follows from it."
+            ),
+        )
     held = plan.part.weights * plan.part.chips
     spare = held / plan.shape.hardwired(plan.part.chips) - 1
     if spare > 0.01:

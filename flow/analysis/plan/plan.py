@@ -16,6 +16,7 @@ from flow.analysis.plan.economics import (
     volume,
 )
 from flow.analysis.plan.energy import Power, power
+from flow.analysis.plan.own import Own
 from flow.analysis.plan.partition import Partition, chip_area, fitting, partition
 from flow.analysis.plan.shape import ModelShape
 from flow.analysis.plan.speed import Stage, Traffic, in_flight, stage, traffic
@@ -43,7 +44,8 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every figure; areas mm2, power W, costs M$ except of one chip ($)."""
+    """Every figure; areas mm2, power W, costs M$ except of one chip ($). `own` are our arrays
+    beside the paper's, where they were counted."""
 
     shape: ModelShape
     constants: Constants
@@ -64,6 +66,7 @@ class Plan:
     high: Volume
     gpu_low: Volume | None
     gpu_high: Volume | None
+    own: Own | None = None
 
     @property
     def chip(self) -> float:

@@ -20,6 +20,10 @@ _FOREIGN = {
 }
 
 
+MOST_LINES = 600_000
+"""The longest text: about 200 000 tables."""
+
+
 @dataclass
 class _Model:
     """The statements of a model; `tables` by the signal that they drive: inputs, then rows."""
@@ -38,6 +42,8 @@ def parse_blif(text: str, where: str = "blif") -> Design:
     rows: list[list[str]] | None = None
     for number, words in _statements(text):
         place = f"{where}:{number}"
+        if number > MOST_LINES:
+            raise UsageError(f"the circuit has more than {MOST_LINES} lines", where=where)
         if not words[0].startswith("."):
             if rows is None:
                 raise UsageError(

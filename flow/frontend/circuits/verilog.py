@@ -17,7 +17,7 @@ SECONDS = 300.0
 MEMORY = 900 << 20
 """Bytes of address space of Yosys for a small file; it gets more for larger ones."""
 MEMORY_FACTOR = 2000
-PROCESSOR_SECONDS = 8
+PROCESSOR_SECONDS = 7
 """Seconds of processor time of Yosys for a small file, and one more for so many bytes."""
 BYTES_A_SECOND = 2048
 
@@ -61,13 +61,20 @@ def read_verilog(path: Path, liberty: Path | None = None) -> Design:
             yosys(script, cwd=place, timeout_s=SECONDS, limits=limits)
         except ToolFailed as error:
             raise UsageError(
-                f"Yosys cannot read it: {_reason(error)}",
+                f"Yosys cannot read it{_within(error, limits)}: {_reason(error)}",
                 where=path.name,
                 hint="it takes one top module of Verilog with one clock; a mapped netlist "
                 "needs --liberty with its cells",
             ) from error
         text = (place / "design.blif").read_text(encoding="utf-8")
     return parse_blif(_without_clock(text), path.name)
+
+
+def _within(error: ToolFailed, limits: Limits) -> str:
+    """The limits, where they may be why it ended without an error."""
+    if "ERROR" in error.log:
+        return ""
+    return f" within {limits.memory >> 20} MiB and {limits.seconds} s of processor time"
 
 
 def _reason(error: ToolFailed) -> str:

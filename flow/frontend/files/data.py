@@ -21,6 +21,8 @@ __all__ = ["Samples", "decode", "encode", "read_data", "split"]
 FloatArray = NDArray[np.float64]
 
 _EXACT = 1 << 53
+_LARGEST = 1e30
+"""Beyond it products of samples and weights leave the range of floats."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,7 +154,7 @@ def _match(array: NDArray[Any], shape: tuple[int, ...], name: str, where: str) -
         raise UsageError(
             f"the values for the input {name!r} have integers above 2**53", where=where
         )
-    bad = ~np.isfinite(values)
+    bad = ~(np.abs(values) <= _LARGEST)
     if bad.any():
         index = [int(i) for i in np.argwhere(bad)[0]]
         raise UsageError(

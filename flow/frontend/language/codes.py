@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from flow.frontend.language.llama2c import Matrix
 from flow.ir.language import BLOCK, CODES, VALUES, Code
 
-__all__ = ["BLOCK", "CODES", "VALUES", "Code", "Coded", "coded", "compensated"]
+__all__ = ["BLOCK", "CODES", "VALUES", "Code", "Coded", "coded", "compensated", "nearest"]
 
 TRIES = 64
 """Scales that are tried for a neuron."""
@@ -69,11 +69,11 @@ def coded(weights: Matrix, code: Code, power: NDArray[np.float64] | None = None)
     scales = np.ones((len(w), 1))
     for share in np.linspace(0.3, 1.1, TRIES):
         scale = np.where(top > 0, top * share / values.max(), 1.0)
-        nearest = _nearest(w / scale, values)
-        error = ((nearest * scale - w) ** 2 * cost).sum(axis=1)
+        rounded = nearest(w / scale, values)
+        error = ((rounded * scale - w) ** 2 * cost).sum(axis=1)
         better = error < best
         best[better] = error[better]
-        integers[better] = nearest[better]
+        integers[better] = rounded[better]
         scales[better] = scale[better]
     return Coded(code, integers, scales)
 
@@ -88,11 +88,11 @@ def _blocks(w: NDArray[np.float64]) -> Coded:
     top = np.abs(parts).max(axis=2)
     scale = 2.0 ** (np.floor(np.log2(np.where(top > 0, top, 1.0))) - 2) / 2
     values = np.array(VALUES["mxfp4"], np.float64)
-    integers = _nearest(parts / scale[:, :, None], values).reshape(outputs, -1)[:, :inputs]
+    integers = nearest(parts / scale[:, :, None], values).reshape(outputs, -1)[:, :inputs]
     return Coded("mxfp4", integers, scale)
 
 
-def _nearest(x: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.int8]:
+def nearest(x: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.int8]:
     """The nearest value of each; the smaller of two that are as near."""
     middle = (values[1:] + values[:-1]) / 2
     found: NDArray[np.int8] = values[np.searchsorted(middle, x)].astype(np.int8)
@@ -114,7 +114,7 @@ def compensated(weights: Matrix, code: Code, square: NDArray[np.float64]) -> Cod
     scale = start.scales[:, 0]
     integers = np.zeros(w.shape, np.int8)
     for j in range(size):
-        integers[:, j] = _nearest(w[:, j] / scale, values)
+        integers[:, j] = nearest(w[:, j] / scale, values)
         lost = (w[:, j] - integers[:, j] * scale) / upper[j, j]
         w[:, j:] -= lost[:, None] * upper[j, j:]
     return Coded(code, integers, start.scales)

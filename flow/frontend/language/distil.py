@@ -1,158 +1,181 @@
-"""Codes that are taught by the float model: weights, scales and norms follow the gradient of KL.
+"""Codes that the float model teaches: weights, scales, norms and embedding follow the gradient.
 
-The student reads the texts with its weights as codes and its activations as INT8; what rounds is
-passed by the gradient as if it did not (Y. Bengio et al., 2013), scales learn too (S. Esser et al.,
-"Learned Step Size Quantization", 2020), and steps are those of Adam (D. Kingma and J. Ba, 2015).
+The loss is the KL divergence from the float model on texts that it draws itself. A weight is
+rounded to its code in every pass and the gradient goes to the real number behind it; scales learn
+too (S. Esser et al., "Learned Step Size Quantization", 2020); updates are those of Adam
+(D. Kingma and J. Ba, 2015) at a rate that falls as a cosine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flow.frontend.language.llama import EPSILON, logits, turns
+from flow.frontend.language.coded_models import CodedLlama, coded_model, keys, matrix, with_parts
+from flow.frontend.language.codes import VALUES, Code, Coded, nearest
+from flow.frontend.language.llama import Reads, logits
 from flow.frontend.language.llama2c import LlamaWeights
 from flow.frontend.language.measures import log_softmax
+from flow.frontend.language.steps import fitted
+from flow.frontend.language.student import F, Key, Student
+from flow.progress import Progress, silent
 
-F = NDArray[np.float32]
-Key = tuple[int, str]
+NORMS = ("attention_norm", "feed_norm")
+MEASURED = 4
+"""Texts that the steps of activations are measured on."""
+MEAN, SQUARE, TINY = 0.9, 0.98, 1e-10
+"""Of Adam: how much of the means of gradients, and of their squares, is kept."""
+WARM = 10
+"""Rounds in which the rate rises."""
 
 
-class Pupil:
-    """Values and gradients of one pass over texts `[texts, tokens]`."""
+@dataclass(frozen=True, slots=True)
+class Teaching:
+    """Rounds, texts of a round, the highest rate (a step of a value in one round), and the seed of
+    the order of texts."""
 
-    def __init__(self, shape: Any, values: Mapping[Key, F], steps: Mapping[Key, Any]) -> None:
-        self.shape, self.values, self.steps = shape, values, steps
-        self.grads: dict[Key, F] = {}
+    rounds: int = 80
+    texts: int = 4
+    rate: float = 2e-3
+    seed: int = 0
 
-    def forward(self, tokens):
-        s, v = self.shape, self.values
-        self.tokens = tokens
-        self.tape = []
-        B, T = tokens.shape
-        self.turn = turns(s.head_dim, np.arange(T)).astype(np.complex64)[:, None, :]
-        self.mask = np.where(np.tri(T, dtype=bool), np.float32(0), np.float32(-1e9))
-        x = v[0, "embedding"][tokens]
-        for n in range(s.layers):
-            x = self._attention(n, x)
-            x = self._feed(n, x)
-        n = s.layers
-        h = self._norm(n, "norm", x, "classifier")
-        return h @ v[n, "classifier"].T
 
-    def backward(self, d):
-        s, v, n = self.shape, self.values, self.shape.layers
-        dh = self._linear_back((n, "classifier"), d)
-        dx = self._norm_back(dh)
-        for n in reversed(range(s.layers)):
-            dx = self._feed_back(n, dx)
-            dx = self._attention_back(n, dx)
-        g = np.zeros_like(v[0, "embedding"])
-        np.add.at(g, self.tokens.ravel(), dx.reshape(-1, dx.shape[-1]))
-        self.grads[0, "embedding"] = g
-        return self.grads
+def taught_model(
+    model: LlamaWeights,
+    code: Code,
+    texts: NDArray[np.int64],
+    teaching: Teaching,
+    progress: Progress = silent,
+) -> CodedLlama:
+    """The model as codes with one scale a neuron, taught on texts `[texts, tokens]`.
 
-    # pieces
-    def _round(self, key, x):
-        step = self.steps.get(key)
-        if step is None:
-            return x, None
-        q = np.rint(x / step)
-        inside = np.abs(q) <= 127
-        return np.clip(q, -128, 127).astype(np.float32) * step, inside
-
-    def _norm(self, n, gain, x, key):
-        g = self.values[n, gain]
-        r = 1 / np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(EPSILON))
-        u = x * r
-        h, inside = self._round((n, key), u * g)
-        self.tape.append((n, gain, r, u, inside, h))
-        return h
-
-    def _norm_back(self, dh):
-        n, gain, r, u, inside, _ = self.tape.pop()
-        if inside is not None:
-            dh = dh * inside
-        g = self.values[n, gain]
-        self.grads[n, gain] = (dh * u).reshape(-1, len(g)).sum(0)
-        du = dh * g
-        return r * (du - u * (du * u).mean(-1, keepdims=True))
-
-    def _linear_back(self, key, d, x=None):
-        x = self.tape[-1][5] if x is None else x
-        flat = d.reshape(-1, d.shape[-1])
-        self.grads[key] = flat.T @ x.reshape(-1, x.shape[-1])
-        return d @ self.values[key]
-
-    def _attention(self, n, x):
-        s, v = self.shape, self.values
-        B, T, _ = x.shape
-        G = s.heads // s.kv_heads
-        h = self._norm(n, "attention_norm", x, "queries")
-        q = self._turned((h @ v[n, "queries"].T).reshape(B, T, s.heads, -1), self.turn)
-        k = self._turned((h @ v[n, "keys"].T).reshape(B, T, s.kv_heads, -1), self.turn)
-        k, kin = self._round((n, "key_cache"), k)
-        w, win = self._round(
-            (n, "value_cache"), (h @ v[n, "values"].T).reshape(B, T, s.kv_heads, -1)
+    Norms and embedding change too, the sizes stay. Equal arguments give equal codes.
+    """
+    pupil = _Pupil.of(model, code)
+    steps = _steps(coded_model(model, code), texts[:MEASURED])
+    for number, rows in enumerate(_batches(len(texts), teaching)):
+        progress(f"teaching the {code} weights, round {number + 1} of {teaching.rounds}")
+        batch = texts[rows]
+        student = Student(model, pupil.values(), steps)
+        answered = student.answers(batch)
+        wanted = np.exp(log_softmax(logits(model, batch)))
+        change = np.exp(log_softmax(answered.astype(np.float64))) - wanted
+        rate = teaching.rate * (1 + np.cos(np.pi * number / teaching.rounds)) / 2
+        pupil.step(
+            student.learn((change / batch.size).astype(np.float32)),
+            rate * min(1.0, (number + 1) / WARM),
         )
-        q = q.reshape(B, T, s.kv_heads, G, -1).transpose(0, 2, 3, 1, 4)
-        k, w = k.transpose(0, 2, 3, 1), w.transpose(0, 2, 1, 3)
-        q = q * np.float32(s.head_dim**-0.5)
-        p = q @ k[:, :, None] + self.mask
-        p -= p.max(-1, keepdims=True)
-        np.exp(p, out=p)
-        p /= p.sum(-1, keepdims=True)
-        mixed = (p @ w[:, :, None]).transpose(0, 3, 1, 2, 4).reshape(B, T, -1)
-        mixed, min_ = self._round((n, "output"), mixed)
-        self.tape.append((q, k, w, p, kin, win, min_, mixed))
-        return x + mixed @ v[n, "output"].T
+    return pupil.coded(model)
 
-    def _attention_back(self, n, d):
-        s = self.shape
-        q, k, w, p, kin, win, min_, mixed = self.tape.pop()
-        B, T, _ = d.shape
-        dm = self._linear_back((n, "output"), d, mixed)
-        if min_ is not None:
-            dm = dm * min_
-        dm = dm.reshape(B, T, s.kv_heads, -1, s.head_dim).transpose(0, 2, 3, 1, 4)
-        dw = (p.swapaxes(-1, -2) @ dm).sum(2)
-        dp = dm @ w[:, :, None].swapaxes(-1, -2)
-        ds = p * (dp - (dp * p).sum(-1, keepdims=True))
-        dq = ds @ k[:, :, None].swapaxes(-1, -2) * np.float32(s.head_dim**-0.5)
-        dk = (ds.swapaxes(-1, -2) @ q).sum(2)
-        dq = dq.transpose(0, 3, 1, 2, 4).reshape(B, T, s.heads, -1)
-        dk, dw = (y.transpose(0, 2, 1, 3) for y in (dk, dw))
-        if kin is not None:
-            dk, dw = dk * kin, dw * win
-        dq, dk = self._turned(dq, self.turn.conj()), self._turned(dk, self.turn.conj())
-        dh = self._linear_back((n, "queries"), dq.reshape(B, T, -1))
-        dh = dh + self._linear_back((n, "keys"), dk.reshape(B, T, -1))
-        dh = dh + self._linear_back((n, "values"), dw.reshape(B, T, -1))
-        return d + self._norm_back(dh)
 
-    def _turned(self, x, turn):
-        z = np.ascontiguousarray(x, np.float32).view(np.complex64) * turn
-        return z.view(np.float32)
+@dataclass(slots=True)
+class _Pupil:
+    """What learns: real numbers behind codes, logarithms of scales, norms and embedding."""
 
-    def _feed(self, n, x):
-        v = self.values
-        h = self._norm(n, "feed_norm", x, "gate")
-        a, b = h @ v[n, "gate"].T, h @ v[n, "up"].T
-        sig = 1 / (1 + np.exp(-a))
-        inner, inside = self._round((n, "down"), a * sig * b)
-        self.tape.append((a, b, sig, inside, inner))
-        return x + inner @ v[n, "down"].T
+    code: Code
+    hidden: dict[Key, F]
+    scales: dict[Key, F]
+    free: dict[Key, F]
+    means: dict[tuple[str, Key], tuple[F, F]]
+    rounds: int = 0
 
-    def _feed_back(self, n, d):
-        a, b, sig, inside, inner = self.tape.pop()
-        di = self._linear_back((n, "down"), d, inner)
-        if inside is not None:
-            di = di * inside
-        db = di * a * sig
-        da = di * b * sig * (1 + a * (1 - sig))
-        dh = self._linear_back((n, "gate"), da) + self._linear_back((n, "up"), db)
-        return d + self._norm_back(dh)
+    @staticmethod
+    def of(model: LlamaWeights, code: Code) -> _Pupil:
+        plain = coded_model(model, code)
+        depth = len(model.layers)
+        free: dict[Key, F] = {(0, "embedding"): model.embedding, (depth, "norm"): model.norm}
+        for n, layer in enumerate(model.layers):
+            free |= {(n, name): getattr(layer, name) for name in NORMS}
+        scales = {
+            key: np.log(parts[0].scales).astype(np.float32) for key, parts in plain.parts.items()
+        }
+        return _Pupil(code, {key: matrix(model, key) for key in keys(model)}, scales, free, {})
+
+    def integers(self, key: Key) -> F:
+        """The codes of a matrix."""
+        ratio = (self.hidden[key] / np.exp(self.scales[key])).astype(np.float64)
+        return nearest(ratio, np.array(VALUES[self.code], np.float64)).astype(np.float32)
+
+    def values(self) -> dict[Key, F]:
+        """Everything that a student computes with."""
+        return self.free | {
+            key: self.integers(key) * np.exp(scale) for key, scale in self.scales.items()
+        }
+
+    def step(self, gradients: dict[Key, F] | object, rate: float) -> None:
+        """Follows the gradients of the values."""
+        assert isinstance(gradients, dict)
+        self.rounds += 1
+        least, most = VALUES[self.code][0], VALUES[self.code][-1]
+        for key in self.free:
+            self.free[key] = self._moved("free", key, self.free[key], gradients[key], rate)
+        for key, log in self.scales.items():
+            scale, hidden, found = np.exp(log), self.hidden[key], gradients[key]
+            inside = (hidden >= least * scale) & (hidden <= most * scale)
+            means = self.integers(key) * scale
+            lost = np.where(inside, means - hidden, means)
+            of_scale = (found * lost).sum(axis=1, keepdims=True)
+            self.hidden[key] = self._moved("hidden", key, hidden, found * inside, rate)
+            self.scales[key] = self._moved("scale", key, log, of_scale, rate)
+
+    def _moved(self, kind: str, key: Key, value: F, gradient: F, rate: float) -> F:
+        mean, square = self.means.get((kind, key), (np.zeros_like(value), np.zeros_like(value)))
+        mean = MEAN * mean + (1 - MEAN) * gradient
+        square = SQUARE * square + (1 - SQUARE) * gradient * gradient
+        self.means[kind, key] = mean, square
+        spread = np.sqrt(square / (1 - SQUARE**self.rounds)) + TINY
+        moved: F = (value - rate / (1 - MEAN**self.rounds) * mean / spread).astype(np.float32)
+        return moved
+
+    def coded(self, model: LlamaWeights) -> CodedLlama:
+        """The model of what was learnt."""
+        parts = {
+            key: (
+                Coded(
+                    self.code,
+                    self.integers(key).astype(np.int8),
+                    np.exp(self.scales[key]).astype(np.float64),
+                ),
+            )
+            for key in self.scales
+        }
+        layers = tuple(
+            replace(layer, **{name: self.free[n, name] for name in NORMS})
+            for n, layer in enumerate(model.layers)
+        )
+        depth = len(layers)
+        learnt = replace(
+            model, embedding=self.free[0, "embedding"], layers=layers, norm=self.free[depth, "norm"]
+        )
+        return with_parts(learnt, parts)
+
+
+def _batches(count: int, teaching: Teaching) -> Iterator[NDArray[np.int64]]:
+    """Rows of texts for each round: all of them in a new order, then again."""
+    rng = np.random.default_rng(teaching.seed)
+    size = min(teaching.texts, count)
+    left: NDArray[np.int64] = np.zeros(0, np.int64)
+    for _ in range(teaching.rounds):
+        if len(left) < size:
+            left = rng.permutation(count)
+        yield left[:size]
+        left = left[size:]
+
+
+def _steps(model: CodedLlama, texts: NDArray[np.int64]) -> dict[Key, float]:
+    """The INT8 step of each vector that rounds, by what reads it."""
+    reads: Reads = {}
+    logits(model.real, texts, reads=reads)
+    depth = len(model.real.layers)
+    found = {(depth, "classifier"): fitted(reads[depth, "classifier"])}
+    for n, layer in enumerate(model.real.layers):
+        found |= {
+            (n, name): fitted(reads[n, name]) for name in ("queries", "output", "gate", "down")
+        }
+        h = reads[n, "queries"]
+        found[n, "keys"] = fitted(h @ layer.keys.T)
+        found[n, "values"] = fitted(h @ layer.values.T)
+    return found

@@ -14,17 +14,29 @@ from numpy.typing import NDArray
 
 from flow.frontend.language.llama2c import LlamaLayer, LlamaWeights
 
-EPSILON = 1e-5
-BASE = 10_000.0
 Reals = NDArray[np.float64]
 
 
 @dataclass(slots=True)
 class Cache:
-    """Rotated keys and values so far, `[..., tokens, KV heads, head]` of each layer."""
+    """Rotated keys, and values, of `length` tokens so far, `[..., tokens, KV heads, head]` for each
+    layer; arrays have room for more."""
 
+    length: int = 0
     keys: list[Reals] = field(default_factory=list)
     values: list[Reals] = field(default_factory=list)
+
+    def extended(self, arrays: list[Reals], layer: int, new: Reals) -> Reals:
+        """The entries of a layer so far and new ones, which one of the two lists takes up."""
+        end = self.length + new.shape[-3]
+        if layer == len(arrays):
+            arrays.append(new)
+        elif arrays[layer].shape[-3] < end:
+            room = np.empty((*new.shape[:-3], 2 * end, *new.shape[-2:]))
+            room[..., : self.length, :, :] = arrays[layer][..., : self.length, :, :]
+            arrays[layer] = room
+        arrays[layer][..., self.length : end, :, :] = new
+        return arrays[layer][..., :end, :, :]
 
 
 Reads = dict[tuple[int, str], Reals]
@@ -45,22 +57,22 @@ def logits(
     cache = Cache() if cache is None else cache
     seen: Reads = {} if reads is None else reads
     found = np.asarray(tokens, np.int64)
-    start = cache.keys[0].shape[-3] if cache.keys else 0
-    places = np.arange(start, start + found.shape[-1])
+    places = np.arange(cache.length, cache.length + found.shape[-1])
     x: Reals = model.embedding[found].astype(np.float64)
     for number, layer in enumerate(model.layers):
         seen[number, "residual"] = x
-        h = seen[number, "queries"] = normed(x, layer.attention_norm)
+        h = seen[number, "queries"] = normed(x, layer.attention_norm, model.epsilon)
         mixed = _attention(model, layer, h, places, cache, number)
         seen[number, "output"] = mixed
         x = x + mixed @ layer.output.T
-        h = seen[number, "gate"] = normed(x, layer.feed_norm)
+        h = seen[number, "gate"] = normed(x, layer.feed_norm, model.epsilon)
         gate = h @ layer.gate.T
         inner = gate / (1 + np.exp(-gate)) * (h @ layer.up.T)
         seen[number, "down"] = inner
         x = x + inner @ layer.down.T
     seen[len(model.layers), "residual"] = x
-    h = seen[len(model.layers), "classifier"] = normed(x, model.norm)
+    h = seen[len(model.layers), "classifier"] = normed(x, model.norm, model.epsilon)
+    cache.length += found.shape[-1]
     scores: Reals = h @ model.classifier.T
     return scores
 
@@ -100,22 +112,23 @@ def drawn(model: LlamaWeights, texts: int, tokens: int, seed: int) -> NDArray[np
     return found
 
 
-def normed(x: Reals, gain: NDArray[np.float32]) -> Reals:
+def normed(x: Reals, gain: NDArray[np.float32], epsilon: float) -> Reals:
     """RMSNorm (B. Zhang and R. Sennrich, 2019) of each row."""
-    scale = np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + EPSILON)
+    scale = np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + epsilon)
     found: Reals = x / scale * gain
     return found
 
 
-def rotated(x: Reals, places: NDArray[np.int64]) -> Reals:
-    """Pairs of neighbours of `[..., tokens, heads, head]`, turned by their token's place."""
-    turned = (x[..., 0::2] + 1j * x[..., 1::2]) * turns(x.shape[-1], places)[:, None, :]
+def rotated(x: Reals, turn: NDArray[np.complex128]) -> Reals:
+    """Pairs of neighbours of `[..., tokens, heads, head]`, turned `[tokens, pairs]`."""
+    turned = (x[..., 0::2] + 1j * x[..., 1::2]) * turn[:, None, :]
     return np.stack([turned.real, turned.imag], -1).reshape(x.shape)
 
 
-def turns(size: int, places: NDArray[np.int64]) -> NDArray[np.complex128]:
-    """Turns `[places, pairs]` of the pairs of a head of that size, as complex numbers."""
-    angle = places[:, None] * BASE ** (-np.arange(0, size, 2) / size)
+def turns(model: LlamaWeights, places: NDArray[np.int64]) -> NDArray[np.complex128]:
+    """Turns `[places, pairs]` of the pairs of a head, as complex numbers."""
+    size = model.shape.head_dim
+    angle = places[:, None] * model.base ** (-np.arange(0, size, 2) / size)
     found: NDArray[np.complex128] = np.exp(1j * angle)
     return found
 
@@ -130,22 +143,19 @@ def _attention(
 ) -> Reals:
     shape = model.shape
     size = shape.head_dim
-    rows = h.shape[:-1]
-    queries = rotated((h @ layer.queries.T).reshape(*rows, shape.heads, size), places)
-    keys = rotated((h @ layer.keys.T).reshape(*rows, shape.kv_heads, size), places)
+    rows, turn = h.shape[:-1], turns(model, places)
+    queries = rotated((h @ layer.queries.T).reshape(*rows, shape.heads, size), turn)
+    keys = rotated((h @ layer.keys.T).reshape(*rows, shape.kv_heads, size), turn)
     values = (h @ layer.values.T).reshape(*rows, shape.kv_heads, size)
-    if number < len(cache.keys):
-        keys = np.concatenate([cache.keys[number], keys], axis=-3)
-        values = np.concatenate([cache.values[number], values], axis=-3)
-        cache.keys[number], cache.values[number] = keys, values
-    else:
-        cache.keys.append(keys)
-        cache.values.append(values)
+    keys = cache.extended(cache.keys, number, keys)
+    values = cache.extended(cache.values, number, values)
     group = shape.heads // shape.kv_heads
-    grouped = queries.reshape(*rows, shape.kv_heads, group, size)
-    scores = np.einsum("...tkgs,...uks->...kgtu", grouped, keys) / np.sqrt(size)
+    # [..., KV heads, queries of a group, tokens, size]
+    grouped = np.moveaxis(queries.reshape(*rows, shape.kv_heads, group, size), -4, -2)
+    scores = grouped @ np.moveaxis(keys, -3, -1)[..., None, :, :] / np.sqrt(size)
     scores = np.where(np.arange(keys.shape[-3]) <= places[:, None], scores, -np.inf)
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
-    mixed: Reals = np.einsum("...kgtu,...uks->...tkgs", weights, values).reshape(*rows, -1)
-    return mixed
+    mixed = weights @ np.moveaxis(values, -3, -2)[..., None, :, :]
+    found: Reals = np.moveaxis(mixed, -2, -4).reshape(*rows, -1)
+    return found

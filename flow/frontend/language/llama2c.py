@@ -33,13 +33,18 @@ class LlamaLayer:
 
 @dataclass(frozen=True, slots=True)
 class LlamaWeights:
-    """A whole model: sizes, embedding `[vocabulary, hidden]`, layers, last norm, classifier."""
+    """A whole model: sizes, embedding `[vocabulary, hidden]`, layers, last norm, classifier.
+
+    `epsilon` is what norms add to the mean square; `base` what rotations are powers of.
+    """
 
     shape: ModelShape
     embedding: Matrix
     layers: tuple[LlamaLayer, ...]
     norm: Matrix
     classifier: Matrix
+    epsilon: float = 1e-5
+    base: float = 10_000.0
 
 
 def read_llama2c(path: Path) -> LlamaWeights:

@@ -15,17 +15,14 @@ from numpy.typing import NDArray
 
 from flow.errors import UnsupportedModel
 from flow.frontend.language.coded_models import CodedLlama
-from flow.frontend.language.llama import BASE, EPSILON, Reads, logits
+from flow.frontend.language.llama import Reads, logits, turns
+from flow.frontend.language.steps import INT8, INT16, INT24, Reals, fitted
 from flow.ir import language as ir
 
-Reals = NDArray[np.float64]
-INT8, INT16, INT24 = (1 << 7) - 1, (1 << 15) - 1, (1 << 23) - 1
 HEADROOM = 1.5
 """How much larger than on the measured texts an INT16 may become."""
 SIGMOID = 2048
 """Entries of the table of the sigmoid, from -8 to 8."""
-STEPS = 24
-"""INT8 steps that are tried for a vector."""
 KEYS = 7
 """Fraction bits of keys before they are rotated and rounded to INT8."""
 
@@ -44,15 +41,15 @@ def language_program(
     build.classifier()
     shape = model.real.shape
     size = shape.head_dim
-    angle = np.arange(shape.positions)[:, None] * BASE ** (-np.arange(0, size, 2) / size)
+    turn = turns(model.real, np.arange(shape.positions))
     halves = np.arange(1 << ir.FRACTION) / (1 << ir.FRACTION)
     return ir.LanguageProgram(
         name=name, heads=shape.heads, kv_heads=shape.kv_heads, head_size=size,
         positions=shape.positions, vectors=tuple(build.vectors.values()),
         caches=tuple(build.caches), arrays=tuple(build.arrays), tables=build.tables,
         embedding=np.clip(_rounded(model.real.embedding / build.residual), -INT16, INT16),
-        cosines=_rounded(np.cos(angle) * (1 << ir.TURN)),
-        sines=_rounded(np.sin(angle) * (1 << ir.TURN)),
+        cosines=_rounded(turn.real * (1 << ir.TURN)),
+        sines=_rounded(turn.imag * (1 << ir.TURN)),
         exponentials=_rounded(2.0 ** (ir.UNIT - halves)), instructions=tuple(build.instructions),
     )  # fmt: skip
 
@@ -122,8 +119,8 @@ class _Builder:
         step = self.normalise(f"layer{n}_attention_norm", layer.attention_norm, h)
         queries, keys, values = (h @ w.T for w in (layer.queries, layer.keys, layer.values))
         q_step = _pairs(queries).max() * HEADROOM / INT16
-        k_steps = np.array([_fit(_pairs(k)) for k in np.split(keys, shape.kv_heads, axis=1)])
-        v_steps = np.array([_fit(column) for column in values.T])
+        k_steps = np.array([fitted(_pairs(k)) for k in np.split(keys, shape.kv_heads, axis=1)])
+        v_steps = np.array([fitted(column) for column in values.T])
         wide_keys = np.repeat(k_steps, size) / (1 << KEYS)
         for what, steps in (
             ("queries", np.full(shape.heads * size, q_step)),
@@ -139,7 +136,7 @@ class _Builder:
         slope = np.repeat(k_steps, group) * q_step / size**0.5 / np.log(2) * (1 << ir.FRACTION)
         table, shift = self.table(f"layer{n}_slopes", slope)
         mixed = self.vector("mixed", shape.heads * size, INT16)
-        o_step = _fit(self.measures.reads[n, "output"])
+        o_step = fitted(self.measures.reads[n, "output"])
         finer = np.repeat(v_steps.reshape(-1, 1, size), group, axis=1).ravel() / (1 << ir.FINER)
         self.instructions += [
             ir.Rotate(turned, "queries", ir.TURN),
@@ -165,7 +162,7 @@ class _Builder:
         entries = int(np.log2(SIGMOID // 16))
         largest = max(8.0, float(np.abs(gates).max()) * HEADROOM)
         below = max(entries, int(np.floor(np.log2(INT16 / largest))))
-        inner = _fit(self.measures.reads[n, "down"])
+        inner = fitted(self.measures.reads[n, "down"])
         shift = int(np.floor(np.log2(inner * 2.0**below * INT16 / (np.abs(ups).max() * HEADROOM))))
         gate, up, sigmoid = (self.vector(v, shape.inner, INT16) for v in ("gate", "up", "sigmoid8"))
         self.apply(n, "gate", "h", step, np.full(shape.inner, 2.0**-below), gate)
@@ -193,10 +190,10 @@ class _Builder:
 
     def normalise(self, name: str, gain: NDArray[np.float32], found: Reals) -> float:
         """h = normed x as INT8; its step."""
-        step = _fit(found)
+        step = fitted(found)
         factors = gain.astype(np.float64) * len(gain) ** 0.5 / step / (1 << ir.UNIT)
         table, shift = self.table(name, factors)
-        epsilon = max(1, round(EPSILON * len(gain) / self.residual**2))
+        epsilon = max(1, round(self.model.real.epsilon * len(gain) / self.residual**2))
         h = self.vector("h", len(gain), INT8)
         self.instructions.append(ir.Normalise(h, "x", table, shift, epsilon))
         return step
@@ -258,16 +255,3 @@ def _pairs(x: Reals) -> Reals:
     """Lengths of pairs of neighbours: what either becomes at most when they are turned."""
     found: Reals = np.hypot(x[..., 0::2], x[..., 1::2])
     return found
-
-
-def _fit(x: Reals) -> float:
-    """The INT8 step of least squared error for some values."""
-    top = float(np.abs(x).max())
-    if top == 0:
-        return 1.0
-    steps = top / INT8 * np.linspace(0.25, 1.0, STEPS)
-    errors = [
-        float(((np.clip(np.rint(x / step), -INT8 - 1, INT8) * step - x) ** 2).sum())
-        for step in steps
-    ]
-    return float(steps[int(np.argmin(errors))])

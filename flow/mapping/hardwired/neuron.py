@@ -25,17 +25,19 @@ INT4 = tuple(range(1, 9))
 @dataclass(frozen=True, slots=True)
 class Base:
     """A neuron before its weights: ports of each region, in the order of `magnitudes`, and the
-    bits of its inputs. Every neuron of an array has the same cells."""
+    bits of its inputs. Every neuron of an array has the same cells. A bias that is larger than
+    what the weights leave asks for a width of at least `least`."""
 
     ports: tuple[int, ...]
     bits: int
     magnitudes: tuple[int, ...] = MAGNITUDES
+    least: int = 1
 
     @property
     def width(self) -> int:
-        """Bits of the largest count."""
+        """Bits of the largest count, at least `least`; constants are below 2**width."""
         top = sum(m * n for m, n in zip(self.magnitudes, self.ports, strict=True))
-        return max(1, top.bit_length())
+        return max(self.least, top.bit_length())
 
     @property
     def word(self) -> int:

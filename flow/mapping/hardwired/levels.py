@@ -1,0 +1,199 @@
+"""A circuit whose weighted sums are hardwired neurons: level by level, a bit of each input a clock.
+
+The cut is that of folding with one step: a level reads a buffer, its neurons give all sums of a
+layer after as many clocks as their inputs have bits, and what lies between two levels is plain
+logic. Biases are part of the constants that the wires carry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flow.errors import UnsupportedModel
+from flow.ir.builder import Builder
+from flow.ir.circuit import Circuit, Port, lane_width
+from flow.ir.evaluate import evaluate
+from flow.ir.nodes import Const, Input, Linear, Node
+from flow.mapping.folding import Level, fold
+from flow.mapping.hardwired.embedding import Wiring, base_for, embed, regions
+from flow.mapping.hardwired.embedding import evaluate as wired_sums
+
+MOST_REGIONS = 8
+"""Magnitudes that the weights of a layer may have, zero left out: those of four bits."""
+
+
+@dataclass(frozen=True)
+class WiredLevel:
+    """One level: `wiring` reads lanes `reads` of a buffer, lowest bits first.
+
+    `between` has the ports a (the sums) and, if there are any, b (lanes `carried` of the buffer);
+    its y are the lanes of the next buffer. `layers` are those whose sums these are.
+    """
+
+    wiring: Wiring
+    reads: tuple[int, ...]
+    between: Circuit
+    carried: tuple[int, ...]
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Wired:
+    """A circuit that takes a sample every `interval` clocks, as many as inputs have bits.
+
+    `entry` gives the first buffer from the inputs; `outputs` say for each lane of each output
+    port which lane of the last buffer it is, or what constant.
+    """
+
+    circuit: Circuit
+    interval: int
+    entry: Circuit
+    levels: tuple[WiredLevel, ...]
+    outputs: tuple[tuple[int | Const, ...], ...]
+
+    @property
+    def latency(self) -> int:
+        """Clock edges from the one that takes a sample to the one that gives its result."""
+        return self.interval * len(self.levels) + 1
+
+    @property
+    def parts(self) -> dict[str, Circuit]:
+        """The combinational parts by name."""
+        between = {f"between{i}": level.between for i, level in enumerate(self.levels)}
+        return {"entry": self.entry, **between}
+
+    def improved(self, better: Callable[[str, Circuit], Circuit]) -> Wired:
+        """The same with another circuit for each part."""
+        levels = tuple(
+            replace(level, between=better(f"between{i}", level.between))
+            for i, level in enumerate(self.levels)
+        )
+        return replace(self, entry=better("entry", self.entry), levels=levels)
+
+    def answers(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The outputs for input vectors (samples, lanes) by port, from the wires."""
+        buffer = evaluate(self.entry, inputs)["y"].astype(np.int64)
+        for level in self.levels:
+            given = {"a": wired_sums(level.wiring, buffer[:, list(level.reads)])}
+            if level.carried:
+                given["b"] = buffer[:, list(level.carried)]
+            buffer = evaluate(level.between, given)["y"].astype(np.int64)
+        columns = np.concatenate([buffer, np.zeros((len(buffer), 1), np.int64)], axis=1)
+        found = {}
+        for port, lanes in zip(self.circuit.outputs, self.outputs, strict=True):
+            fixed = [0 if isinstance(x, int) else x.value for x in lanes]
+            chosen = [x if isinstance(x, int) else -1 for x in lanes]
+            found[port.name] = columns[:, chosen] + np.array(fixed, np.int64)
+        return found
+
+
+def hardwire(circuit: Circuit, layers: Mapping[str, int]) -> Wired:
+    """A lowered circuit with the sums of weighted layers (named as `fold` has them) as neurons.
+
+    UsageError where no layer has sums, UnsupportedModel where weights have too many magnitudes.
+    """
+    folded = fold(circuit, layers, 1, least=1)
+    cut = [_level(level) for level in folded.levels]
+    bits = max(_signed(node) for sums, _ in cut for linear in sums for node in linear.terms)
+    levels = tuple(
+        _wired(level, sums, between, max(2, bits))
+        for level, (sums, between) in zip(folded.levels, cut, strict=True)
+    )
+    return Wired(circuit, max(2, bits), folded.entry, levels, folded.outputs)
+
+
+def _signed(node: Node) -> int:
+    """Bits of a value in two's complement."""
+    return lane_width(node) + (not node.range.signed)
+
+
+def _level(level: Level) -> tuple[tuple[Linear, ...], Circuit]:
+    """The sums of a level, and what makes the next buffer of them."""
+    (made,) = level.element.outputs
+    sums = tuple(
+        node
+        for node in level.element.walk()
+        if isinstance(node, Linear) and all(isinstance(term, Input) for term in node.terms)
+    )
+    intern = Builder()
+    known: dict[Node, Node] = {
+        node: intern(Input("a", k, node.range.lo, node.range.hi)) for k, node in enumerate(sums)
+    }
+    ends = _computed(made.lanes, known, intern)
+    ports = [Port("a", tuple(known[node] for node in sums))]
+    given: dict[Node, Node] = {}
+    for port in level.between.inputs:
+        if port.name == "a":
+            chosen = [ends[lane] for _, lane in level.taken]
+            given |= dict(zip(port.lanes, chosen, strict=True))
+        else:
+            given |= {lane: intern(lane) for lane in port.lanes}
+            ports.append(port)
+    (after,) = level.between.outputs
+    output = Port("y", _computed(after.lanes, given, intern))
+    return sums, Circuit(level.between.name, tuple(ports), (output,))
+
+
+def _wired(level: Level, sums: tuple[Linear, ...], between: Circuit, bits: int) -> WiredLevel:
+    lanes = list(dict.fromkeys(term.index for node in sums for term in _inputs(node)))
+    place = {lane: k for k, lane in enumerate(lanes)}
+    weights = np.zeros((len(sums), len(lanes)), np.int64)
+    for row, node in enumerate(sums):
+        for term, coefficient in zip(_inputs(node), node.coefficients, strict=True):
+            weights[row, place[term.index]] += coefficient
+    biases = np.array([node.bias for node in sums], object)
+    reads = tuple(level.reads[lane] for lane in lanes)
+    return WiredLevel(
+        wire_rows(weights, biases, bits, ", ".join(level.layers)), reads, between,
+        level.carried, level.layers,
+    )  # fmt: skip
+
+
+def wire_rows(
+    weights: NDArray[np.int64], biases: NDArray[Any], bits: int, name: str = "layer"
+) -> Wiring:
+    """Neurons `[neurons, inputs]` with biases, for inputs of so many bits in two's complement.
+
+    `evaluate` of the wires is `weights @ x + biases`. UnsupportedModel, with the layer's name,
+    for weights of more magnitudes than those of four bits.
+    """
+    magnitudes = regions(weights) or (1,)
+    if len(magnitudes) > MOST_REGIONS:
+        raise UnsupportedModel(
+            f"the weights of {name} have {len(magnitudes)} magnitudes",
+            hint=f"at most {MOST_REGIONS} are hardwired: give --weight-bits 4",
+        )
+    base = base_for(weights, bits, magnitudes=magnitudes)
+    if not any(base.ports):
+        base = replace(base, ports=(1, *base.ports[1:]))
+    wiring = embed(weights, base)
+    constants = [int(c) + int(b) for c, b in zip(wiring.constants, biases, strict=True)]
+    least = max((max(c, ~c).bit_length() for c in constants), default=0)
+    wide = replace(base, least=max(1, least))
+    return replace(wiring, base=wide, constants=np.array(constants, np.int64))
+
+
+def _inputs(node: Linear) -> list[Input]:
+    return [term for term in node.terms if isinstance(term, Input)]
+
+
+def _computed(
+    wanted: tuple[Node, ...], known: Mapping[Node, Node], intern: Builder
+) -> tuple[Node, ...]:
+    """The nodes wanted, from those known."""
+    done = dict(known)
+    stack = list(wanted)[::-1]
+    while stack:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+        elif below := [x for x in node.operands if x not in done]:
+            stack.extend(below)
+        else:
+            done[node] = intern(node.with_operands(*(done[x] for x in node.operands)))
+    return tuple(done[node] for node in wanted)
