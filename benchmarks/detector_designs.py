@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -97,16 +98,10 @@ def given(only: str = "") -> Iterator[Given]:
 
 def rival(model: Given, adders: str, cutoff: float, timeout_s: float) -> Piped | str:
     """alkaid's Verilog by its own cutoff of levels a stage, or why there is none."""
-    network = model.network
     try:
-        if len(network.inputs) > 1:
-            raise ValueError("several inputs")
-        text = json.dumps(specification(network), sort_keys=True)
+        text = specified(model)
     except ValueError as error:
-        if model.path.suffix != ".keras":
-            return f"not traced: {error}"
-        kifs = [_kif(x.tensor.lo, x.tensor.hi, x.tensor) for x in network.inputs]
-        text = json.dumps({"keras": str(model.path), "inputs": kifs})
+        return f"not traced: {error}"
     sources = [(HERE / f"{name}.py").read_text() for name in ("rivals", "detector_rivals")]
     key = key_of("piped", adders, str(cutoff), text, *sources)
     folder = CACHE / key
@@ -139,6 +134,32 @@ def rival(model: Given, adders: str, cutoff: float, timeout_s: float) -> Piped |
     return Piped(f"alkaid, {adders} adders", (folder / "rtl.v").read_text(), "rival",
                  layout["stages"], fields("model_inp", layout["inputs"]),
                  fields("model_out", layout["outputs"]), layout["seconds"])  # fmt: skip
+
+
+def specified(model: Given) -> str:
+    """What alkaid is given of a model, as JSON: its layers, else its file. ValueError where there
+    is neither."""
+    network = model.network
+    try:
+        if len(network.inputs) > 1:
+            raise ValueError("several inputs")
+        return json.dumps(specification(network), sort_keys=True)
+    except ValueError:
+        if model.path.suffix != ".keras":
+            raise
+    kifs = [_kif(x.tensor.lo, x.tensor.hi, x.tensor) for x in network.inputs]
+    return json.dumps({"keras": str(model.path), "inputs": kifs})
+
+
+def rival_seconds(model: Given, adders: str, cutoff: float, timeout_s: float) -> float:
+    """Processor seconds of alkaid from the layers to its Verilog, now."""
+    with tempfile.TemporaryDirectory(prefix="flow-rival-") as folder:
+        (Path(folder) / "spec.json").write_text(specified(model))
+        done = subprocess.run(
+            [PYTHON, HERE / "detector_seconds.py", adders, str(cutoff), "spec.json", "."],
+            capture_output=True, text=True, timeout=timeout_s, check=True, cwd=folder,
+        )  # fmt: skip
+    return float(done.stdout.split()[-1])
 
 
 def mine(maker: str, network: Network, emission: Emission) -> Piped:

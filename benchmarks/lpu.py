@@ -28,12 +28,18 @@ REMARKS: tuple[str, ...] = (
     "paper), how far we are from the paper, and where the paper says it. A calibrated constant "
     "makes its own figure come out: that checks the arithmetic, not the machine. What is weak "
     "about the paper's figures is in docs/lpu.md.",
-    "Neuron: random FP4 weights, inputs of 8 bits, one neuron as a netlist of adders of bits, in "
-    "cells of sky130 with nothing resynthesised, all forms by the same builder and each checked on "
-    "samples. The adder tree is the form that the paper draws: a product for each weight, then "
-    "adders of two words. One compressor for all products is smaller, and one tripling for all "
-    "inputs of 3, 6 and 12 smaller still; the hardwired neuron takes 8 clocks, its rivals one. "
-    "Complements of inputs are not counted: an array has them once for all neurons.",
+    "Neuron: random FP4 weights, inputs of 8 bits; all forms by one script onto one library: "
+    "adders become the library's adder cells, ABC maps what is left, flip-flops are counted. Each "
+    "form is checked on samples as a netlist; where the note of a synthesis says so, its cells are "
+    "proved equal to it. The adder tree is the form that the paper draws: a product for each "
+    "weight, then adders of two words. One compressor for all products is smaller, and one "
+    "tripling for all inputs of 3, 6 and 12 smaller still. Sums shared by all neurons are our own "
+    "solver's, for a whole square matrix, of which the row has one neuron's part. The MAC has its "
+    "weights in logic and takes one input a clock; its address counter, the input and three times "
+    "the input are the array's and not counted, and nor are complements of inputs for the others. "
+    "Ports have no slack here: every region is as large as this neuron needs.",
+    "Array: `flow array` as a process, from a .npy file of floats; equal bytes for any number of "
+    "processes. Memory: the largest resident size of a process, as the system counted it.",
 )
 
 

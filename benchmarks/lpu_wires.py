@@ -49,6 +49,8 @@ FORMS: dict[str, Callable[[Sequence[int], int], Netlist]] = {
     TREE: adder_tree, COMPRESSOR: cell_embedding, MULTIPLES: shared,
 }  # fmt: skip
 CODES = ("ternary", "int4", "mxfp4")
+CODED = 1024
+"""Inputs of the neurons of these."""
 
 
 @dataclass(frozen=True)
@@ -79,23 +81,24 @@ def neurons(options: Options) -> Iterable[list[Row]]:
             weights, ours = _fp4(size)
             mine = measured(ours, technology, options)
             rows = []
-            for name, form in FORMS.items():
+            for name, form in FORMS.items() if usual else [(TREE, adder_tree)]:
                 rival = form(weights[0].tolist(), BITS)
                 _same(answers(rival, words(_inputs(size), BITS)), _inputs(size) @ weights[0])
                 theirs = measured(rival, technology, options, prove=size <= SIZES[0])
                 bound = REACH.get(size) if name == TREE else None
                 rows.append(_beside(technology, size, mine, name, theirs, 1, bound))
-            rows.append(_beside(technology, size, mine, ROM, _rom(weights, technology, options),
-                                size, None))  # fmt: skip
+            if usual:
+                rom = _rom(weights, technology, options)
+                rows.append(_beside(technology, size, mine, ROM, rom, size, None))
             yield rows
             if size == SIZES[-1]:
                 yield synthesis(ours, technology, mine, options)
-        if not options.quick:
-            yield codes(technology, options)
     for size in MATRICES[:1] if options.quick else MATRICES:
         technology = libraries()[0]
         mine = measured(_fp4(size)[1], technology, options)
         yield [_matrix(technology, size, mine, options)]
+    if not options.quick:
+        yield from codes(libraries()[0], options)
 
 
 def synthesis(neuron: Netlist, technology: Technology, found: Found, options: Options) -> list[Row]:
@@ -114,9 +117,9 @@ def synthesis(neuron: Netlist, technology: Technology, found: Found, options: Op
     return rows
 
 
-def codes(technology: Technology, options: Options) -> list[Row]:
+def codes(technology: Technology, options: Options) -> Iterable[list[Row]]:
     """Neurons of other codes, each beside its cell embedding."""
-    size, rows = SIZES[-1], []
+    size = CODED
     for code in CODES:
         weights, note = _coded(code, size)
         base = base_for(weights, BITS, magnitudes=regions(weights))
@@ -127,8 +130,7 @@ def codes(technology: Technology, options: Options) -> list[Row]:
         mine = measured(ours, technology, options)
         theirs = measured(rival, technology, options, prove=False)
         row = _beside(technology, size, mine, TREE, theirs, 1, None)
-        rows.append(replace(row, what=f"{row.what}, {code}", note=f"{row.note}; {note}"))
-    return rows
+        yield [replace(row, what=f"{row.what}, {code}", note=f"{row.note}; {note}")]
 
 
 def measured(

@@ -25,6 +25,8 @@ import argparse
 import hashlib
 import json
 import math
+import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -155,12 +157,10 @@ def searched(
     folder = place / f"search-{digest}-{generations}-{seed}"
     if (folder / "took.json").is_file():
         return folder
-    begin = time.perf_counter()
-    flow("search", file, "--data", one.path, "--generations", generations,
-         "--seed", seed, "--workers", given.workers, "-o", folder)  # fmt: skip
-    took = time.perf_counter() - begin
+    took = clocked("search", file, "--data", one.path, "--generations", generations,
+                   "--seed", seed, "--workers", given.workers, "-o", folder)  # fmt: skip
     facts = {"seed": seed, "population": spec.population, "generations": generations,
-             "workers": given.workers, "seconds": round(took, 1)}  # fmt: skip
+             "workers": given.workers, **took}  # fmt: skip
     (folder / "took.json").write_text(json.dumps(facts) + "\n")
     return folder
 
@@ -183,11 +183,9 @@ def timed(one: Set, generations: int, workers: int) -> None:
     kept += [f"{name} = {json.dumps(value)}" for name, value in _TIMED.items()]
     spec = place / "spec.toml"
     spec.write_text("\n".join([*kept, f"generations = {generations}"]) + "\n")
-    begin = time.perf_counter()
-    flow("search", spec, "--data", one.path, "--workers", workers, "-o", place / "search")
+    took = clocked("search", spec, "--data", one.path, "--workers", workers, "-o", place / "search")
     facts = {"set": one.name, "population": _TIMED["population"], "generations": generations,
-             "workers": workers, "seconds": round(time.perf_counter() - begin, 1),
-             "resumed": resumed}  # fmt: skip
+             "workers": workers, **took, "resumed": resumed}  # fmt: skip
     (place / "took.json").write_text(json.dumps(facts) + "\n")
 
 
@@ -276,6 +274,21 @@ def top_of(report: dict[str, Any], out: Path) -> str:
 def flow(*words: object) -> None:
     """Run the command line; its progress goes through."""
     subprocess.run([sys.executable, "-m", "flow", *map(str, words)], check=True, cwd=ROOT)
+
+
+def clocked(*words: object) -> dict[str, float]:
+    """Run the command line: seconds on the wall, seconds of all processors in it and what it
+    started, and processes that wanted to run meanwhile, its own among them (mean of both ends)."""
+    begin, load = time.perf_counter(), os.getloadavg()[0]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    flow(*words)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return {
+        "seconds": round(time.perf_counter() - begin, 1),
+        "cpu_seconds": round(used, 1),
+        "load": round((load + os.getloadavg()[0]) / 2, 1),
+    }
 
 
 def named(rival: Published) -> str:

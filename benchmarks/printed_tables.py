@@ -221,28 +221,25 @@ that is behind by less than half a point may be level.
 
 
 def _times(results: Sequence[Result], times: Sequence[Result]) -> str:
-    rows = []
-    for r in results:
-        for took in r["search"]:
-            rows.append(
-                [r["set"], *(f"{took[name]:g}" for name in ("seed", "population", "generations",
-                                                            "workers", "seconds"))]
-            )  # fmt: skip
-    titles = ["set", "seed", "population", "generations", "workers", "seconds"]
-    names = ("population", "generations", "workers", "seconds")
-    large = [
-        [t["set"], *(f"{t[name]:g}" for name in names), "yes" if t["resumed"] else "no"]
-        for t in times
-    ]
-    told = ""
+    names = ("population", "generations", "workers", "seconds", "cpu_seconds", "load")
+    told = ["population", "generations", "workers", "seconds", "of all processors", "load"]
+
+    def row(took: Result) -> list[str]:
+        return [f"{took[name]:g}" if name in took else "-" for name in names]
+
+    rows = [[r["set"], str(took["seed"]), *row(took)] for r in results for took in r["search"]]
+    large = [[t["set"], *row(t), "yes" if t["resumed"] else "no"] for t in times]
+    text = _table(["set", "seed", *told], rows)
     if large:
-        told = "\nLarge searches, without local search, all areas of the front mapped:\n\n"
-        told += _table(["set", *names, "went on after a stop"], large)
-    said = (
-        "\nSeconds of `flow search`, mapped areas and the refinement of the front included, on "
-        "the machine as it was. Fitness evaluations per second are in `benchmarks/fitness.md`.\n"
+        text += "\nLarge searches, without local search, all areas of the front mapped:\n\n"
+        text += _table(["set", *told, "went on after a stop"], large)
+    return text + (
+        "\nSeconds of `flow search` on the wall, mapped areas and the refinement of the front "
+        "included, on two cores as they were: the load is the mean number of processes that "
+        "wanted to run meanwhile, its own among them. Seconds of all processors are what it "
+        "computed itself; half of them is what two free cores would take at least. Fitness "
+        "evaluations per second are in `benchmarks/fitness.md`.\n"
     )
-    return _table(titles, rows) + told + said
 
 
 def _all(results: Sequence[Result]) -> str:

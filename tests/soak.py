@@ -26,7 +26,7 @@ import numpy as np
 import plain_network
 from ladder import Broken, Case, Ladder, side_by_side
 from soak_networks import bits_of, network
-from soak_options import Options, block_options, passes_of
+from soak_options import SCRIPTS, Options, block_options, passes_of
 from stimuli import stimuli
 
 from flow.backends.axis import with_axis
@@ -50,7 +50,7 @@ RECORD = ROOT / "benchmarks" / "results" / "soak.json"
 SAMPLES = 256
 PLAIN = 64
 """Of them, those that the slow reference answers too."""
-BLOCK = 20
+BLOCK = 25
 """Networks that share the tools' runs."""
 
 
@@ -67,7 +67,8 @@ class Soak(Ladder):
 
     def map(self, circuit: Circuit, technology: str, folder: Path, emission: Emission) -> Any:
         made = synthesise(circuit, load(technology), folder, emission=emission,
-                          objective=self.options.objective, effort=self.effort)  # fmt: skip
+                          objective=self.options.objective, effort=self.effort,
+                          script=SCRIPTS.get(self.options.script))  # fmt: skip
         return made.netlist
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from flow.passes.pipelines import PIPELINES
+from flow.pipeline.variants import CHOICES, PLAIN, RESUB, REWRITE, TWICE
 
 TECHNOLOGIES = ("egfet", "egfet@0.6", "cnt_tft", "generic_cmos", "sky130")
+SCRIPTS = {v.name: v.commands for v in (PLAIN, CHOICES, REWRITE, TWICE, RESUB)}
 STEPS = (
     "simplify", "share", "round-first", "narrow", "conjunctions", "fold-comparisons",
     "fold-tables", "offset-tables", "merge-sums",
@@ -29,6 +31,7 @@ class Options:
     technology: str = "egfet"
     objective: str = "area"
     effort: str = "fast"
+    script: str = ""
     header: tuple[str, str, int, str] = ("", "", 0, "")
 
     def names(self) -> Iterator[str]:
@@ -36,8 +39,7 @@ class Options:
         yield self.registers or "combinational"
         yield from ["handshake"] * self.handshake + ["axis"] * self.axis
         yield self.technology
-        yield f"objective {self.objective}"
-        yield f"effort {self.effort}"
+        yield f"script {self.script}" if self.script else f"{self.effort} for {self.objective}"
 
 
 def block_options(rng: np.random.Generator) -> Options:
@@ -53,6 +55,8 @@ def block_options(rng: np.random.Generator) -> Options:
         registers, handshake, axis, _pick(rng, TECHNOLOGIES),
         _pick(rng, ["area", "area", "delay", "balanced"]),
         "fast" if rng.random() < 0.97 else "normal",
+        # One script of synthesis in most blocks: trying all of them takes most of the time.
+        _pick(rng, list(SCRIPTS)) if rng.random() < 0.85 else "",
         (model, "flow build", int(rng.integers(0, 9)), "0"),
     )  # fmt: skip
 

@@ -206,12 +206,16 @@ class _Sweep:
         order = np.lexsort((goal, level))
         self.origin, self.goal, self.last = origin[order], goal[order], delay[order]
         level = level[order]
-        self._bounds = np.flatnonzero(np.r_[True, level[1:] != level[:-1], True])
+        self._steps: list[tuple[slice, NDArray[np.int64], NDArray[np.int64]]] = []
         if not len(order):
-            self._bounds = np.array([0])
-        first = np.r_[True, self.goal[1:] != self.goal[:-1]] if len(order) else np.zeros(0, bool)
-        self._first = np.flatnonzero(first)
-        self._heads = np.searchsorted(self._first, self._bounds)
+            return
+        bounds = np.flatnonzero(np.r_[True, level[1:] != level[:-1], True])
+        first = np.flatnonzero(np.r_[True, self.goal[1:] != self.goal[:-1]])
+        heads = np.searchsorted(first, bounds)
+        for i in range(len(bounds) - 1):
+            own = first[heads[i] : heads[i + 1]]
+            step = slice(int(bounds[i]), int(bounds[i + 1]))
+            self._steps.append((step, own - bounds[i], self.goal[own]))
 
     def run(
         self, owner: NDArray[np.int64], stage: NDArray[np.int64], start: float
@@ -220,13 +224,11 @@ class _Sweep:
         at = stage[owner]
         same = at[self.origin] == at[self.goal]
         begin = self.last + start if self._crossed else np.full(len(self.last), start)
-        for i in range(len(self._bounds) - 1):
-            low, high = self._bounds[i], self._bounds[i + 1]
-            heads = self._first[self._heads[i] : self._heads[i + 1]]
-            onward = times[self.origin[low:high]] + self.last[low:high]
-            found = np.where(same[low:high], onward, begin[low:high])
-            goals = self.goal[heads]
-            times[goals] = np.maximum(times[goals], np.maximum.reduceat(found, heads - low))
+        # An edge within a stage adds its delay to a time, another one begins anew.
+        onward, more = same.astype(np.float64), np.where(same, self.last, begin)
+        for step, heads, goals in self._steps:
+            found = times[self.origin[step]] * onward[step] + more[step]
+            times[goals] = np.maximum(times[goals], np.maximum.reduceat(found, heads))
         return times
 
 

@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import Any, Protocol
 
 from flow.backends.emission import Direction, Emission, Lane, VerilogPort
 from flow.backends.names import MODULES, Namer, comment
 from flow.backends.verilog import CLOCK, HANDSHAKE, Header, emit_verilog, lane_table
-from flow.ir.circuit import Port, lane_width
+from flow.ir.circuit import Circuit, Port, lane_width
 from flow.ir.nodes import Const
 from flow.mapping.folding import Folded, Level
 
 
 def part_emissions(folded: Folded, header: Header | None = None) -> dict[str, Emission]:
     """The Verilog of each part by its name; the modules are named after the circuit."""
-    top = _namer()(folded.circuit.name)
+    top = top_namer()(folded.circuit.name)
     return {
         name: emit_verilog(replace(part, name=f"{top}_{name}"), header=header)
         for name, part in folded.parts.items()
@@ -35,7 +36,7 @@ def emit_folded(folded: Folded, *, header: Header | None = None) -> Emission:
     """
     header = header or Header()
     parts = part_emissions(folded, header)
-    writer = _Writer(folded, parts, header)
+    writer = Writer(folded, parts, header)
     files = {path: text for part in parts.values() for path, text in part.files.items()}
     files[PurePosixPath("rtl", f"{writer.top}.v")] = writer.text()
     return Emission(
@@ -51,12 +52,13 @@ def emit_folded(folded: Folded, *, header: Header | None = None) -> Emission:
     )
 
 
-def _namer() -> Namer:
+def top_namer() -> Namer:
+    """Names that neither the ports nor the modules of rtl/ have."""
     return Namer([CLOCK, *HANDSHAKE, *MODULES])
 
 
 @dataclass(frozen=True)
-class _Bus:
+class Bus:
     """A bus and where its lanes lie."""
 
     name: str
@@ -64,6 +66,7 @@ class _Bus:
 
     @property
     def width(self) -> int:
+        """Bits of the bus."""
         return sum(lane.width for lane in self.lanes)
 
     def bits(self, index: int, width: int, base: int = 0) -> str:
@@ -87,10 +90,42 @@ def _lanes(port: Port) -> tuple[Lane, ...]:
     return tuple(lanes)
 
 
-class _Writer:
-    def __init__(self, folded: Folded, parts: Mapping[str, Emission], header: Header) -> None:
+class Stepped(Protocol):
+    """A circuit in levels that each take `interval` clocks; its outputs are lanes of the last
+    buffer, or constants."""
+
+    @property
+    def circuit(self) -> Circuit:
+        """What it computes."""
+        ...
+
+    @property
+    def interval(self) -> int:
+        """Clocks of a level."""
+        ...
+
+    @property
+    def levels(self) -> Sequence[Any]:
+        """What the writer's `level` writes, one by one."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[tuple[int | Const, ...], ...]:
+        """Of each lane of each output port."""
+        ...
+
+    @property
+    def latency(self) -> int:
+        """Clock edges from a sample to its result."""
+        ...
+
+
+class Writer:
+    """The module around the parts: buffers, a step counter, valid and ready on both sides."""
+
+    def __init__(self, folded: Stepped, parts: Mapping[str, Emission], header: Header) -> None:
         self.folded, self.parts, self.header = folded, parts, header
-        self.name = _namer()
+        self.name = top_namer()
         self.top = self.name(folded.circuit.name)
         self.inputs = [self._port(port, "input") for port in folded.circuit.inputs if port.lanes]
         self.outputs = [self._port(p, "output") for p in folded.circuit.outputs if p.lanes]
@@ -107,7 +142,7 @@ class _Writer:
         """The whole module."""
         lines = [*self._head(), *self._control(), *self._entry()]
         for index, level in enumerate(self.folded.levels):
-            lines += ["", f"    // Level {index}.", *self._level(index, level)]
+            lines += ["", f"    // Level {index}.", *self.level(index, level)]
         lines += ["", *self._outputs(), *self._clocked(), *self._unused()]
         lines += ["endmodule", "", "`default_nettype wire"]
         return "\n".join(lines) + "\n"
@@ -132,7 +167,7 @@ class _Writer:
             way = "output" if name in ("in_ready", "out_valid") else "input "
             declared.append(f"    {way} wire {name}")
         for port in (*self.inputs, *self.outputs):
-            declared.append(f"    {port.direction:6} wire {_vector(port.width)}{port.name}")
+            declared.append(f"    {port.direction:6} wire {vector(port.width)}{port.name}")
         yield ",\n".join(declared)
         yield ");"
 
@@ -141,8 +176,8 @@ class _Writer:
         self.step, self.valid, self.done = (self.name(x) for x in ("step", "valid", "done"))
         self.turn, self.stall, self.go = (self.name(x) for x in ("turn", "stall", "go"))
         yield "    // The step of all levels, the levels with a sample, whether a result waits."
-        yield f"    reg {_vector(self.width)}{self.step};"
-        yield f"    reg {_vector(count)}{self.valid};"
+        yield f"    reg {vector(self.width)}{self.step};"
+        yield f"    reg {vector(count)}{self.valid};"
         yield f"    reg {self.done};"
         top = f"{self.valid}[{count - 1}]" if count > 1 else self.valid
         yield f"    wire {self.turn} = {self.step} == {self.width}'d{self.last};"
@@ -153,10 +188,10 @@ class _Writer:
         yield f"    assign in_ready = {self.turn} & ~{self.stall};"
         yield f"    assign out_valid = {self.done};"
 
-    def _buffer(self, index: int, part: str) -> Iterator[str]:
+    def fill(self, index: int, part: str) -> Iterator[str]:
         """The buffer that a part fills; its lanes are those of the part."""
         port = next(p for p in self.parts[part].ports if p.direction == "output")
-        found = _Bus(self.name(f"b{index}"), port.lanes)
+        found = Bus(self.name(f"b{index}"), port.lanes)
         self.filled = self.name(f"b{index}_next")
         self.buffer = found
         yield f"    wire [{found.width - 1}:0] {self.filled};"
@@ -166,36 +201,38 @@ class _Writer:
 
     def _entry(self) -> Iterator[str]:
         yield ""
-        yield from self._buffer(0, "entry")
+        yield from self.fill(0, "entry")
         made = self.parts["entry"]
         pairs = zip(made.inputs, self.inputs, strict=True)
         pins = [(own.name, theirs.name) for own, theirs in pairs]
-        yield from self._instance("entry", [*pins, (made.outputs[0].name, self.filled)])
+        yield from self.instance("entry", [*pins, (made.outputs[0].name, self.filled)])
 
-    def _level(self, index: int, level: Level) -> Iterator[str]:
+    def level(self, index: int, level: Any) -> Iterator[str]:
+        """One level, from its buffer to the next."""
+        assert isinstance(level, Level)
         before = self.buffer
         element, between = (self.parts[f"{kind}{index}"] for kind in ("element", "between"))
         result = element.outputs[0]
-        out = _Bus(self.name(f"p{index}"), result.lanes)
+        out = Bus(self.name(f"p{index}"), result.lanes)
         yield f"    wire [{out.width - 1}:0] {out.name};"
         self.buses.append(out.name)
         pins = []
         for port in element.inputs:
             if port.source == "x":
-                pins.append((port.name, _joined(before, level.reads, port.lanes)))
+                pins.append((port.name, joined(before, level.reads, port.lanes)))
             else:
                 pins.append((port.name, self.step))
-        yield from self._instance(f"element{index}", [*pins, (result.name, out.name)])
+        yield from self.instance(f"element{index}", [*pins, (result.name, out.name)])
         # Only steps before the last are stored, from the first that something is taken of.
         first = min((step for step, _ in level.taken), default=self.last)
         kept = self.last - first
-        shift = _Bus(self.name(f"c{index}"), out.lanes)
+        shift = Bus(self.name(f"c{index}"), out.lanes)
         if kept:
             yield f"    reg [{kept * out.width - 1}:0] {shift.name};"
             rest = f", {shift.name}[{kept * out.width - 1}:{out.width}]" if kept > 1 else ""
             self.buses.append(shift.name)
             self.shifts.append((shift.name, f"{{{out.name}{rest}}}" if rest else out.name))
-        yield from self._buffer(index + 1, f"between{index}")
+        yield from self.fill(index + 1, f"between{index}")
         pins = []
         for port in between.inputs:
             if port.source == "a":
@@ -205,14 +242,13 @@ class _Writer:
                     )
                     for (step, lane), there in zip(level.taken, port.lanes, strict=True)
                 ]
-                pins.append((port.name, _concat(pieces)))
+                pins.append((port.name, concat(pieces)))
             else:
-                pins.append((port.name, _joined(before, level.carried, port.lanes)))
-        yield from self._instance(
-            f"between{index}", [*pins, (between.outputs[0].name, self.filled)]
-        )
+                pins.append((port.name, joined(before, level.carried, port.lanes)))
+        yield from self.instance(f"between{index}", [*pins, (between.outputs[0].name, self.filled)])
 
-    def _instance(self, part: str, pins: Sequence[tuple[str, str]]) -> Iterator[str]:
+    def instance(self, part: str, pins: Sequence[tuple[str, str]]) -> Iterator[str]:
+        """An instance of a part."""
         yield f"    {self.parts[part].top} {self.name(f'u_{part}')} ("
         yield ",\n".join(f"        .{name}({value})" for name, value in pins)
         yield "    );"
@@ -232,7 +268,7 @@ class _Writer:
                     pieces.append(f"{lane.width}'d{value}")
                 else:
                     pieces.append(self.buffer.bits(source, lane.width))
-            yield f"    assign {declared.name} = {_concat(pieces)};  // {port.name}"
+            yield f"    assign {declared.name} = {concat(pieces)};  // {port.name}"
 
     def _clocked(self) -> Iterator[str]:
         count = len(self.folded.levels)
@@ -277,11 +313,12 @@ class _Writer:
         yield f"    wire {self.name('unused')} = &{{1'b0, {', '.join(self.buses)}}};"
 
 
-def _joined(bus: _Bus, lanes: Sequence[int], wanted: Sequence[Lane]) -> str:
-    return _concat([bus.bits(i, there.width) for i, there in zip(lanes, wanted, strict=True)])
+def joined(bus: Bus, lanes: Sequence[int], wanted: Sequence[Lane]) -> str:
+    """Lanes of a bus, as wide as they are wanted."""
+    return concat([bus.bits(i, there.width) for i, there in zip(lanes, wanted, strict=True)])
 
 
-def _concat(pieces: Sequence[str]) -> str:
+def concat(pieces: Sequence[str]) -> str:
     """Pieces from bit 0 up, wrapped."""
     if len(pieces) == 1:
         return pieces[0]
@@ -289,5 +326,6 @@ def _concat(pieces: Sequence[str]) -> str:
     return "{" + ",\n            ".join(rows) + "}"
 
 
-def _vector(width: int) -> str:
+def vector(width: int) -> str:
+    """The range of a declaration; none of a single bit."""
     return f"[{width - 1}:0] " if width > 1 else ""

@@ -22,14 +22,22 @@ def array_files(wiring: Wiring, inputs: int) -> dict[str, Iterator[str]]:
     return {**lines, WIRES: wire_lines(wiring, inputs)}
 
 
-def base_files(base: Base, inputs: int, neurons: int) -> dict[str, str]:
-    """The files that know no weight."""
-    return {NEURON: neuron_text(hardwired(base)), ARRAY: _array_text(base, inputs, neurons)}
+def base_files(
+    base: Base, inputs: int, neurons: int, prefix: str = "", enable: bool = False
+) -> dict[str, str]:
+    """The files that know no weight; `prefix` is that of modules and files.
+
+    With `enable` all registers stand still while the input `en` is 0.
+    """
+    return {
+        f"{prefix}{NEURON}": neuron_text(hardwired(base, f"{prefix}neuron"), enable),
+        f"{prefix}{ARRAY}": _array_text(base, inputs, neurons, prefix, enable),
+    }
 
 
-def neuron_text(netlist: Netlist) -> str:
+def neuron_text(netlist: Netlist, enable: bool = False) -> str:
     """A netlist as a module with a clock; adders stay adders of bits."""
-    ports = ["    input wire clk"]
+    ports = ["    input wire clk", *["    input wire en"][: int(enable)]]
     place = {ZERO: "1'b0", ONE: "1'b1"}
     for name, nets in netlist.inputs.items():
         ports.append(f"    input wire [{len(nets) - 1}:0] {name}")
@@ -39,11 +47,13 @@ def neuron_text(netlist: Netlist) -> str:
     for cell in netlist.cells:
         for net in cell.outputs:
             place[net] = f"n{net}"
-    # A register may be read before its cell: declare all nets first.
-    names = [place[net] for cell in netlist.cells for net in cell.outputs]
+    # A register may be read before its cell: declare all nets first, but those that nobody reads.
+    read = {*netlist.output, *(net for cell in netlist.cells for net in cell.inputs)}
+    names = [place[net] for cell in netlist.cells for net in cell.outputs if net in read]
     kinds = {place[c.outputs[0]]: "reg" for c in netlist.cells if c.kind == "dff"}
     lines += [f"    {kinds.get(name, 'wire')} {name};" for name in names]
-    lines += [_cell_text(cell, place) for cell in netlist.cells]
+    for cell in netlist.cells:
+        lines += _cell_lines(cell, place, [net in read for net in cell.outputs], enable)
     word = ", ".join(place[net] for net in reversed(netlist.output))
     return "\n".join([*lines, f"    assign y = {{{word}}};", "endmodule", ""])
 
@@ -61,9 +71,9 @@ def wire_lines(wiring: Wiring, inputs: int) -> Iterator[str]:
     yield WIRES_TAIL
 
 
-def wires_head(base: Base, inputs: int, neurons: int) -> str:
+def wires_head(base: Base, inputs: int, neurons: int, prefix: str = "") -> str:
     """The lines before the wires of the first neuron."""
-    return f"""module wires (
+    return f"""module {prefix}wires (
     input wire [{inputs - 1}:0] x,
     input wire first,
     output wire [{neurons * sum(base.ports) - 1}:0] p,
@@ -92,24 +102,25 @@ def wires_rows(
         yield f"    assign c[{(neuron + 1) * bits - 1}:{neuron * bits}] = {{{tied}}};\n"
 
 
-def _array_text(base: Base, inputs: int, neurons: int) -> str:
+def _array_text(base: Base, inputs: int, neurons: int, prefix: str, enable: bool) -> str:
     ports, bits = sum(base.ports), base.width + 1
     word = base.word
-    return f"""module array (
+    port, pin = ("    input wire en,\n", " .en(en),") if enable else ("", "")
+    return f"""module {prefix}array (
     input wire clk,
-    input wire [{inputs - 1}:0] x,
+{port}    input wire [{inputs - 1}:0] x,
     input wire first,
     input wire last,
     output wire [{neurons * word - 1}:0] y
 );
     wire [{neurons * ports - 1}:0] p;
     wire [{neurons * bits - 1}:0] c;
-    wires embedded (.x(x), .first(first), .p(p), .c(c));
+    {prefix}wires embedded (.x(x), .first(first), .p(p), .c(c));
     genvar i;
     generate
         for (i = 0; i < {neurons}; i = i + 1) begin : neurons
-            neuron one (
-                .clk(clk), .p(p[i*{ports} +: {ports}]), .c(c[i*{bits} +: {bits}]),
+            {prefix}neuron one (
+                .clk(clk),{pin} .p(p[i*{ports} +: {ports}]), .c(c[i*{bits} +: {bits}]),
                 .first(first), .last(last), .y(y[i*{word} +: {word}])
             );
         end
@@ -118,21 +129,23 @@ endmodule
 """
 
 
-def _cell_text(cell: Cell, place: dict[int, str]) -> str:
+def _cell_lines(
+    cell: Cell, place: dict[int, str], wanted: Sequence[bool], enable: bool
+) -> list[str]:
+    """An assignment for each output that is wanted."""
     read = [place[net] for net in cell.inputs]
-    made = [place[net] for net in cell.outputs]
     match cell.kind:
         case "fa":
             a, b, c = read
-            return (
-                f"    assign {made[0]} = {a} ^ {b} ^ {c};\n"
-                f"    assign {made[1]} = ({a} & {b}) | ({c} & ({a} ^ {b}));"
-            )
+            texts = [f"{a} ^ {b} ^ {c}", f"({a} & {b}) | ({c} & ({a} ^ {b}))"]
         case "ha":
             a, b = read
-            return f"    assign {made[0]} = {a} ^ {b};\n    assign {made[1]} = {a} & {b};"
+            texts = [f"{a} ^ {b}", f"{a} & {b}"]
         case "dff":
-            return f"    always @(posedge clk) {made[0]} <= {read[0]};"
+            when = "if (en) " if enable else ""
+            return [f"    always @(posedge clk) {when}{place[cell.outputs[0]]} <= {read[0]};"]
         case kind:
             sign = {"xor": "^", "or": "|", "andnot": "& ~"}[kind]
-            return f"    assign {made[0]} = {read[0]} {sign}{read[1]};"
+            texts = [f"{read[0]} {sign}{read[1]}"]
+    pairs = zip(cell.outputs, texts, wanted, strict=True)
+    return [f"    assign {place[net]} = {text};" for net, text, kept in pairs if kept]

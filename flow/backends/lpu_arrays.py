@@ -173,7 +173,7 @@ def array_text(made: Hardwired, name: str, cells: str) -> Iterator[str]:
     wire [{sources - 1}:0] sources = {{1'b0, ~held, held}};
 """
     if made.phases > 1:
-        yield f"    reg  [7:0] turn;\n    always @(posedge counts) turn <= phase;\n"
+        yield "    reg  [7:0] turn;\n    always @(posedge counts) turn <= phase;\n"
     for number, group in enumerate(groups):
         size = len(group)
         for phase in range(made.phases):
@@ -189,7 +189,7 @@ def array_text(made: Hardwired, name: str, cells: str) -> Iterator[str]:
     if len(groups) == 1:
         yield f"    assign y = {{{{{32 - width}{{y0[{width - 1}]}}}}, y0}};\n"
     else:
-        yield f"    reg  [9:0] group;\n    always @(posedge reads) group <= row[15:6];\n"
+        yield "    reg  [9:0] group;\n    always @(posedge reads) group <= row[15:6];\n"
         chosen = "".join(f"group == 10'd{k} ? y{k} : " for k in range(len(groups) - 1))
         yield f"    wire [{width - 1}:0] word = {chosen}y{len(groups) - 1};\n"
         yield f"    assign y = {{{{{32 - width}{{word[{width - 1}]}}}}, word}};\n"
@@ -236,7 +236,7 @@ def _loop(made: Hardwired, number: int, piece: int, count: int, size: int, bits:
 
 
 def _wires(wiring: Wiring, neurons: NDArray[np.int64], inputs: int, bits: int) -> NDArray[np.int64]:
-    """Bits: for each port, then each neuron: the source that feeds it. Neurons beyond the last have 0."""
+    """Bits: for each port, then each neuron: its source. Neurons beyond the last have 0."""
     real = neurons < len(wiring.ports)
     ports = wiring.ports[np.minimum(neurons, len(wiring.ports) - 1)].astype(np.int64)
     source = np.where(ports % 2 == 1, inputs + ports // 2, ports // 2)

@@ -40,6 +40,13 @@ from flow.cli.options import FILE, JSON, Clock, configuration, model_options
 @click.option("--strategy", help="For HLS: latency or resource.  [latency]")
 @click.option("--fan-in", type=int, help="Inputs of a threshold gate at most; 0 is any.  [8]")
 @click.option("--harden", help="Cells in three copies with voters: 25%, cells=20, registers, all.")
+@click.option(
+    "--fingerprint", is_flag=True, default=None, help="An output that tells of faults at work."
+)
+@click.option("--tokenizer", type=FILE, help="Of a language model; else the one beside it.")
+@click.option("--code", help="Weights of a language model: fp4, mxfp4, ternary, int4.  [fp4]")
+@click.option("--rounding", help="To codes: taught, calibrated, nearest or auto.  [auto]")
+@click.option("--rows", type=int, help="For lpu: neurons that share the cells of one.  [1]")
 @click.option("--simulator", help="icarus, verilator, both or none.")
 @click.option("--prove-limit", type=float, help="Seconds for all proofs together.")
 @click.option("--seed", type=int, help="Where every choice by chance starts.")
@@ -57,7 +64,8 @@ def command(
 ) -> None:
     """Build a circuit from a trained network.
 
-    MODEL is a Keras (.h5, .keras, .json), QKeras, ONNX or skops file. The build fails, and
+    MODEL is a Keras (.h5, .keras, .json), QKeras, ONNX or skops file, or a language model for
+    the target lpu (llama2.c .bin, or the folder of a Hugging Face Llama). The build fails, and
     leaves no output folder, unless the circuit is shown equal to the network.
     """
     from flow.cli.building import run_build

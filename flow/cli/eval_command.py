@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flow.cli.language import is_language_model, language_options
 from flow.cli.options import FILE, JSON, configuration, model_options
 from flow.cli.output import print_json
 from flow.cli.progress import Bars
@@ -16,6 +17,7 @@ from flow.errors import printable
 
 @click.command("eval")
 @model_options
+@language_options
 @click.option("-o", "--output", type=FILE, required=True, help="The .npy or .npz to write.")
 @click.option("--layers", is_flag=True, help="Every layer instead of the outputs, in an .npz.")
 @click.option("--integers", is_flag=True, help="With --layers: the integers of the network.")
@@ -37,6 +39,9 @@ def command(
     --layers shows where a difference to the framework arises: what each layer of the model file
     answers (of a build folder: each layer of its network), the ends of its values, and the share
     of them below and above the range of its quantiser.
+
+    Of a language model --data is a text, or tokens as an .npy; OUTPUT gets the logits after each
+    token, and the accuracy beside the float model is told.
     """
     from flow.pipeline.evaluating import answer, ask
     from flow.pipeline.layer_answers import layer_answers
@@ -44,9 +49,17 @@ def command(
 
     if integers and not layers:
         raise click.UsageError("--integers goes with --layers")
+    chosen = configuration(options, config, {})
+    if is_language_model(chosen):
+        from flow.cli.language import eval_language
+
+        if layers:
+            raise click.UsageError("--layers is not for language models")
+        eval_language(chosen, output, as_json)
+        return
     rows: list[dict[str, Any]] = []
     with Bars() as bars:
-        question = ask(configuration(options, config, {}), bars.steps)
+        question = ask(chosen, bars.steps)
         if layers:
             found = layer_answers(question, integers, bars.steps)
             arrays = {layer.name: layer.values for layer in found}

@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "search": "A front of small classifiers from data: accuracy, area, power.",
     "train": "The same, from gradients or genes alone.",
     "codesign": "Widths for a float model within a budget, retrained.",
+    "run": "The text that a chip of the target lpu tells, token by token.",
     "plan": "A chip set for a language model: area, speed, power, cost.",
     "array": "A matrix of weights as wires over an array of equal neurons.",
     "check": "Everything that stands in the way of a model, at once.",

@@ -57,7 +57,7 @@ class Machine:
         for array in self.program.arrays:
             self.effective[array.name] = array.effective.T.copy()
 
-    def step(self, tokens: Sequence[int]) -> Ints:
+    def step(self, tokens: Sequence[int] | Ints) -> Ints:
         """Runs the program for the next token of each text; what Choose reads, `[texts, n]`."""
         for _ in self.trace(tokens):
             pass
@@ -65,11 +65,11 @@ class Machine:
         assert isinstance(last, Choose)
         return self.memory[last.source]
 
-    def trace(self, tokens: Sequence[int]) -> Iterator[tuple[Instruction, Ints]]:
+    def trace(self, tokens: Sequence[int] | Ints) -> Iterator[tuple[Instruction, Ints]]:
         """The same, with what each instruction has written."""
         if self.position >= self.program.positions:
             raise IRError(f"the program has no position {self.position}")
-        here = np.array(tokens, np.int64)
+        here = np.asarray(tokens, np.int64)
         for instruction in self.program.instructions:
             if isinstance(instruction, Choose):
                 continue
@@ -202,7 +202,10 @@ def told(
         scores = machine.step([token])[0]
 
 
-def answers(program: LanguageProgram, tokens: Sequence[int]) -> Ints:
-    """Scores `[tokens, vocabulary]` after each token of a text."""
-    machine = Machine(program)
-    return np.stack([machine.step([token])[0] for token in tokens])
+def answers(program: LanguageProgram, tokens: Sequence[int] | Ints) -> Ints:
+    """Scores `[..., tokens, vocabulary]` after each token of a text, or of rows of texts."""
+    found = np.asarray(tokens, np.int64)
+    rows = np.atleast_2d(found)
+    machine = Machine(program, len(rows))
+    scores = np.stack([machine.step(column) for column in rows.T], axis=1)
+    return scores.reshape(*found.shape, -1)

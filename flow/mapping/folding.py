@@ -198,7 +198,7 @@ class _Folding:
         intern = Builder(lane for port in self.circuit.inputs for lane in port.lanes)
         known = {x: x for port in self.circuit.inputs for x in port.lanes}
         entry = Circuit(
-            "entry", self.circuit.inputs, (Port("y", _computed(fronts[0], known, intern)),)
+            "entry", self.circuit.inputs, (Port("y", computed(fronts[0], known, intern)),)
         )
         levels = [self._level(i, fronts[i], fronts[i + 1]) for i in range(self.count)]
         place = {node: i for i, node in enumerate(fronts[-1])}
@@ -253,7 +253,7 @@ class _Folding:
             Port("a", tuple(known[node] for node in results)),
             *((Port("b", tuple(known[node] for node in kept)),) if kept else ()),
         )
-        output = Port("y", _computed(after, known, intern))
+        output = Port("y", computed(after, known, intern))
         between = Circuit(f"between{index}", ports, (output,))
         return Level(
             element,
@@ -327,7 +327,7 @@ def _needed(wanted: Sequence[Node], known: set[Node], before: set[Node]) -> set[
     return found
 
 
-def _computed(
+def computed(
     wanted: Sequence[Node], known: Mapping[Node, Node], intern: Builder
 ) -> tuple[Node, ...]:
     """The nodes wanted, from those known."""

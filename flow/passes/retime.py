@@ -27,12 +27,20 @@ def slowest_operation(graph: TimingGraph) -> float:
     return float(graph.arrivals(apart).max(initial=0.0))
 
 
-def earliest(graph: TimingGraph, period: float) -> Stages:
-    """The least stage of every operation; the period is not below the slowest operation."""
+def earliest(
+    graph: TimingGraph, period: float, start: Stages | None = None, most: int | None = None
+) -> Stages:
+    """The least stage of every operation; the period is not below the slowest operation.
+
+    `start` may have stages that no answer is below, as those of a longer period are. The answer
+    is cut short where one is `most`.
+    """
     order = _Order(graph)
-    stage = np.zeros(graph.count, dtype=np.int64)
+    stage = np.zeros(graph.count, dtype=np.int64) if start is None else start
     while (late := graph.arrivals(stage) > period * (1 + 1e-9)).any():
         stage = order.raise_readers(stage + late)
+        if most is not None and int(stage.max()) >= most:
+            break
     return stage
 
 
@@ -48,13 +56,15 @@ def latest(graph: TimingGraph, period: float, count: int) -> Stages:
 def shortest_period(graph: TimingGraph, count: int, rounds: int = 20) -> float:
     """The shortest period for which so many stages are enough, by halving."""
     low = slowest_operation(graph)
-    if count >= graph.count or int(earliest(graph, low).max(initial=0)) < count:
+    if count >= graph.count or int(earliest(graph, low, None, count).max(initial=0)) < count:
         return low
-    high = float(graph.arrivals(np.zeros(graph.count, dtype=np.int64)).max(initial=0.0))
+    known = np.zeros(graph.count, dtype=np.int64)
+    high = float(graph.arrivals(known).max(initial=0.0))
     for _ in range(rounds):
         middle = (low + high) / 2
-        if int(earliest(graph, middle).max(initial=0)) < count:
-            high = middle
+        found = earliest(graph, middle, known, count)
+        if int(found.max(initial=0)) < count:
+            high, known = middle, found
         else:
             low = middle
     return high

@@ -21,6 +21,8 @@ Simulator = Literal["icarus", "verilator", "both", "none"]
 HlsBackendName = Literal["vitis", "vivado", "catapult", "oneapi", "quartus"]
 Strategy = Literal["latency", "resource"]
 Tmr = Literal["none", "weights", "control", "all"]
+WeightCode = Literal["fp4", "mxfp4", "ternary", "int4"]
+CodeRounding = Literal["auto", "taught", "calibrated", "nearest"]
 
 
 @dataclass(frozen=True)
@@ -122,13 +124,23 @@ class BuildConfig:
     fan_in: int = 8
     #: cells in three copies with voters, of asic and printed: 25%, cells=20, registers or all
     harden: str | None = None
+    #: a second head with the output alarm, whose fingerprints samples of --calibrate train
+    fingerprint: bool = False
+    #: of a language model, the file of its tokenizer; by default the one beside it
+    tokenizer: Path | None = None
+    #: of a language model, the values of its weights: fp4, mxfp4, ternary or int4
+    code: WeightCode = "fp4"
+    #: of a language model, how weights become codes: taught, calibrated, nearest; auto by its size
+    rounding: CodeRounding = "auto"
+    #: of a language chip, neurons that share the cells of one, one after the other
+    rows: int = 1
     #: seconds that all proofs together may take
     prove_limit: float = 300.0
     #: where every choice by chance starts
     seed: int = 0
 
 
-FILES = ("model", "weights", "data", "calibrate", "liberty", "readout")
+FILES = ("model", "weights", "data", "calibrate", "liberty", "readout", "tokenizer")
 """Choices that name a file."""
 _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (Path, "the path of a file", FILES),
@@ -138,7 +150,7 @@ _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
         ("target", "tech", "passes", "head", "simulator", "layer_bits", "weight_step",
          "weight_rounding", "range",
          "pick", "approximate", "harden", "objective", "effort", "latency", "weight_store", "tmr",
-         "hls_backend", "strategy"),
+         "hls_backend", "strategy", "code", "rounding"),
     ),
     (
         bool,
@@ -160,6 +172,8 @@ _CHOICES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("hls_backend", get_args(HlsBackendName)),
     ("strategy", get_args(Strategy)),
     ("tmr", get_args(Tmr)),
+    ("code", get_args(WeightCode)),
+    ("rounding", get_args(CodeRounding)),
 )
 _BANKS = re.compile(r"banks=([1-9][0-9]{0,3})")
 
@@ -290,6 +304,7 @@ def check_config(config: BuildConfig) -> BuildConfig:
         "max_luts": (1, 10**9),
         "reuse": (1, 1 << 20),
         "fan_in": (0, 1000),
+        "rows": (1, 256),
         "period": (1e-6, 1e15),
         "interval": (1e-9, 1e9),
         "prove_limit": (0, 1e6),
@@ -302,7 +317,7 @@ def check_config(config: BuildConfig) -> BuildConfig:
             continue
         whole = name in (
             "input_bits", "weight_bits", "activation_bits", "register_bits", "stages", "seed",
-            "reuse", "ii", "max_luts", "fan_in",
+            "reuse", "ii", "max_luts", "fan_in", "rows",
         )  # fmt: skip
         kind = int if whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kind) or not lo <= value <= hi:

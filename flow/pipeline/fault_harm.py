@@ -35,8 +35,10 @@ _T99 = 2.576
 
 @dataclass(frozen=True, eq=False)
 class Harm:
-    """What each class of faults does: samples that stay right, whether an output ever differs;
-    `base` samples are right without faults. `tried` are the faults (lines, 2) that count."""
+    """What each class of faults does: samples that stay right, whether an output ever differs,
+    and at how many samples the alarm is raised that is silent without the fault (`told`; 0 where
+    there is no alarm); `base` samples are right without faults. `tried` are the faults (lines, 2)
+    that count."""
 
     faults: Faults
     right: NDArray[np.int64]
@@ -44,6 +46,8 @@ class Harm:
     tried: NDArray[np.bool_]
     base: int
     samples: int
+    told: NDArray[np.int64] | None = None
+    false_alarms: int = 0
 
     @property
     def loss(self) -> NDArray[np.float64]:
@@ -80,11 +84,15 @@ def harm_of(
     simulator = FaultSimulator(faults.gates, pack(bits), compiled)
     valid = pack(np.ones((len(bits), 1), dtype=np.uint8))[0]
     good = simulator.outputs
-    right, shows, done = [], [], 0
+    right, shows, told, done = [], [], [], 0
+    alarms = judge.judged is not None
     for answers in simulator.answers(chosen):
         progress("classes of faults", done, len(chosen))
         right.append(judge.right(answers))
         shows.append((((answers ^ good) & valid) != 0).any(axis=(1, 2)))
+        if alarms:
+            new = answers[:, -1] & ~good[-1] & valid
+            told.append(np.bitwise_count(new).sum(axis=1, dtype=np.int64))
         done += len(answers)
     progress("classes of faults", done, len(chosen))
     base = int(judge.right(good[None])[0])
@@ -93,7 +101,13 @@ def harm_of(
     if chosen:
         every[drawn] = np.concatenate(right)
         seen[drawn] = np.concatenate(shows)
-    return Harm(faults, every, seen, tried, base, len(bits))
+    if not alarms:
+        return Harm(faults, every, seen, tried, base, len(bits))
+    raised = np.zeros(len(faults.classes), dtype=np.int64)
+    if chosen:
+        raised[drawn] = np.concatenate(told)
+    false = int(np.bitwise_count(good[-1] & valid).sum())
+    return Harm(faults, every, seen, tried, base, len(bits), raised, false)
 
 
 def _drawn(faults: Faults, most: int, seed: int) -> NDArray[np.bool_]:

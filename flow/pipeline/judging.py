@@ -13,6 +13,7 @@ from flow.backends.emission import VerilogPort
 from flow.ir.aig import Words, pack, unpack
 from flow.ir.network import Network
 from flow.pipeline.accuracy import integer_decisions
+from flow.pipeline.self_test import answering
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,7 @@ class Judge:
 
     `wanted` are the words of all outputs that are right, `possible` the samples at which there is
     such an answer. `network` and `labels` are there where answers are numbers to choose among;
-    then `wanted` has no meaning.
+    then `wanted` has no meaning. Outputs behind the first `judged` do not answer: an alarm.
     """
 
     samples: int
@@ -30,6 +31,7 @@ class Judge:
     network: Network | None = None
     ports: tuple[VerilogPort, ...] = ()
     labels: NDArray[np.int64] | None = None
+    judged: int | None = None
 
     @property
     def metric(self) -> str:
@@ -38,6 +40,7 @@ class Judge:
 
     def right(self, answers: NDArray[np.uint64]) -> NDArray[np.int64]:
         """How many samples are right, for answers of shape (faults, outputs, words)."""
+        answers = answers[:, : self.judged]
         if self.network is not None:
             return np.array([self._decided(one) for one in answers], dtype=np.int64)
         wrong = np.bitwise_or.reduce(answers ^ self.wanted, axis=1)
@@ -64,14 +67,18 @@ def judge_of(
     Without labels, or with several outputs, what the circuit answers without faults is right.
     """
     valid = pack(np.ones((samples, 1), dtype=np.uint8))[0]
-    if labels is None or len(network.outputs) != 1:
-        return Judge(samples, good, valid)
-    if not network.layer(network.outputs[0]).decides:
-        return Judge(samples, good, valid, network, tuple(ports), labels)
+    names = answering(network)
+    judged = None if names == network.outputs else len(good) - 1
+    good = good[:judged]
+    if labels is None or len(names) != 1:
+        return Judge(samples, good, valid, judged=judged)
+    if not network.layer(names[0]).decides:
+        own = tuple(ports)[: len(names)]
+        return Judge(samples, good, valid, network, own, labels, judged)
     width = len(good)
     bits = (labels[:, None] >> np.arange(width)) & 1
     fits = (labels >> width == 0).astype(np.uint8)[:, None]
-    return Judge(samples, pack(bits), pack(fits)[0], labels=labels)
+    return Judge(samples, pack(bits), pack(fits)[0], labels=labels, judged=judged)
 
 
 def _integers(bits: NDArray[np.uint8], ports: Sequence[VerilogPort]) -> NDArray[Any]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that 
     from flow.pipeline.folding import Folding
     from flow.pipeline.hls import HlsProject
     from flow.pipeline.importing import Most
+    from flow.pipeline.lpu import LpuBuild
     from flow.pipeline.lut_measures import LutMeasures
     from flow.pipeline.lut_synthesis import LutSynthesis
     from flow.pipeline.measures import Measures
@@ -211,6 +212,7 @@ class State:
     fpga: LutMeasures | None = None
     hls: HlsProject | None = None
     tulip: TulipBuild | None = None
+    lpu: LpuBuild | None = None
     design: Design | None = None
     neurons: ThresholdNetlist | None = None
     threshold: ThresholdNetlist | None = None

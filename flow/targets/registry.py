@@ -10,10 +10,11 @@ from flow.targets.asic import ASIC
 from flow.targets.flash import FLASH
 from flow.targets.fpga import FPGA
 from flow.targets.hls import HLS
+from flow.targets.lpu import LPU
 from flow.targets.printed import PRINTED
 from flow.targets.tulip import TULIP
 
-TARGETS: tuple[Recipe, ...] = (PRINTED, ASIC, FPGA, HLS, FLASH, TULIP)
+TARGETS: tuple[Recipe, ...] = (PRINTED, ASIC, FPGA, HLS, FLASH, TULIP, LPU)
 
 
 def target(name: str) -> Recipe:

@@ -61,8 +61,8 @@ def options_for(names: str, hidden: int, weight_bits: int = 8, seed: int = 0) ->
             known = ", ".join(("all", *REGULARISERS))
             raise UsageError(f"there is no regulariser {name!r}", hint=f"choose of {known}")
     strength = {"quantisation": 10.0, "faults": 0.15, "variability": 0.3}
-    chosen = {name: strength[name] if name in given else 0.0 for name in REGULARISERS}
-    return RobustOptions(hidden, **chosen, weight_bits=weight_bits, seed=seed)
+    first, second, third = (strength[name] if name in given else 0.0 for name in REGULARISERS)
+    return RobustOptions(hidden, first, second, third, weight_bits=weight_bits, seed=seed)
 
 
 def train_robust(
@@ -165,7 +165,7 @@ class _Training:
         return np.asarray(np.float32(2 * strength / weights.size) * off, dtype=np.float32)
 
     def _normal(self, shape: tuple[int, ...], spread: Any) -> FloatArray:
-        return (self.random.standard_normal(shape) * spread).astype(np.float32)
+        return np.asarray(self.random.standard_normal(shape) * spread, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,7 +176,7 @@ class _Copies:
     factor: FloatArray
     kinds: NDArray[Any]
 
-    def pulled(self, weights: FloatArray, g: FloatArray) -> FloatArray:
+    def pulled(self, weights: FloatArray, g: NDArray[Any]) -> FloatArray:
         """The gradient by the real weights: none of a stuck one, but of what it is stuck at."""
         found = (g * self.factor * (self.kinds == 0)).sum(axis=0)
         ends = float((g * (self.kinds == 2)).sum() - (g * (self.kinds == 3)).sum())

@@ -8,6 +8,8 @@ import pytest
 from cli.conftest import ROWS, table, tree
 from frontend import keras_files
 
+from flow.ir.names import identifier
+
 NAMES = {
     "newline": "a\nassign y = 0;\nendmodule\n",
     "quote": "a\"'b",
@@ -92,6 +94,24 @@ def test_names_in_a_model_change_no_code(flow, tmp_path, make, kind):
     assert (said.code, said.err, said.out) == (0, "", "ended after stage emit: out\n")
     assert code(tmp_path / "out") == code(tmp_path / "harmless")
     assert {path.name for path in tmp_path.iterdir()} == {"data.csv", "net", "harmless", "out"}
+
+
+@pytest.mark.parametrize("kind", ["newline", "system", "comment", "macro", "unicode", "path"])
+def test_every_byte_but_the_places_in_the_model_is_that_of_the_harmless_name(flow, tmp_path, kind):
+    (tmp_path / "data.csv").write_text(table())
+    trees = []
+    for name in (NAMES[kind], identifier(NAMES[kind])):
+        (tmp_path / "net").write_bytes(keras_bytes(name))
+        assert flow("build", "net", "--data", "data.csv", "--to", "emit", "-o", "out").code == 0
+        files = tree(tmp_path / "out")
+        network = json.loads(files.pop("01-import/network.json"))
+        for layer in network["layers"]:
+            layer.pop("place")
+        manifest = json.loads(files.pop("manifest.json"))
+        manifest["files"].pop("01-import/network.json")
+        manifest["choices"].pop("model")  # It has the hash of the model file.
+        trees.append((files, network, manifest))
+    assert trees[0] == trees[1]
 
 
 @pytest.mark.parametrize("kind", NAMES)

@@ -52,9 +52,15 @@ def corpus(kind: str) -> Iterator[Case]:
 
 
 def sample(kinds: Sequence[str] = KINDS) -> Iterator[Case]:
-    """The cases by hand of the kinds that take little time, and some damage to each file."""
+    """Six cases by hand of each kind, the first among them, and three damaged files."""
     for kind in kinds:
-        hand = list(by_hand(kind))
-        yield from (hand[:3] if kind in ("verilog", "manifest") else hand)
-        yield from itertools.islice(damaged(kind), 20, None if kind == "" else 22)
-        yield from itertools.islice(damaged(kind), 80, 82)
+        hand = [case for case in by_hand(kind) if not (kind == "verilog" and slow(case))]
+        yield from hand[:: max(1, -(-len(hand) // 6))]
+        yield from itertools.islice(damaged(kind), 20, 22)
+        yield from itertools.islice(damaged(kind), 80, 81)
+
+
+def slow(case: Case) -> bool:
+    """Whether a case of Verilog runs into a limit of Yosys."""
+    words = ("explode", "of itself", "16 M", "4096", "2^30", "never ends", "without end", "deep")
+    return any(word in case.name for word in words)

@@ -39,6 +39,57 @@ def test_a_second_build_replaces_the_first(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
 
 
+def test_the_folder_is_there_at_every_moment_of_a_replacement(tmp_path, monkeypatch):
+    build_folder(tmp_path / "out", "one")
+    seen = []
+
+    def look(frame, event, argument):
+        # Before and after every call of C: the only places where the file system changes.
+        if event in ("c_call", "c_return"):
+            seen.append(os.stat(tmp_path / "out/a/b.txt").st_size)
+
+    with replacing(tmp_path / "out") as folder:
+        write_file(folder, "a/b.txt", "two words")
+        write_manifest(folder, {"flow": "test"})
+        sys.setprofile(look)
+    sys.setprofile(None)
+    assert set(seen) == {len("one"), len("two words")}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
+
+
+def test_without_an_exchange_of_names_the_folder_is_replaced_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("flow.pipeline.folder._exchange", lambda one, other: False)
+    build_folder(tmp_path / "out", "one")
+    build_folder(tmp_path / "out", "two")
+    assert (tmp_path / "out/a/b.txt").read_text() == "two"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
+
+
+STARVED = """
+import resource, sys
+from flow.cli.main import run
+resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+sys.exit(run(["plan", sys.argv[1], "-o", sys.argv[2]]))
+"""
+
+
+def test_a_disk_without_room_is_one_message_and_leaves_the_old_folder(tmp_path, root):
+    build_folder(tmp_path / "out", "one")
+    config = root / "examples" / "lpu" / "gpt_oss_120b.json"
+    done = subprocess.run(
+        [sys.executable, "-c", STARVED, config, tmp_path / "out"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: the output folder cannot be written: File too large\n"
+        f"  at {tmp_path / 'out'}\n"
+        "  hint: name another folder with -o, or make room and rights for this one\n",
+    )
+    assert (tmp_path / "out/a/b.txt").read_text() == "one"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
+
+
 def test_an_error_leaves_the_old_folder_and_nothing_else(tmp_path):
     build_folder(tmp_path / "out", "one")
     with pytest.raises(RuntimeError):

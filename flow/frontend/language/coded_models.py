@@ -18,16 +18,16 @@ MATRICES: Mapping[str, str] = {
 }  # fmt: skip
 """Matrices of a layer that become arrays of neurons, and which of them reads the same."""
 
-Parts = Mapping[tuple[int, str], tuple[Coded, ...]]
-"""What each matrix is the sum of, by layer and name; the classifier has the number after."""
+Matrices = Mapping[tuple[int, str], Coded]
+"""Coded matrices by layer and name; the classifier has the number after the last layer."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodedLlama:
-    """A model whose matrices are sums of codes: those, and the model of the weights they mean."""
+    """A model with coded matrices, and the model of the weights that they mean."""
 
     real: LlamaWeights
-    parts: Parts
+    matrices: Matrices
 
 
 def matrix(model: LlamaWeights, key: tuple[int, str]) -> Matrix:
@@ -45,22 +45,21 @@ def keys(model: LlamaWeights) -> list[tuple[int, str]]:
     return [*((n, name) for n in range(depth) for name in MATRICES), (depth, "classifier")]
 
 
-def with_parts(model: LlamaWeights, parts: Parts) -> CodedLlama:
-    """The model with sums of codes for the matrices that have some."""
+def with_codes(model: LlamaWeights, matrices: Matrices) -> CodedLlama:
+    """The model with codes for the matrices that have some."""
     layers = list(model.layers)
     last = model.classifier
-    for (number, name), found in parts.items():
-        real: Matrix = np.stack([part.real for part in found]).sum(axis=0)
+    for (number, name), found in matrices.items():
         if name == "classifier":
-            last = real
+            last = found.real
         else:
-            layers[number] = replace(layers[number], **{name: real})
-    return CodedLlama(replace(model, layers=tuple(layers), classifier=last), parts)
+            layers[number] = replace(layers[number], **{name: found.real})
+    return CodedLlama(replace(model, layers=tuple(layers), classifier=last), matrices)
 
 
 def coded_model(model: LlamaWeights, code: Code) -> CodedLlama:
     """The model with every matrix, and with its classifier, as codes; the embedding stays."""
-    return with_parts(model, {key: (coded(matrix(model, key), code),) for key in keys(model)})
+    return with_codes(model, {key: coded(matrix(model, key), code) for key in keys(model)})
 
 
 def calibrated_model(model: LlamaWeights, code: Code, texts: Sequence[Sequence[int]]) -> CodedLlama:
@@ -68,15 +67,15 @@ def calibrated_model(model: LlamaWeights, code: Code, texts: Sequence[Sequence[i
 
     What a layer reads is that of the layers before it as codes.
     """
-    parts: dict[tuple[int, str], tuple[Coded, ...]] = {}
-    found = CodedLlama(model, parts)
+    matrices: dict[tuple[int, str], Coded] = {}
+    found = CodedLlama(model, matrices)
     for number in range(len(model.layers) + 1):
         squares = _squares(found.real, texts, number)
         for key in keys(model):
             if key[0] == number:
                 square = squares[MATRICES.get(key[1], key[1])]
-                parts[key] = (compensated(matrix(model, key), code, square),)
-        found = with_parts(model, parts)
+                matrices[key] = compensated(matrix(model, key), code, square)
+        found = with_codes(model, matrices)
     return found
 
 

@@ -8,13 +8,13 @@ too (S. Esser et al., "Learned Step Size Quantization", 2020); updates are those
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flow.frontend.language.coded_models import CodedLlama, coded_model, keys, matrix, with_parts
+from flow.frontend.language.coded_models import CodedLlama, coded_model, keys, matrix, with_codes
 from flow.frontend.language.codes import VALUES, Code, Coded, nearest
 from flow.frontend.language.llama import Reads, logits
 from flow.frontend.language.llama2c import LlamaWeights
@@ -57,7 +57,7 @@ def taught_model(
     pupil = _Pupil.of(model, code)
     steps = _steps(coded_model(model, code), texts[:MEASURED])
     for number, rows in enumerate(_batches(len(texts), teaching)):
-        progress(f"teaching the {code} weights, round {number + 1} of {teaching.rounds}")
+        progress(f"teaching the {code} weights", number, teaching.rounds)
         batch = texts[rows]
         student = Student(model, pupil.values(), steps)
         answered = student.answers(batch)
@@ -90,7 +90,7 @@ class _Pupil:
         for n, layer in enumerate(model.layers):
             free |= {(n, name): getattr(layer, name) for name in NORMS}
         scales = {
-            key: np.log(parts[0].scales).astype(np.float32) for key, parts in plain.parts.items()
+            key: np.log(found.scales).astype(np.float32) for key, found in plain.matrices.items()
         }
         return _Pupil(code, {key: matrix(model, key) for key in keys(model)}, scales, free, {})
 
@@ -105,9 +105,8 @@ class _Pupil:
             key: self.integers(key) * np.exp(scale) for key, scale in self.scales.items()
         }
 
-    def step(self, gradients: dict[Key, F] | object, rate: float) -> None:
+    def step(self, gradients: Mapping[Key, F], rate: float) -> None:
         """Follows the gradients of the values."""
-        assert isinstance(gradients, dict)
         self.rounds += 1
         least, most = VALUES[self.code][0], VALUES[self.code][-1]
         for key in self.free:
@@ -132,15 +131,9 @@ class _Pupil:
 
     def coded(self, model: LlamaWeights) -> CodedLlama:
         """The model of what was learnt."""
-        parts = {
-            key: (
-                Coded(
-                    self.code,
-                    self.integers(key).astype(np.int8),
-                    np.exp(self.scales[key]).astype(np.float64),
-                ),
-            )
-            for key in self.scales
+        matrices = {
+            key: Coded(self.code, self.integers(key).astype(np.int8), np.exp(scale.astype(float)))
+            for key, scale in self.scales.items()
         }
         layers = tuple(
             replace(layer, **{name: self.free[n, name] for name in NORMS})
@@ -150,7 +143,7 @@ class _Pupil:
         learnt = replace(
             model, embedding=self.free[0, "embedding"], layers=layers, norm=self.free[depth, "norm"]
         )
-        return with_parts(learnt, parts)
+        return with_codes(learnt, matrices)
 
 
 def _batches(count: int, teaching: Teaching) -> Iterator[NDArray[np.int64]]:

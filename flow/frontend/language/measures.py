@@ -20,17 +20,18 @@ class Nearness:
 
 
 def nearness(reference: Reals, other: Reals) -> Nearness:
-    """Logits `[places, vocabulary]` of two models after the same tokens."""
+    """Logits `[..., vocabulary]` of two models after the same tokens."""
     p, q = log_softmax(reference), log_softmax(other)
-    divergence = float((np.exp(p) * (p - q)).sum(axis=1).mean())
-    agreement = float((reference.argmax(axis=1) == other.argmax(axis=1)).mean())
+    divergence = float((np.exp(p) * (p - q)).sum(axis=-1).mean())
+    agreement = float((reference.argmax(axis=-1) == other.argmax(axis=-1)).mean())
     return Nearness(divergence, agreement)
 
 
-def perplexity(logits: Reals, tokens: Sequence[int]) -> float:
-    """Of a text: exp of the mean surprise at each token after the first; logits after each."""
-    found = log_softmax(logits[: len(tokens) - 1])
-    return float(np.exp(-found[np.arange(len(tokens) - 1), list(tokens[1:])].mean()))
+def perplexity(logits: Reals, tokens: Sequence[int] | NDArray[np.int64]) -> float:
+    """Of texts: exp of the mean surprise at each token after the first; logits after each."""
+    wanted = np.asarray(tokens, np.int64)[..., 1:, None]
+    found = log_softmax(logits[..., : wanted.shape[-2], :])
+    return float(np.exp(-np.take_along_axis(found, wanted, axis=-1).mean()))
 
 
 def log_softmax(logits: Reals) -> Reals:

@@ -68,6 +68,10 @@ class _Measures:
             parts.append({})
             logits(model.real, text, reads=parts[-1])
         reads = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        if not all(np.isfinite(read).all() for read in reads.values()):
+            raise UnsupportedModel(
+                "activations of the float model are not finite", hint="its weights are too large"
+            )
         top = max(float(np.abs(v).max()) for (_, what), v in reads.items() if what == "residual")
         return _Measures(reads, top)
 
@@ -86,7 +90,7 @@ class _Builder:
     residual: float = 0.0
 
     def __post_init__(self) -> None:
-        self.residual = self.measures.residual * HEADROOM / INT16
+        self.residual = _step(self.measures.residual, INT16)
         self.instructions.append(ir.Embed(self.vector("x", self.model.real.shape.hidden, INT16)))
         size = 16 / SIGMOID
         reach = np.arange(-SIGMOID // 2, SIGMOID // 2) * size
@@ -118,7 +122,7 @@ class _Builder:
         h = self.measures.reads[n, "queries"]
         step = self.normalise(f"layer{n}_attention_norm", layer.attention_norm, h)
         queries, keys, values = (h @ w.T for w in (layer.queries, layer.keys, layer.values))
-        q_step = _pairs(queries).max() * HEADROOM / INT16
+        q_step = _step(_pairs(queries).max(), INT16)
         k_steps = np.array([fitted(_pairs(k)) for k in np.split(keys, shape.kv_heads, axis=1)])
         v_steps = np.array([fitted(column) for column in values.T])
         wide_keys = np.repeat(k_steps, size) / (1 << KEYS)
@@ -163,7 +167,8 @@ class _Builder:
         largest = max(8.0, float(np.abs(gates).max()) * HEADROOM)
         below = max(entries, int(np.floor(np.log2(INT16 / largest))))
         inner = fitted(self.measures.reads[n, "down"])
-        shift = int(np.floor(np.log2(inner * 2.0**below * INT16 / (np.abs(ups).max() * HEADROOM))))
+        finest = _step(np.abs(ups).max(), INT16)
+        shift = min(40, max(0, int(np.floor(np.log2(inner * 2.0**below / finest)))))
         gate, up, sigmoid = (self.vector(v, shape.inner, INT16) for v in ("gate", "up", "sigmoid8"))
         self.apply(n, "gate", "h", step, np.full(shape.inner, 2.0**-below), gate)
         self.apply(n, "up", "h", step, np.full(shape.inner, inner * 2.0 ** (below - shift)), up)
@@ -181,7 +186,7 @@ class _Builder:
         h = self.measures.reads[n, "classifier"]
         step = self.normalise("norm", self.model.real.norm, h)
         scores = h @ self.model.real.classifier.T
-        unit = float(np.abs(scores).max()) * HEADROOM / INT24
+        unit = _step(np.abs(scores).max(), INT24)
         name = self.vector("scores", self.model.real.shape.vocabulary, INT24)
         self.apply(n, "classifier", "h", step, np.full(scores.shape[1], unit), name)
         heat = unit / np.log(2) * (1 << ir.FRACTION)
@@ -199,24 +204,14 @@ class _Builder:
         return step
 
     def apply(self, n: int, what: str, source: str, step: float, steps: Reals, to: str) -> None:
-        """to = the matrix's answer to a source of a step, each element in a step of its own.
-
-        A matrix of several parts is an array for each, and their sum.
-        """
-        base = what if what == "classifier" else f"layer{n}_{what}"
-        for part, coded in enumerate(self.model.parts[n, what]):
-            name = base if not part else f"{base}_{part}"
-            array = ir.Array(name, coded.code, coded.integers, coded.shifts)
-            self.arrays.append(array)
-            wide = self.wide(array)
-            self.instructions.append(ir.Apply(wide, source, name))
-            goal = to
-            if part:
-                top = self.vectors[to].high
-                goal = self.vector(f"{to}_{part}", array.outputs, top)
-            self.scale(f"{name}_scale", wide, coded.units * step / steps, goal)
-            if part:
-                self.instructions.append(ir.Add(to, to, goal))
+        """to = the matrix's answer to a source of a step, each element in a step of its own."""
+        coded = self.model.matrices[n, what]
+        name = what if what == "classifier" else f"layer{n}_{what}"
+        array = ir.Array(name, coded.code, coded.integers, coded.shifts)
+        self.arrays.append(array)
+        wide = self.wide(array)
+        self.instructions.append(ir.Apply(wide, source, name))
+        self.scale(f"{name}_scale", wide, coded.units * step / steps, to)
 
     def add(self, n: int, what: str, source: str, step: float) -> None:
         """x = x + the matrix's answer."""
@@ -237,12 +232,25 @@ class _Builder:
         return name, shift
 
 
+def _step(top: float, limit: int) -> float:
+    """The step with which HEADROOM times a magnitude is a limit; 1 where it is zero."""
+    return float(top) * HEADROOM / limit or 1.0
+
+
 def _shift(top: float) -> int:
-    """The largest shift with which a factor of that magnitude is an INT16; at most 40."""
+    """The largest shift with which a factor of that magnitude is an INT16; at most 40.
+
+    UnsupportedModel where there is none.
+    """
     if top == 0:
         return 0
     shift = int(np.floor(np.log2(INT16 / top)))
-    return max(0, min(40, shift))
+    if shift < 0:
+        raise UnsupportedModel(
+            "a factor between two vectors does not fit 16 bits",
+            hint="weights or norms of the model differ by too much",
+        )
+    return min(40, shift)
 
 
 def _rounded(x: NDArray[np.floating[Any]]) -> ir.Ints:
@@ -254,4 +262,12 @@ def _rounded(x: NDArray[np.floating[Any]]) -> ir.Ints:
 def _pairs(x: Reals) -> Reals:
     """Lengths of pairs of neighbours: what either becomes at most when they are turned."""
     found: Reals = np.hypot(x[..., 0::2], x[..., 1::2])
+    return found
+
+
+def real_scores(program: ir.LanguageProgram, scores: ir.Ints) -> Reals:
+    """Scores of a program as logits, in natural units."""
+    last = program.instructions[-1]
+    assert isinstance(last, ir.Choose)
+    found: Reals = scores * (last.heat * np.log(2) / 2.0 ** (last.shift + ir.FRACTION))
     return found

@@ -28,12 +28,9 @@ def is_language(path: Path) -> bool:
             return isinstance(text, dict) and text.get("model_type") in FAMILIES
         if head[4:9] == b"\0\0\0\0{" or path.name.endswith(".safetensors.index.json"):
             return True
-        if len(head) < HEADER.size:
-            return False
-        read_shape(path)
-    except (UsageError, UnsupportedModel):
+    except UsageError:
         return False
-    return True
+    return len(head) == HEADER.size and _is_header(HEADER.unpack(head))
 
 
 def read_language(path: Path) -> LlamaWeights:
@@ -59,6 +56,13 @@ def tokenizer_beside(path: Path, vocabulary: int, given: Path | None = None) -> 
         if (found := folder / name.format(vocabulary=vocabulary)).is_file():
             return read_tokenizer(found, vocabulary)
     return None
+
+
+def _is_header(fields: tuple[int, ...]) -> bool:
+    """Whether seven numbers can be the sizes of a llama2.c model, whole or not."""
+    hidden, inner, layers, heads, kv_heads, vocabulary, positions = fields
+    sizes = (hidden, inner, layers, heads, kv_heads, abs(vocabulary), positions)
+    return all(0 < size < 1 << 24 for size in sizes) and kv_heads <= heads <= hidden
 
 
 def _is_llama2c(path: Path) -> bool:

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import heappop, heappush
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
@@ -38,17 +39,35 @@ class Tokenizer:
 
         A character that is no piece becomes its bytes in UTF-8.
         """
-        tokens = [BEGIN, *self._characters(text)]
-        while True:
-            best, place = -1e30, -1
-            for i in range(1, len(tokens) - 1):
-                token = self._tokens.get(self.pieces[tokens[i]] + self.pieces[tokens[i + 1]])
-                if token is not None and self.scores[token] > best:
-                    best, place = self.scores[token], i
-            if place < 0:
-                return tokens
-            merged = self._tokens[self.pieces[tokens[place]] + self.pieces[tokens[place + 1]]]
-            tokens[place : place + 2] = [merged]
+        tokens: list[int | None] = [*self._characters(text)]
+        after = list(range(1, len(tokens) + 1))
+        before = list(range(-1, len(tokens) - 1))
+        merges: list[tuple[float, int, int, int, int]] = []
+
+        def offer(left: int, right: int) -> None:
+            if left < 0 or right >= len(tokens):
+                return
+            one, other = tokens[left], tokens[right]
+            assert one is not None
+            assert other is not None
+            merged = self._tokens.get(self.pieces[one] + self.pieces[other])
+            if merged is not None:
+                heappush(merges, (-self.scores[merged], left, one, other, merged))
+
+        for left in range(len(tokens) - 1):
+            offer(left, left + 1)
+        while merges:
+            _, left, one, other, merged = heappop(merges)
+            right = after[left]
+            if tokens[left] != one or right >= len(tokens) or tokens[right] != other:
+                continue
+            tokens[left], tokens[right] = merged, None
+            after[left] = after[right]
+            if after[left] < len(tokens):
+                before[after[left]] = left
+            offer(before[left], left)
+            offer(left, after[left])
+        return [BEGIN, *(token for token in tokens if token is not None)]
 
     def _characters(self, text: str) -> Iterator[int]:
         for character in f" {text}" if text else "":

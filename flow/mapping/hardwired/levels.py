@@ -19,7 +19,7 @@ from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Port, lane_width
 from flow.ir.evaluate import evaluate
 from flow.ir.nodes import Const, Input, Linear, Node
-from flow.mapping.folding import Level, fold
+from flow.mapping.folding import Level, computed, fold
 from flow.mapping.hardwired.embedding import Wiring, base_for, embed, regions
 from flow.mapping.hardwired.embedding import evaluate as wired_sums
 
@@ -99,7 +99,13 @@ def hardwire(circuit: Circuit, layers: Mapping[str, int]) -> Wired:
     """
     folded = fold(circuit, layers, 1, least=1)
     cut = [_level(level) for level in folded.levels]
-    bits = max(_signed(node) for sums, _ in cut for linear in sums for node in linear.terms)
+    bits = max(
+        _signed(node)
+        for sums, _ in cut
+        for linear in sums
+        for node in linear.terms
+        if isinstance(node, Input)
+    )
     levels = tuple(
         _wired(level, sums, between, max(2, bits))
         for level, (sums, between) in zip(folded.levels, cut, strict=True)
@@ -118,13 +124,15 @@ def _level(level: Level) -> tuple[tuple[Linear, ...], Circuit]:
     sums = tuple(
         node
         for node in level.element.walk()
-        if isinstance(node, Linear) and all(isinstance(term, Input) for term in node.terms)
+        if isinstance(node, Linear)
+        and any(isinstance(term, Input) for term in node.terms)
+        and all(isinstance(term, Input) or _fixed(term) for term in node.terms)
     )
     intern = Builder()
     known: dict[Node, Node] = {
         node: intern(Input("a", k, node.range.lo, node.range.hi)) for k, node in enumerate(sums)
     }
-    ends = _computed(made.lanes, known, intern)
+    ends = computed(made.lanes, known, intern)
     ports = [Port("a", tuple(known[node] for node in sums))]
     given: dict[Node, Node] = {}
     for port in level.between.inputs:
@@ -135,18 +143,23 @@ def _level(level: Level) -> tuple[tuple[Linear, ...], Circuit]:
             given |= {lane: intern(lane) for lane in port.lanes}
             ports.append(port)
     (after,) = level.between.outputs
-    output = Port("y", _computed(after.lanes, given, intern))
+    output = Port("y", computed(after.lanes, given, intern))
     return sums, Circuit(level.between.name, tuple(ports), (output,))
 
 
 def _wired(level: Level, sums: tuple[Linear, ...], between: Circuit, bits: int) -> WiredLevel:
-    lanes = list(dict.fromkeys(term.index for node in sums for term in _inputs(node)))
+    lanes = list(
+        dict.fromkeys(x.index for node in sums for x in node.terms if isinstance(x, Input))
+    )
     place = {lane: k for k, lane in enumerate(lanes)}
     weights = np.zeros((len(sums), len(lanes)), np.int64)
-    for row, node in enumerate(sums):
-        for term, coefficient in zip(_inputs(node), node.coefficients, strict=True):
-            weights[row, place[term.index]] += coefficient
     biases = np.array([node.bias for node in sums], object)
+    for row, node in enumerate(sums):
+        for term, coefficient in zip(node.terms, node.coefficients, strict=True):
+            if isinstance(term, Input):
+                weights[row, place[term.index]] += coefficient
+            else:
+                biases[row] += coefficient * term.range.lo
     reads = tuple(level.reads[lane] for lane in lanes)
     return WiredLevel(
         wire_rows(weights, biases, bits, ", ".join(level.layers)), reads, between,
@@ -178,22 +191,6 @@ def wire_rows(
     return replace(wiring, base=wide, constants=np.array(constants, np.int64))
 
 
-def _inputs(node: Linear) -> list[Input]:
-    return [term for term in node.terms if isinstance(term, Input)]
-
-
-def _computed(
-    wanted: tuple[Node, ...], known: Mapping[Node, Node], intern: Builder
-) -> tuple[Node, ...]:
-    """The nodes wanted, from those known."""
-    done = dict(known)
-    stack = list(wanted)[::-1]
-    while stack:
-        node = stack[-1]
-        if node in done:
-            stack.pop()
-        elif below := [x for x in node.operands if x not in done]:
-            stack.extend(below)
-        else:
-            done[node] = intern(node.with_operands(*(done[x] for x in node.operands)))
-    return tuple(done[node] for node in wanted)
+def _fixed(node: Node) -> bool:
+    """Whether a value is always the same."""
+    return node.range.lo == node.range.hi

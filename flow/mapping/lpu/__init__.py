@@ -1,1 +1,1 @@
-"""A language program on the chip: places in its memories, the words of its sequencer, its clocks."""
+"""A language program on the chip: places in memories, words of the sequencer, clocks."""

@@ -17,6 +17,7 @@ from flow.pipeline.folder import write_file
 from flow.pipeline.importing import Imported, encode_samples
 from flow.pipeline.picking import import_point, is_front
 from flow.pipeline.reading_out import import_with_readout
+from flow.pipeline.self_test import watched_import
 from flow.pipeline.state import State
 from flow.pipeline.storing import stored_weights
 from flow.pipeline.studying import studied
@@ -40,7 +41,8 @@ class Import:
             imported = import_with_readout(state.config, state.progress, state.recipe.most)
         fixed = FoldLayers().run(imported.network)
         fixed, said = approximated_import(imported, fixed, state.config, technology)
-        notes = [*imported.notes, *said]
+        watched, told = watched_import(imported, fixed, state.config)
+        fixed, notes = watched, [*imported.notes, *said, *told]
         stored = stored_weights(fixed, state.config, state.recipe)
         network = stored.network
         inputs = _inputs(imported, fixed, state.config.seed, notes)

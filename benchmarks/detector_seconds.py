@@ -1,0 +1,32 @@
+"""Runs in the rivals' own environment: processor seconds of alkaid's way to pipelined Verilog.
+
+    python detector_seconds.py (ternary|binary) CUTOFF SPECIFICATION FOLDER
+
+Arguments are those of detector_rivals.py. Files are read and modules imported before time begins.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import alkaid.codegen
+import alkaid.converter  # noqa: F401
+from detector_rivals import _traced, _write
+from rivals import _keras
+
+
+def main() -> None:
+    """One design."""
+    adders, cutoff, specification, folder = sys.argv[1:5]
+    text = json.loads(Path(specification).read_text())
+    loaded = _keras(text["keras"]) if "keras" in text else None
+    start = time.process_time()
+    _write(_traced(text, loaded), Path(folder) / "project", adders == "ternary", float(cutoff))
+    print(time.process_time() - start)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""The stages of a language chip: import, assemble, emit, measure, simulate, report."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from flow import __version__
+from flow.backends.emission import write_files
+from flow.backends.lpu import emit_lpu, listing
+from flow.backends.render import fill
+from flow.backends.verilog import Header
+from flow.errors import UsageError
+from flow.frontend.language.read import is_language
+from flow.mapping.lpu.assemble import assemble
+from flow.pipeline.folder import write_file
+from flow.pipeline.language import LanguageOptions, import_language
+from flow.pipeline.lpu import (
+    CHIP,
+    TOKENIZER,
+    LpuBuild,
+    chip_json,
+    first_tokens,
+    notes,
+    tokenizer_json,
+    with_blocks,
+)
+from flow.pipeline.lpu_area import engine_block
+from flow.pipeline.lpu_record import chip_record
+from flow.pipeline.provenance import command_line
+from flow.pipeline.state import State, have
+from flow.pipeline.verdicts import read_verdicts, require_good, write_verdicts
+from flow.report.codec import to_json
+from flow.report.html import to_html
+from flow.verify.lint import lint
+from flow.verify.lpu import check_chip
+
+STORY, DRAWN = 200, 40
+"""Tokens that the chip tells in Verilator, greedy and drawn."""
+
+
+@dataclass(frozen=True)
+class ImportLanguage:
+    """Read a language model, and give it its one integer meaning."""
+
+    name = "import"
+
+    def run(self, state: State, out: Path, own: Path) -> State:
+        """notes.txt; the rest is in memory."""
+        config = state.config
+        state.recipe.choose(config)
+        model = have(config.model)
+        if not is_language(model):
+            raise UsageError(
+                "the target lpu is for language models", where=model.name,
+                hint="give a llama2.c .bin or the folder of a Hugging Face Llama",
+            )  # fmt: skip
+        options = LanguageOptions(config.code, config.rounding, config.tokenizer, config.seed)
+        language = import_language(model, options, state.progress)
+        write_file(own, "notes.txt", "".join(f"{note}\n" for note in language.notes))
+        made = LpuBuild(language, _digest(model), assemble(language.program, config.rows))
+        return replace(state, notes=language.notes, lpu=made)
+
+    def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
+        """The program is needed, so the import runs again; it gives the same."""
+        return self.run(state, out, own)
+
+
+@dataclass(frozen=True)
+class AssembleChip:
+    """Every instruction as words of the sequencer."""
+
+    name = "assemble"
+
+    def run(self, state: State, out: Path, own: Path) -> State:
+        """words.txt"""
+        write_file(own, "words.txt", listing(have(state.lpu).assembly))
+        return state
+
+    def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
+        """Assembling is quick: it runs again."""
+        return self.run(state, out, own)
+
+
+@dataclass(frozen=True)
+class EmitChip:
+    """Write the chip, its tables, and what drives it."""
+
+    name = "emit"
+
+    def run(self, state: State, out: Path, own: Path) -> State:
+        """rtl/, mem/, tb/, tokenizer.json"""
+        made = have(state.lpu)
+        header = Header(
+            model=have(state.config.model).name,
+            command=command_line(state.config),
+            seed=state.config.seed,
+            version=__version__,
+        )
+        state.progress("wires of every neuron")
+        emission = emit_lpu(made.assembly, header)
+        write_files(emission.files, out)
+        if (text := tokenizer_json(made)) is not None:
+            write_file(out, TOKENIZER, text)
+        return replace(state, lpu=replace(made, emission=emission))
+
+    def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
+        """Emission is pure and quick: it runs again."""
+        return self.run(state, out, own)
+
+
+@dataclass(frozen=True)
+class MeasureChip:
+    """Cells of every block."""
+
+    name = "measure"
+
+    def run(self, state: State, out: Path, own: Path) -> State:
+        """chip.json"""
+        state.progress("cells of the vector engine")
+        engine, said = engine_block(out)
+        made = with_blocks(have(state.lpu), engine)
+        write_file(out, CHIP, chip_json(made))
+        return replace(state, lpu=made, notes=(*state.notes, *notes(made), *said))
+
+    def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
+        """Counting gives the same: it runs again."""
+        return self.run(state, out, own)
+
+
+@dataclass(frozen=True)
+class SimulateChip:
+    """Hold the compiled RTL against the integer model: every instruction, stories, clocks."""
+
+    name = "simulate"
+
+    def run(self, state: State, out: Path, own: Path) -> State:
+        """verdicts.json; raises CheckFailed where the chip says what the model does not."""
+        made, chosen = have(state.lpu), state.config.simulator
+        verdicts = []
+        if chosen != "none":
+            state.progress("linters")
+            verdicts += lint(out, have(made.emission).top)
+        if chosen in ("verilator", "both"):
+            state.progress("Verilator compiles the chip, which then tells stories")
+            verdicts += check_chip(out, made.assembly, first_tokens(made), STORY, DRAWN)
+        verdicts.sort(key=lambda verdict: verdict.check)
+        write_verdicts(own, verdicts)
+        require_good(verdicts)
+        return replace(state, verdicts=(*state.verdicts, *verdicts))
+
+    def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
+        """The verdicts of the earlier build: its RTL was made of the same program."""
+        verdicts = read_verdicts(earlier)
+        write_verdicts(own, verdicts)
+        return replace(state, verdicts=(*state.verdicts, *verdicts))
+
+
+@dataclass(frozen=True)
+class WriteChipReport:
+    """Write report.json, report.html and README.md."""
+
+    name = "report"
+
+    def run(self, state: State, out: Path, own: Path) -> State:
+        """report.json, report.html, README.md; verdict.txt"""
+        made = have(state.lpu)
+        record = chip_record(state)
+        write_file(out, "report.json", to_json(record))
+        write_file(out, "report.html", to_html(record))
+        text = fill(
+            "lpu/README.md.j2",
+            model=have(state.config.model).name,
+            facts=(*notes(made), f"Checks: {record.verdict}"),
+            blocks=made.blocks,
+            rows=made.assembly.rows,
+            words=len(made.assembly.words),
+        )
+        write_files({PurePosixPath("README.md"): text}, out)
+        write_file(own, "verdict.txt", f"{record.verdict}\n")
+        return replace(state, report=record)
+
+    def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
+        """Reporting is quick: it runs again."""
+        return self.run(state, out, own)
+
+
+def _digest(model: Path) -> str:
+    """The hash of a model file, or of all files of its folder."""
+    found = hashlib.sha256()
+    for path in sorted(model.iterdir()) if model.is_dir() else [model]:
+        if path.is_file():
+            found.update(path.read_bytes())
+    return found.hexdigest()
