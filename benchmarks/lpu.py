@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from cases import Options
 from common import ROOT, Row, write
 from lpu_arrays import arrays, memory
-from lpu_neurons import models
+from lpu_models import models
 from lpu_wires import neurons
 from parts import Part, run_parts
 

@@ -21,6 +21,7 @@ import resource
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -84,27 +85,39 @@ def sample(count: int, seed: int) -> list[CodeMutant]:
 
 def covering(mutants: list[CodeMutant]) -> dict[str, list[str]]:
     """The tests of each `file:line`, quickest first; those of `file` under the file's name."""
-    import pytest
-
     wanted: dict[str, set[int]] = {}
     for mutant in mutants:
         wanted.setdefault(str(ROOT / mutant.file), set()).add(mutant.line)
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch) / "found.json"
         if os.fork() == 0:
-            tracer = Tracer(wanted)
-            with _quiet(Path(scratch) / "log"):
-                pytest.main([*_options(), "-m", "not slow and not campaign", *SUITE], [tracer])
-            sys.settrace(None)
-            found = {k: list(v) for k, v in [*tracer.hits.items(), *tracer.files.items()]}
-            place.write_text(json.dumps([found, tracer.seconds]))
-            os._exit(0)
-        os.wait()
+            _trace(wanted, Path(scratch))
+        _, status = os.wait()
+        if not place.is_file():
+            last = (Path(scratch) / "log").read_text()[-2000:]
+            raise RuntimeError(f"the tests ended with status {status}: {last}")
         found, seconds = json.loads(place.read_text())
     return {
         key.removeprefix(f"{ROOT}/"): sorted(tests, key=lambda t: seconds.get(t, 0.0))
         for key, tests in found.items()
     }
+
+
+def _trace(wanted: dict[str, set[int]], scratch: Path) -> None:
+    """In a child: runs all tests and leaves what they executed; never returns."""
+    import pytest
+
+    try:
+        tracer = Tracer(wanted)
+        with _quiet(scratch / "log"):
+            pytest.main([*_options(), "-m", "not slow and not campaign", *SUITE], [tracer])
+        sys.settrace(None)
+        found = {k: list(v) for k, v in [*tracer.hits.items(), *tracer.files.items()]}
+        (scratch / "found.json").write_text(json.dumps([found, tracer.seconds]))
+    except BaseException:  # noqa: BLE001 - told by the parent
+        (scratch / "log").write_text(traceback.format_exc())
+    finally:
+        os._exit(0)
 
 
 def verdict(mutant: CodeMutant, tests: list[str]) -> str:
@@ -138,7 +151,8 @@ def _child(mutant: CodeMutant, tests: list[str]) -> int:
 
 
 def _options() -> list[str]:
-    return ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT)]
+    quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning", "-p", "no:cacheprovider"]
+    return ["-q", *quiet, "-p", "no:xdist", "--rootdir", str(ROOT)]
 
 
 @contextlib.contextmanager

@@ -3,9 +3,9 @@
     make bench-trust          everything; circuits are built once and kept in benchmarks/cache
     python benchmarks/trust.py [PART ...] [--quick] [--only TEXT] [--timeout SECONDS] [--report]
 
-Parts are faults, vectors, hardening, training, printed. The circuits are exact perceptrons of one hidden layer with
-8-bit weights and 4-bit inputs, mapped onto EGFET. Writes benchmarks/trust.md and
-results/trust.json.
+Parts are faults, vectors, hardening, training, printed, fingerprint, watched. The circuits are
+exact perceptrons of one hidden layer with 8-bit weights and 4-bit inputs, mapped onto EGFET.
+Writes benchmarks/trust.md and results/trust.json.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from cases import Options
 from common import HERE, Row, write
 from parts import Part, run_parts
 from trust_circuits import Circuit, circuits
+from trust_self_test import fingerprint, watched
 from trust_training import printed, training
 
 from flow.analysis.fault_simulation import FaultSimulator
@@ -161,7 +162,7 @@ def hardening(options: Options) -> Iterator[list[Row]]:
 
 PARTS: dict[str, Part] = {
     "faults": faults, "vectors": vectors, "hardening": hardening, "training": training,
-    "printed": printed,
+    "printed": printed, "fingerprint": fingerprint, "watched": watched,
 }  # fmt: skip
 REMARKS = (
     "Every single stuck-at fault of every line of the mapped netlist (outputs of cells, inputs of "

@@ -7,7 +7,6 @@
 
 module lpu_control #(
     parameter HIDDEN = 64,
-    parameter VOCABULARY = 512,
     parameter POSITIONS = 512,
     parameter LINE = 32,
     parameter PAIRS = 4,
@@ -30,7 +29,9 @@ module lpu_control #(
     output wire full,
     // Memory of words.
     output reg  [PC-1:0] pc,
+    /* verilator lint_off UNUSEDSIGNAL */
     input  wire [351:0] word,
+    /* verilator lint_on UNUSEDSIGNAL */
     // An element into the lane.
     output reg  valid,
     output reg  first,
@@ -56,11 +57,10 @@ module lpu_control #(
 );
     localparam [2:0] IDLE = 0, FETCH = 1, START = 2, WALK = 3, DRAIN = 4, PLANES = 5, UNIT = 6,
         ANSWER = 7;
-    localparam [3:0] END = 0, PASS = 1, APPLY = 2, ROOT = 3, DIVIDE = 4, ASKED = 5, GREEDY = 6,
+    localparam [3:0] PASS = 1, APPLY = 2, ROOT = 3, DIVIDE = 4, ASKED = 5, GREEDY = 6,
         POINT = 7;
 
     reg [2:0] state;
-    reg [31:0] token;
     reg ask;
     reg [31:0] position, line, turned, embedded;
     reg [15:0] outer, inner;
@@ -96,7 +96,6 @@ module lpu_control #(
         valid <= 1'b0;
         case (state)
             IDLE: if (in_valid && in_ready) begin
-                token <= in_token;
                 ask <= in_ask;
                 embedded <= in_token * HIDDEN;
                 pc <= 0;

@@ -7,7 +7,9 @@
 module lpu_lane (
     input  wire clk,
     input  wire rst,
+    /* verilator lint_off UNUSEDSIGNAL */
     input  wire [351:0] word,
+    /* verilator lint_on UNUSEDSIGNAL */
     input  wire valid,
     input  wire first,
     input  wire last,
@@ -96,15 +98,19 @@ module lpu_lane (
     wire signed [63:0] rounded = (sum + half) >>> shift;
     // Held to the number of bits of the address of a curve, or of the result.
     wire signed [63:0] curve_top = (64'sd1 <<< (lookup_bits - 4'd1)) - 64'sd1;
+    /* verilator lint_off UNUSEDSIGNAL */
     wire signed [63:0] entry =
         moved > curve_top ? curve_top : moved < ~curve_top ? ~curve_top : moved;
+    /* verilator lint_on UNUSEDSIGNAL */
     assign curve_address = lookup + entry[15:0] + (16'd1 << (lookup_bits - 4'd1));
     assign exponential_address = moved[7:0];
     wire signed [63:0] limit = (64'sd1 <<< (bits - 6'd1)) - 64'sd1;
     wire signed [63:0] chosen =
         post == 2'd1 ? {{48{curve[15]}}, curve} :
         post == 2'd2 ? {48'd0, exponential >> fall} : held;
+    /* verilator lint_off UNUSEDSIGNAL */
     wire signed [63:0] limited = chosen > limit ? limit : chosen < ~limit ? ~limit : chosen;
+    /* verilator lint_on UNUSEDSIGNAL */
 
     // The first result of a pass begins what is kept of all.
     wire begins7 = i7 == 16'd0;

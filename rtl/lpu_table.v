@@ -13,7 +13,11 @@ module lpu_table #(
 );
     reg [WIDTH-1:0] words [0:DEPTH-1];
 
-    initial $readmemh(FILE, words);
+    generate
+        if (FILE != "") begin : filled
+            initial $readmemh(FILE, words);
+        end
+    endgenerate
 
     always @(posedge clk) q <= words[address];
 endmodule

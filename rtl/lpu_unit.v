@@ -22,7 +22,9 @@ module lpu_unit (
     reg [1:0] state;
     reg [5:0] left;
     reg [63:0] number;
+    /* verilator lint_off UNUSEDSIGNAL */
     reg [33:0] rest;
+    /* verilator lint_on UNUSEDSIGNAL */
     reg [31:0] root, divisor, factor;
     reg lead;
 
@@ -32,7 +34,9 @@ module lpu_unit (
     wire [31:0] rooted = {root[30:0], fits};
     wire [32:0] part = {rest[31:0], lead};
     wire whole = part >= {1'b0, divisor};
+    /* verilator lint_off UNUSEDSIGNAL */
     wire [32:0] partial = {1'b0, point} + (factor[0] ? {1'b0, total} : 33'd0);
+    /* verilator lint_on UNUSEDSIGNAL */
 
     assign busy = state != REST;
 

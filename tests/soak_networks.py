@@ -25,10 +25,10 @@ Rng = np.random.Generator
 Head = tuple[str, tuple[str, ...], str]
 
 
-def network(seed: int, max_layers: int = 6) -> Network:
+def network(seed: int, max_layers: int = 6, widest: int = WIDEST) -> Network:
     """The network of a seed: one or two inputs, layers of any kind, one to three outputs."""
     rng = np.random.default_rng([11, seed])
-    made: list[ly.Layer] = [_input(rng, f"x{i}") for i in range(_int(rng, 1, 2))]
+    made: list[ly.Layer] = [_input(rng, f"x{i}", widest) for i in range(_int(rng, 1, 2))]
     tensors = {layer.name: layer.infer_type() for layer in made}
     for i in range(_int(rng, 1, max_layers)):
         # Mostly on top of what came last, as in a real network.
@@ -40,13 +40,43 @@ def network(seed: int, max_layers: int = 6) -> Network:
     return Network("net", tuple(made), tuple(dict.fromkeys(names)))
 
 
+def perceptron(seed: int) -> Network:
+    """One or two hidden layers of at most 10 neurons on at most 16 inputs of at most 4 bits."""
+    rng = np.random.default_rng([19, seed])
+    size, (lo, hi) = _int(rng, 1, 16), interval(rng, _int(rng, 1, 4))
+    tensor = tensor_type((size,), lo, hi, Fraction(1))
+    made: list[ly.Layer] = [ly.Input("x", (), "", tensor, fractions(0, (size,)))]
+    x = tensor
+    for k in range(_int(rng, 1, 2)):
+        weights = _weights(rng, (x.size, _int(rng, 1, 10)))
+        bias = rng.integers(-40, 41, weights.shape[1])
+        made.append(ly.Dense(f"dense{k}", (made[-1].name,), "", weights, bias, fractions(1, ())))
+        x = made[-1].infer_type(x)
+        made.append(ly.Relu(f"relu{k}", (made[-1].name,), ""))
+        x = made[-1].infer_type(x)
+        shift = max(0, x.hull.hi.bit_length() - _int(rng, 2, 6))
+        bounds = np.array(0, dtype=object), np.array(max(1, x.hull.hi >> shift), dtype=object)
+        ratio = fractions(Fraction(1, 1 << shift), ())
+        head = (f"act{k}", (made[-1].name,), "")
+        rounding = _pick(rng, ["floor", "half_up", "half_even"])
+        rest = (rounding, "saturate", *bounds, fractions(1, ()))
+        made.append(ly.Requantize(*head, ratio, fractions(0, ()), *rest))
+        x = made[-1].infer_type(x)
+    weights = _weights(rng, (x.size, _int(rng, 1, 10)))
+    made.append(ly.Dense("scores", (made[-1].name,), "", weights,
+                         rng.integers(-40, 41, weights.shape[1]), fractions(1, ())))  # fmt: skip
+    if rng.random() < 0.7:
+        made.append(ly.ArgMax("decision", ("scores",), ""))
+    return Network("net", tuple(made), (made[-1].name,))
+
+
 def bits_of(network: Network) -> set[int]:
     """The widths of the lanes of all inputs."""
     return {r.width for layer in network.inputs for r in layer.tensor.ranges()}
 
 
-def _input(rng: Rng, name: str) -> ly.Input:
-    width = _int(rng, 1, WIDEST)
+def _input(rng: Rng, name: str, widest: int) -> ly.Input:
+    width = _int(rng, 1, widest)
     shape = _pick(rng, SHAPES[:6] if width > 8 else SHAPES)
     lo, hi = interval(rng, width)
     size = int(np.prod(shape))

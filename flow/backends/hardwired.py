@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from flow.errors import ToolFailed
 from flow.mapping.hardwired.bits import ONE, ZERO, Cell, Netlist
-from flow.mapping.hardwired.embedding import Wiring
+from flow.mapping.hardwired.embedding import TIED, Wiring
 from flow.mapping.hardwired.neuron import Base, hardwired
 
 NEURON, ARRAY, WIRES = "neuron.v", "array.v", "wires.v"
@@ -100,6 +104,46 @@ def wires_rows(
         constant = int(wiring.constants[k])
         tied = ",".join("first" if constant >> b & 1 else "1'b0" for b in reversed(range(bits)))
         yield f"    assign c[{(neuron + 1) * bits - 1}:{neuron * bits}] = {{{tied}}};\n"
+
+
+def read_wires(text: str, base: Base) -> Wiring:
+    """The wires that stand in the text of `wires.v`; ToolFailed where it is none of the base."""
+    found: dict[str, list[str]] = {"p": [], "c": []}
+    for bus, high, low, body in _WIRES.findall(text):
+        width = sum(base.ports) if bus == "p" else base.width + 1
+        names = body.split(",")[::-1]
+        if (int(high), int(low)) != (
+            (len(found[bus]) + 1) * width - 1,
+            len(found[bus]) * width,
+        ) or len(names) != width:
+            raise ToolFailed(f"the wires {bus}[{high}:{low}] are not those of the base")
+        found[bus].append(",".join(names))
+    if len(found["p"]) != len(found["c"]) or not found["p"]:
+        raise ToolFailed("the wires are not those of an array")
+    ports = [[_port(name) for name in row.split(",")] for row in found["p"]]
+    constants = [_word(row.split(",")) for row in found["c"]]
+    return Wiring(base, np.array(ports, np.int32), np.array(constants, np.int64))
+
+
+_WIRES = re.compile(r"^ +assign ([pc])\[(\d+):(\d+)\] = \{([^}]*)\};$", re.MULTILINE)
+_INPUT = re.compile(r"([xn])\[(\d+)\]")
+
+
+def _port(name: str) -> int:
+    if name == "1'b0":
+        return TIED
+    match = _INPUT.fullmatch(name)
+    if match is None:
+        raise ToolFailed(f"a port is fed by {name[:40]!r}")
+    return 2 * int(match[2]) + (match[1] == "n")
+
+
+def _word(bits: Sequence[str]) -> int:
+    """A constant in two's complement, `first` where its bit is 1."""
+    if not set(bits) <= {"first", "1'b0"}:
+        raise ToolFailed("a constant is fed by neither `first` nor 0")
+    value = sum(1 << k for k, bit in enumerate(bits) if bit == "first")
+    return value - (1 << len(bits) if bits[-1] == "first" else 0)
 
 
 def _array_text(base: Base, inputs: int, neurons: int, prefix: str, enable: bool) -> str:

@@ -38,7 +38,7 @@ def emit_wired(wired: Wired, *, header: Header | None = None) -> Emission:
     arrays: list[str] = []
     work = 0
     for index, level in enumerate(wired.levels):
-        texts = _array_files(level, _prefix(top, index))
+        texts = _array_files(level, prefix(top, index))
         arrays += texts
         files |= {PurePosixPath("rtl", name): text for name, text in texts.items()}
         work += wired.interval * level.wiring.ports.size
@@ -56,17 +56,18 @@ def emit_wired(wired: Wired, *, header: Header | None = None) -> Emission:
     )
 
 
-def _prefix(top: str, index: int) -> str:
+def prefix(top: str, index: int) -> str:
+    """What the modules and files of a level begin with."""
     return f"{top}_level{index}_"
 
 
-def _array_files(level: WiredLevel, prefix: str) -> Mapping[str, str]:
+def _array_files(level: WiredLevel, own: str) -> Mapping[str, str]:
     wiring, inputs = level.wiring, len(level.reads)
     neurons = len(wiring.ports)
-    head = wires_head(wiring.base, inputs, neurons, prefix)
+    head = wires_head(wiring.base, inputs, neurons, own)
     wires = "".join([head, *wires_rows(wiring, inputs), WIRES_TAIL])
-    fixed = base_files(wiring.base, inputs, neurons, prefix, enable=True)
-    return {**fixed, f"{prefix}{WIRES}": wires}
+    fixed = base_files(wiring.base, inputs, neurons, own, enable=True)
+    return {**fixed, f"{own}{WIRES}": wires}
 
 
 class _Writer(Writer):
@@ -89,8 +90,8 @@ class _Writer(Writer):
             tuple(Lane(k * word, word, IntRange(-half, half - 1)) for k in range(neurons)),
         )
         yield f"    wire [{sums.width - 1}:0] {sums.name};"
-        prefix = _prefix(self.top, index)
-        yield f"    {prefix}{ARRAY.removesuffix('.v')} {self.name(f'u_array{index}')} ("
+        own = prefix(self.top, index)
+        yield f"    {own}{ARRAY.removesuffix('.v')} {self.name(f'u_array{index}')} ("
         yield f"        .clk(clk), .en({self.go}), .x({bits}), .first({self.step} == 0),"
         yield f"        .last({self.turn}), .y({sums.name})"
         yield "    );"

@@ -75,7 +75,6 @@ def emit_lpu(assembly: Assembly, header: Header | None = None) -> LpuEmission:
         pc=_bits(len(words)),
         words=len(words),
         hidden=program.embedding.shape[1],
-        vocabulary=program.vocabulary,
         positions=program.positions,
         line=memory.cache_size,
         pairs=pairs,
@@ -90,7 +89,13 @@ def emit_lpu(assembly: Assembly, header: Header | None = None) -> LpuEmission:
             for name, values, read in tables
         ],
         arrays=[
-            {"module": module_name(a), "name": f"{module_name(a)}_array", "inputs": a.array.inputs}
+            {
+                "module": module_name(a),
+                "name": f"{module_name(a)}_array",
+                "inputs": a.array.inputs,
+                "phases": a.phases,
+                "row": _bits(a.slots),
+            }
             for a in arrays
         ],
     )

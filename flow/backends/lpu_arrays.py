@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flow.ir.language import Array, LanguageProgram
-from flow.mapping.hardwired.bits import ONE, ZERO, Cell, Netlist
+from flow.mapping.hardwired.bits import ONE, ZERO, Cell
 from flow.mapping.hardwired.embedding import (
     TIED,
     Wiring,
@@ -28,6 +28,8 @@ from flow.mapping.lpu.assemble import PLANES, slots
 
 LANES = 64
 """Neurons that one word of a simulator holds."""
+KEPT = " /* verilator public_flat_rd */"
+"""Of a port that Verilator does not replace by what feeds it: equal cells stay one function."""
 PIECE = 32
 """Ports whose wires are one number: programs have limits on the length of numbers."""
 
@@ -100,21 +102,24 @@ def cells_text(base: Base, name: str) -> str:
     width = len(word)
     lines = [
         f"module {name} #(",
-        "    parameter N = 64",
+        "    parameter N = 64,\n    parameter ROW = 6",
         ") (",
-        "    input  wire clk,\n    input  wire first,\n    input  wire last,",
-        f"    input  wire [{len(ports)}*N-1:0] p,\n    input  wire [{len(tied)}*N-1:0] c,",
-        "    input  wire read,\n    input  wire [5:0] row,",
+        f"    input  wire clk,\n    input  wire first{KEPT},\n    input  wire last{KEPT},",
+        f"    input  wire [{len(ports)}*N-1:0] p{KEPT},",
+        f"    input  wire [{len(tied)}*N-1:0] c{KEPT},",
+        f"    input  wire read,\n    input  wire [ROW-1:0] row{KEPT},",
         f"    output reg  [{width - 1}:0] y",
         ");",
         "    /* verilator no_inline_module */",
     ]
     lines += [f"    wire [N-1:0] c{k} = c[{k}*N +: N] & {{N{{first}}}};" for k in range(len(tied))]
+    # The last carries of a sum that cannot overflow are read by nobody.
+    wanted = {net_ for cell in net.cells for net_ in cell.inputs} | set(net.output)
     for cell in net.cells:
         kind = "reg " if cell.kind == "dff" else "wire"
-        lines += [f"    {kind} [N-1:0] {place[made]};" for made in cell.outputs]
+        lines += [f"    {kind} [N-1:0] {place[made]};" for made in cell.outputs if made in wanted]
     lines.append("    reg  [N-1:0] lowest;")
-    lines += [_cell_text(cell, place) for cell in net.cells if cell.kind != "dff"]
+    lines += [_cell_text(cell, place, wanted) for cell in net.cells if cell.kind != "dff"]
     lines.append("    always @(posedge clk) begin")
     lines += [f"        {place[kept]} <= {place[data]};" for kept, data in registers.items()]
     lines += [f"        lowest <= {low[0]};", "    end", "    always @(posedge read)"]
@@ -122,22 +127,19 @@ def cells_text(base: Base, name: str) -> str:
     return "\n".join([*lines, "endmodule", ""])
 
 
-def _cell_text(cell: Cell, place: dict[int, str]) -> str:
+def _cell_text(cell: Cell, place: dict[int, str], wanted: set[int]) -> str:
     read = [place[net] for net in cell.inputs]
-    made = [place[net] for net in cell.outputs]
     match cell.kind:
         case "fa":
             a, b, c = read
-            return (
-                f"    assign {made[0]} = {a} ^ {b} ^ {c};\n"
-                f"    assign {made[1]} = ({a} & {b}) | ({c} & ({a} ^ {b}));"
-            )
+            values = (f"{a} ^ {b} ^ {c}", f"({a} & {b}) | ({c} & ({a} ^ {b}))")
         case "ha":
-            a, b = read
-            return f"    assign {made[0]} = {a} ^ {b};\n    assign {made[1]} = {a} & {b};"
+            values = (f"{read[0]} ^ {read[1]}", f"{read[0]} & {read[1]}")
         case kind:
             sign = {"xor": "^", "or": "|", "andnot": "& ~"}[kind]
-            return f"    assign {made[0]} = {read[0]} {sign}{read[1]};"
+            values = (f"{read[0]} {sign}{read[1]}",)
+    made = zip(cell.outputs, values, strict=True)
+    return "\n".join(f"    assign {place[net]} = {value};" for net, value in made if net in wanted)
 
 
 def array_text(made: Hardwired, name: str, cells: str) -> Iterator[str]:
@@ -147,15 +149,15 @@ def array_text(made: Hardwired, name: str, cells: str) -> Iterator[str]:
     groups = [range(at, min(at + LANES, made.slots)) for at in range(0, made.slots, LANES)]
     sources = 2 * inputs + 1
     bits = (sources - 1).bit_length()
+    phase = "    input  wire [7:0] phase,\n" if made.phases > 1 else ""
     yield f"""module {name} (
     input  wire clk,
     input  wire run,
     input  wire first,
     input  wire last,
     input  wire [{inputs - 1}:0] x,
-    input  wire [7:0] phase,
-    input  wire read,
-    input  wire [15:0] row,
+{phase}    input  wire read,
+    input  wire [{_address(made.slots) - 1}:0] row,
     output wire [31:0] y
 );
     /* verilator no_inline_module */
@@ -189,8 +191,10 @@ def array_text(made: Hardwired, name: str, cells: str) -> Iterator[str]:
     if len(groups) == 1:
         yield f"    assign y = {{{{{32 - width}{{y0[{width - 1}]}}}}, y0}};\n"
     else:
-        yield "    reg  [9:0] group;\n    always @(posedge reads) group <= row[15:6];\n"
-        chosen = "".join(f"group == 10'd{k} ? y{k} : " for k in range(len(groups) - 1))
+        top = _address(made.slots)
+        yield f"    reg  [{top - 7}:0] group;\n"
+        yield f"    always @(posedge reads) group <= row[{top - 1}:6];\n"
+        chosen = "".join(f"group == {top - 6}'d{k} ? y{k} : " for k in range(len(groups) - 1))
         yield f"    wire [{width - 1}:0] word = {chosen}y{len(groups) - 1};\n"
         yield f"    assign y = {{{{{32 - width}{{word[{width - 1}]}}}}, word}};\n"
     yield "endmodule\n"
@@ -199,7 +203,7 @@ def array_text(made: Hardwired, name: str, cells: str) -> Iterator[str]:
 def _group_text(made: Hardwired, number: int, size: int, bits: int, cells: str) -> str:
     base = made.wiring.base
     ports, tied = sum(base.ports), base.width + 1
-    count = ports * size
+    count, row = ports * size, _address(size)
     loops = "".join(
         _loop(made, number, piece, min(PIECE, ports - piece * PIECE) * size, size, bits)
         for piece in range(-(-ports // PIECE))
@@ -212,9 +216,9 @@ def _group_text(made: Hardwired, number: int, size: int, bits: int, cells: str) 
 {loops}    end
     wire [{tied * size - 1}:0] c{number} = {constant};
     wire [{made.width - 1}:0] y{number};
-    {cells} #(.N({size})) neurons{number} (
+    {cells} #(.N({size}), .ROW({row})) neurons{number} (
         .clk(counts), .first(first_held), .last(last_held), .p(p{number}), .c(c{number}),
-        .read(reads), .row(row[5:0]), .y(y{number})
+        .read(reads), .row(row[{row - 1}:0]), .y(y{number})
     );
 """
 
@@ -258,6 +262,6 @@ def _number(bits: NDArray[np.int64]) -> int:
     return int.from_bytes(packed.tobytes(), "little")
 
 
-def netlist_of(base: Base) -> Netlist:
-    """The cells of one neuron, to be counted; the chip has a flip-flop more for the lowest bit."""
-    return hardwired(base)
+def _address(words: int) -> int:
+    """Bits of an address of so many; at least 1."""
+    return max(1, (words - 1).bit_length())

@@ -30,7 +30,8 @@ def run_build(
     as_json: bool,
 ) -> None:
     """Build, then print the report's tables (or its JSON) and where the folder is."""
-    recipe = target(configure(options, config, {}).target)
+    given = configure(options, config, {})
+    recipe = target(given.target).suited(given)
     chosen = configure(options, config, recipe.defaults)
     if chosen.model is None:
         raise UsageError("no model is named", hint="flow build MODEL, or model in flow.toml")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from flow.errors import UsageError
 from flow.frontend.files import guards
+from flow.frontend.files.trial import survive
 from flow.frontend.source import SourceModel
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -34,11 +36,11 @@ def read_model(path: Path, weights: Path | None = None) -> SourceModel:
     if head.startswith(HDF5):
         from flow.frontend.keras.reader import read_keras_h5
 
-        return read_keras_h5(path)
+        return _tried(lambda: read_keras_h5(path), path)
     if _JSON.match(head):
         from flow.frontend.keras.reader import read_keras_json
 
-        return read_keras_json(path, weights)
+        return _tried(lambda: read_keras_json(path, weights), path)
     if head.startswith(ZIP):
         return _read_zip(path)
     if _PICKLE.match(head):
@@ -58,12 +60,18 @@ def read_model(path: Path, weights: Path | None = None) -> SourceModel:
     )
 
 
+def _tried(read: Callable[[], SourceModel], path: Path) -> SourceModel:
+    """What is read, after a fork has survived it: weights are HDF5."""
+    survive(read, path.stat().st_size, path.name)
+    return read()
+
+
 def _read_zip(path: Path) -> SourceModel:
     members = guards.open_zip(guards.read_bytes(path), path.name)
     if "config.json" in members:
         from flow.frontend.keras.reader import read_keras_zip
 
-        return read_keras_zip(path)
+        return _tried(lambda: read_keras_zip(path), path)
     if "schema.json" in members:
         from flow.frontend.sklearn.reader import read_skops
 

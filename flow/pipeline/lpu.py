@@ -11,6 +11,7 @@ from typing import Any
 from flow.backends.lpu import LpuEmission
 from flow.backends.lpu_arrays import Hardwired
 from flow.errors import UsageError
+from flow.frontend.language.read import is_language
 from flow.ir.language import Choose
 from flow.mapping.hardwired.counts import cell_counts
 from flow.mapping.lpu.assemble import Assembly
@@ -39,12 +40,22 @@ REFUSED = (
 
 @dataclass(frozen=True, kw_only=True)
 class LpuRecipe(Recipe):
-    """A language model as hardwired neurons around one vector engine."""
+    """A language model as hardwired neurons around one vector engine; `networks` is the recipe of
+    the same target for models of the other frontends."""
+
+    networks: Recipe
 
     @property
     def tools(self) -> tuple[str, ...]:
         """The simulators and the readers of Verilog."""
         return ("icarus", "verilator", "yosys")
+
+    def suited(self, config: BuildConfig) -> Recipe:
+        """This one for a language model; nothing of the file is believed yet."""
+        model = config.model
+        if model is None or not model.exists() or is_language(model):
+            return self
+        return self.networks
 
     def choose(self, config: BuildConfig) -> None:
         """No technology: areas are in cells of sky130. UsageError at options of circuits."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # The rooms behind these names are loaded by the stages that 
     from flow.ir.design import Design
     from flow.ir.network import Network
     from flow.ir.threshold import ThresholdNetlist
+    from flow.mapping.hardwired.levels import Wired
     from flow.passes.free_weights import Freed
     from flow.pipeline.chip import ChipMeasures
     from flow.pipeline.flash_result import FlashResult
@@ -123,6 +124,10 @@ class Recipe:
         """What is built for; None where no technology is. UsageError at options of others."""
         raise NotImplementedError
 
+    def suited(self, config: BuildConfig) -> Recipe:
+        """The recipe for the model that is named, where a target has one for each kind."""
+        return self
+
 
 HLS_OPTIONS = ("hls_backend", "reuse", "strategy")
 """Choices of BuildConfig that only projects for HLS have."""
@@ -213,6 +218,7 @@ class State:
     hls: HlsProject | None = None
     tulip: TulipBuild | None = None
     lpu: LpuBuild | None = None
+    wired: Wired | None = None
     design: Design | None = None
     neurons: ThresholdNetlist | None = None
     threshold: ThresholdNetlist | None = None

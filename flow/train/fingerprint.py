@@ -129,11 +129,10 @@ class _Head:
         prints = self._concat(tuple(name for name, _, _ in self.found))
         low = np.concatenate([lo for _, lo, _ in self.found])
         high = np.concatenate([hi for _, _, hi in self.found])
-        one = np.eye(len(low), dtype=np.int64)
-        over = self._dense("over", prints, np.concatenate([one, -one], axis=1))
-        bound = np.concatenate([high + 1, 1 - low])
-        strange = self._add(AtLeast(self._name("strange"), (over,), PLACE, bound))
-        count = self._dense("count", strange, np.ones((len(bound), 1), np.int64))
+        inside = self._add(AtLeast(self._name("reached"), (prints,), PLACE, low))
+        over = self._add(AtLeast(self._name("passed"), (prints,), PLACE, high + 1))
+        signs = np.repeat([-1, 1], len(low))[:, None]
+        count = self._dense("count", self._concat((inside, over)), signs, len(low))
         if ALARM in self.types:
             raise UsageError(f"a layer has the name {ALARM!r} already", where=self.network.name)
         self.layers.append(AtLeast(ALARM, (count,), PLACE, np.ones(1, np.int64)))
@@ -152,8 +151,8 @@ class _Head:
             )
         )  # fmt: skip
 
-    def _dense(self, what: str, source: str, weights: IntArray) -> str:
-        none = np.zeros(weights.shape[1], np.int64)
+    def _dense(self, what: str, source: str, weights: IntArray, more: int = 0) -> str:
+        none = np.full(weights.shape[1], more, np.int64)
         scale = fractions(1, (weights.shape[1],))
         return self._add(Dense(self._name(what), (source,), PLACE, weights, none, scale))
 

@@ -12,10 +12,12 @@ from flow.tools import icarus, verilator, yosys
 from flow.verify.verdict import Verdict
 
 
-def lint(folder: Path, top: str, timeout_s: float = 300.0, of: str = "") -> tuple[Verdict, ...]:
+def lint(
+    folder: Path, top: str, timeout_s: float = 300.0, of: str = "", by: int = 3
+) -> tuple[Verdict, ...]:
     """Verdicts of Icarus -Wall, Verilator -Wall and Yosys' checks on `rtl/`; a warning fails.
 
-    `of` is added to the names of the checks.
+    `of` is added to the names of the checks. Only the first `by` of them read it.
     """
     files = sorted(f"rtl/{path.name}" for path in (folder / "rtl").glob("*.v"))
 
@@ -39,11 +41,10 @@ def lint(folder: Path, top: str, timeout_s: float = 300.0, of: str = "") -> tupl
         log = yosys.yosys(script, folder, timeout_s).log
         return "\n".join(line for line in log.splitlines() if line.startswith("Warning:"))
 
-    return (
-        _checked(f"lint{of} with Icarus Verilog", by_icarus),
-        _checked(f"lint{of} with Verilator", by_verilator),
-        _checked(f"lint{of} with Yosys", by_yosys),
-    )
+    readers = (
+        ("Icarus Verilog", by_icarus), ("Verilator", by_verilator), ("Yosys", by_yosys)
+    )  # fmt: skip
+    return tuple(_checked(f"lint{of} with {name}", work) for name, work in readers[:by])
 
 
 def _checked(check: str, work: Callable[[], str]) -> Verdict:

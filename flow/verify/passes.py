@@ -13,6 +13,7 @@ from flow.ir.builder import rebuild
 from flow.ir.circuit import Circuit
 from flow.ir.evaluate import evaluate
 from flow.ir.nodes import Add, Compare, Const, Linear, Node, Sub
+from flow.ir.text import print_circuit
 from flow.verify.algebra import equal_by_algebra
 from flow.verify.mutants import must_disprove
 from flow.verify.prove import prove_circuits
@@ -23,24 +24,31 @@ SAT_SECONDS = 60.0
 
 
 def prove_pass(
-    name: str, before: Circuit, after: Circuit, *, seed: int = 1, timeout_s: float = SAT_SECONDS
+    name: str,
+    before: Circuit,
+    after: Circuit,
+    *,
+    seed: int = 1,
+    timeout_s: float = SAT_SECONDS,
+    mutants: int = 1,
 ) -> Verdict:
     """Whether a pass kept every output for every input: by algebra, else by SAT.
 
-    A mutant of the result is tried first by the same means; CheckFailed if it is found equal.
+    Up to so many different mutants of the result are tried first by the same means; CheckFailed
+    if one is found equal.
     """
     begin = time.monotonic()
     check = f"pass {name}"
-    mutant = mutate_circuit(after, seed)
-    if mutant is not None:
+    tried = mutants_of_circuit(after, seed, mutants)
+    for mutant in tried:
         # What algebra proves is not for SAT to refuse: the mutant goes the same way.
         easy = equal_by_algebra(before, after)
-        status = _status(before, mutant, timeout_s / 2, easy)
+        status = _status(before, mutant, timeout_s / (1 + len(tried)), easy)
         must_disprove(status, check, "one changed node")
     verdict = prove_circuits(before, after, max(1.0, timeout_s - (time.monotonic() - begin)))
     detail = verdict.detail
     if verdict.status == "proved":
-        detail = f"{detail}; {_told(mutant)}"
+        detail = f"{detail}; {_told(len(tried))}"
     return Verdict(check, verdict.status, detail, time.monotonic() - begin)
 
 
@@ -50,8 +58,21 @@ def _status(before: Circuit, mutant: Circuit, timeout_s: float, algebra: bool) -
     return prove_circuits(before, mutant, timeout_s).status
 
 
-def _told(mutant: Circuit | None) -> str:
-    return "no change of a node shows" if mutant is None else "refused a mutant"
+def _told(refused: int) -> str:
+    mutants = "a mutant" if refused == 1 else f"{refused} mutants"
+    return f"refused {mutants}" if refused else "no change of a node shows"
+
+
+def mutants_of_circuit(circuit: Circuit, seed: int, count: int) -> list[Circuit]:
+    """At most so many different mutants, each of which some sample shows."""
+    found: dict[str, Circuit] = {}
+    for k in range(4 * count if count > 1 else 1):
+        mutant = mutate_circuit(circuit, seed + k)
+        if mutant is not None:
+            found.setdefault(print_circuit(mutant) if count > 1 else "", mutant)
+        if len(found) == count:
+            break
+    return list(found.values())
 
 
 def mutate_circuit(circuit: Circuit, seed: int) -> Circuit | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -22,8 +22,11 @@ from flow.tools.abc import abc
 from flow.verify.algebra import equal_by_algebra
 from flow.verify.verdict import Verdict
 
-EXHAUSTIVE_BITS = 16
+EXHAUSTIVE_BITS = 20
 """Graphs of at most so many inputs are proved by simulating every input."""
+
+PART_BITS = 16
+"""Of so many inputs every value is simulated at once, the others are constant meanwhile."""
 
 RANDOM_WORDS = 64
 """Words of random samples that are simulated before a proof is tried."""
@@ -50,10 +53,10 @@ def prove_graphs(
     if miter.literals[0] == FALSE:
         return Outcome("proved", "structure")
     few = len(miter.inputs) <= EXHAUSTIVE_BITS
-    words = every_sample(len(miter.inputs)) if few else samples(len(miter.inputs))
-    found = witness(miter, words)
-    if found is not None:
-        return Outcome("disproved", "simulation", found)
+    for words in every_part(len(miter.inputs)) if few else [samples(len(miter.inputs))]:
+        found = witness(miter, words)
+        if found is not None:
+            return Outcome("disproved", "simulation", found)
     if few:
         return Outcome("proved", "exhaustive simulation")
     return _sweep(miter, timeout_s)
@@ -85,6 +88,18 @@ def every_sample(bits: int) -> Words:
         np.bitwise_or.reduce(((index >> np.uint64(i)) & one) << places, axis=1) for i in range(bits)
     ]
     return np.array(rows, dtype=np.uint64).reshape(bits, count)
+
+
+def every_part(bits: int) -> Iterator[Words]:
+    """All inputs of so many bits, those of the first PART_BITS bits at once."""
+    low = every_sample(min(bits, PART_BITS))
+    high = max(0, bits - PART_BITS)
+    for k in range(1 << high):
+        rows = [
+            np.full((1, low.shape[1]), 0xFFFFFFFFFFFFFFFF * (k >> i & 1), dtype=np.uint64)
+            for i in range(high)
+        ]
+        yield np.concatenate([low, *rows])
 
 
 def samples(bits: int) -> Words:

@@ -8,7 +8,7 @@ import pytest
 from frontend.llama_files import SIZES, model_arrays, model_bytes, tokenizer_bytes
 
 from flow.errors import UsageError
-from flow.frontend.language.llama import Cache, greedy, logits, sampled
+from flow.frontend.language.llama import Cache, drawn, greedy, logits
 from flow.frontend.language.llama2c import read_llama2c
 from flow.frontend.language.tokenizer import read_tokenizer
 
@@ -96,21 +96,6 @@ def test_greedy_tokens_are_the_argmax_of_the_whole_text(write):
     assert logits(model, tokens[:-1]).argmax(axis=1).tolist() == tokens[1:]
 
 
-def test_equal_seeds_draw_equal_tokens(write):
-    model = read_llama2c(write(model_bytes(2)))
-    draws = [list(sampled(model, [1], seed)) for seed in (5, 5, 6)]
-    assert draws[0] == draws[1] != draws[2]
-
-
-def test_draws_follow_the_probabilities(write):
-    model = read_llama2c(write(model_bytes(2)))
-    found = logits(model, [1])[-1]
-    chances = np.exp(found) / np.exp(found).sum()
-    draws = [next(sampled(model, [1], seed)) for seed in range(400)]
-    top = int(chances.argmax())
-    assert abs(draws.count(top) / 400 - chances[top]) < 4 * (chances[top] / 400) ** 0.5
-
-
 @pytest.mark.shared
 def test_the_float_model_tells_the_published_story(shared):
     folder = shared / "models" / "stories260K"
@@ -131,6 +116,49 @@ def test_pairs_of_the_best_score_merge_first(write):
     assert tokenizer.encode("é") == [1, 259, 3 + 0xC3, 3 + 0xA9]
     for text in ("abacab", "é", "a b"):
         assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_a_heap_of_merges_finds_what_a_search_for_the_best_finds(write):
+    tokenizer = read_tokenizer(write(tokenizer_bytes(), "t.bin"), 300)
+    known = {piece: token for token, piece in reversed(list(enumerate(tokenizer.pieces)))}
+
+    def searched(text):
+        tokens = [known[character.encode()] for character in f" {text}"]
+        while True:
+            pairs = [
+                (-tokenizer.scores[merged], i, merged)
+                for i in range(len(tokens) - 1)
+                if (merged := known.get(b"".join(tokenizer.pieces[t] for t in tokens[i : i + 2])))
+            ]
+            if not pairs:
+                return [1, *tokens]
+            _, i, merged = min(pairs)
+            tokens[i : i + 2] = [merged]
+
+    rng = np.random.default_rng(0)
+    for length in rng.integers(1, 40, 60):
+        text = "".join(rng.choice(list("abc "), length))
+        assert tokenizer.encode(text) == searched(text), text
+
+
+def test_texts_that_are_drawn_together_follow_the_model(write):
+    model = read_llama2c(write(model_bytes(2)))
+    texts = drawn(model, 300, 3, 4)
+    assert texts.shape == (300, 3)
+    assert (texts[:, 0] == 1).all()
+    assert np.array_equal(texts, drawn(model, 300, 3, 4))
+    found = logits(model, [1])[-1]
+    chances = np.exp(found) / np.exp(found).sum()
+    top = int(chances.argmax())
+    share = (texts[:, 1] == top).mean()
+    assert abs(share - chances[top]) < 4 * (chances[top] / 300) ** 0.5
+
+
+def test_rows_of_texts_answer_as_each_alone(write):
+    model = read_llama2c(write(model_bytes(1)))
+    rows = np.array([[1, 5, 9, 200], [1, 7, 7, 3]])
+    together = logits(model, rows)
+    assert np.allclose(together, [logits(model, row) for row in rows], rtol=1e-12, atol=1e-12)
 
 
 def test_a_text_ends_where_a_token_says_so(write):

@@ -24,6 +24,7 @@ from flow.mapping.hardwired.neuron import (
     digits,
     hardwired,
     shared,
+    sub_neurons,
     words,
 )
 
@@ -67,6 +68,36 @@ def test_a_neuron_of_any_integers_has_the_regions_that_they_need(weights, bits):
     assert evaluate(wiring, x)[:, 0].tolist() == expected
     for form in (cell_embedding, adder_tree, shared):
         assert answers(form(weights, bits), words(x, bits)).tolist() == expected
+
+
+@given(
+    st.lists(st.tuples(st.lists(st.sampled_from(VALUES["fp4"]), min_size=1, max_size=6),
+                       st.integers(0, 3)), min_size=1, max_size=4),
+    st.integers(2, 6),
+)  # fmt: skip
+def test_blocks_with_scales_are_sub_neurons_and_stay_exact(blocks, bits):
+    rows = [np.array([weights]) for weights, _ in blocks]
+    shifts = [shift for _, shift in blocks]
+    bases = [base_for(row, bits) for row in rows]
+    neuron = sub_neurons(bases, shifts, bits)
+    x = samples(len(blocks), 5, sum(row.shape[1] for row in rows), bits)
+    at, parts, constant = 0, [], 0
+    for row, base, shift in zip(rows, bases, shifts, strict=True):
+        wiring = embed(row, base)
+        parts.append(clocks(wiring, 0, x[:, at : at + row.shape[1]]))
+        constant += int(wiring.constants[0]) << shift
+        at += row.shape[1]
+    width = len(neuron.inputs["c"])
+    shown = [
+        {
+            **parts[0][k],
+            "p": np.concatenate([part[k]["p"] for part in parts], axis=1),
+            "c": np.array([[k == 0 and constant >> j & 1 for j in range(width)]] * 5, bool),
+        }
+        for k in range(bits)
+    ]
+    whole = np.concatenate([row[0] << s for row, s in zip(rows, shifts, strict=True)])
+    assert answers(neuron, shown).tolist() == (x @ whole).tolist()
 
 
 @given(WEIGHTS, st.integers(2, 8))

@@ -13,7 +13,7 @@ from flow.errors import IRError
 from flow.ir.aig import unpack
 from flow.ir.circuit import Circuit, Port
 from flow.ir.nodes import Add, Const, Input, Linear, Lookup, Mul, Node, Relu, Shl, Sub
-from flow.verify.prove import every_sample, prove_circuits, prove_graphs
+from flow.verify.prove import every_part, every_sample, prove_circuits, prove_graphs
 
 
 def single(node: Node, *inputs: Input) -> Circuit:
@@ -54,6 +54,19 @@ def test_rows_of_equal_coefficients_need_no_sweep():
     assert (verdict.status, verdict.detail) == ("proved", "algebra")
 
 
+def test_twenty_bits_are_simulated_in_parts_and_a_difference_in_the_last_is_found():
+    a, b = Input("x", 0, -512, 511), Input("x", 1, 0, 511)
+    square = single(Mul(Add(a, b), Add(a, b)), a, b)
+    parts = single(Add(Add(Mul(a, a), Mul(b, b)), Mul(Shl(a, 1), b)), a, b)
+    verdict = prove_circuits(square, parts)
+    assert (verdict.status, verdict.detail) == ("proved", "exhaustive simulation")
+    rare = Sub(Add(a, b), Relu(Sub(Add(a, b), Const(1021))))
+    verdict = prove_circuits(single(Add(a, b), a, b), single(rare, a, b))
+    assert (verdict.status, verdict.detail) == (
+        "disproved", "x = [511, 511]: expected y = [1022], got [1021]"
+    )  # fmt: skip
+
+
 def test_a_difference_comes_with_its_input_and_both_answers():
     x = Input("x", 0, -8, 7)
     verdict = prove_circuits(single(Relu(x), x), single(Add(Relu(x), Const(1)), x))
@@ -91,6 +104,12 @@ def test_other_outputs_are_refused():
     other = replace(graph, outputs=("a", "b"))
     with pytest.raises(IRError, match=r"^two graphs to compare differ in output a$"):
         prove_graphs(graph, other)
+
+
+def test_every_part_together_is_every_sample():
+    parts = [unpack(words, 1 << 16) for words in every_part(18)]
+    values = (np.concatenate(parts).astype(np.int64) << np.arange(18)).sum(axis=1)
+    assert np.array_equal(np.sort(values), np.arange(1 << 18))
 
 
 @pytest.mark.parametrize("bits", [1, 3, 6, 9])

@@ -1,8 +1,9 @@
 """HDF5 files read with guards: hard links only, sizes checked before memory, floats only.
 
-The bytes are parsed by the HDF5 library, which is C code with a history of memory errors on
-hostile input. The checks here keep its callers from asking for anything dangerous; a defect of
-the library itself is a risk that remains.
+The bytes are parsed by the HDF5 library, which is C code with a history of memory errors and
+endless loops on hostile input. The checks here keep its callers from asking for anything dangerous,
+and `trial.survive` goes first where a whole model is read; what a defect of the library lets a
+file do without a crash is a risk that remains.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ too (S. Esser et al., "Learned Step Size Quantization", 2020); updates are those
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,6 @@ from flow.frontend.language.coded_models import CodedLlama, coded_model, keys, m
 from flow.frontend.language.codes import VALUES, Code, Coded, nearest
 from flow.frontend.language.llama import Reads, logits
 from flow.frontend.language.llama2c import LlamaWeights
-from flow.frontend.language.measures import log_softmax
 from flow.frontend.language.steps import fitted
 from flow.frontend.language.student import F, Key, Student
 from flow.progress import Progress, silent
@@ -28,6 +28,8 @@ MEASURED = 4
 """Texts that the steps of activations are measured on."""
 MEAN, SQUARE, TINY = 0.9, 0.98, 1e-10
 """Of Adam: how much of the means of gradients, and of their squares, is kept."""
+MOST_KEPT = 1 << 25
+"""Chances of the float model that are kept from round to round."""
 WARM = 10
 """Rounds in which the rate rises."""
 
@@ -37,9 +39,9 @@ class Teaching:
     """Rounds, texts of a round, the highest rate (a step of a value in one round), and the seed of
     the order of texts."""
 
-    rounds: int = 80
+    rounds: int = 120
     texts: int = 4
-    rate: float = 2e-3
+    rate: float = 5e-4
     seed: int = 0
 
 
@@ -54,21 +56,44 @@ def taught_model(
 
     Norms and embedding change too, the sizes stay. Equal arguments give equal codes.
     """
-    pupil = _Pupil.of(model, code)
-    steps = _steps(coded_model(model, code), texts[:MEASURED])
+    plain = coded_model(model, code)
+    pupil = _Pupil.of(model, plain)
+    teacher = _Teacher(model, texts)
+    steps = _steps(plain, texts[:MEASURED])
     for number, rows in enumerate(_batches(len(texts), teaching)):
         progress(f"teaching the {code} weights", number, teaching.rounds)
-        batch = texts[rows]
         student = Student(model, pupil.values(), steps)
-        answered = student.answers(batch)
-        wanted = np.exp(log_softmax(logits(model, batch)))
-        change = np.exp(log_softmax(answered.astype(np.float64))) - wanted
+        answered = student.answers(texts[rows])
+        change = (_chances(answered) - teacher.chances(rows)) / np.float32(texts[rows].size)
         rate = teaching.rate * (1 + np.cos(np.pi * number / teaching.rounds)) / 2
-        pupil.step(
-            student.learn((change / batch.size).astype(np.float32)),
-            rate * min(1.0, (number + 1) / WARM),
-        )
+        pupil.step(student.learn(change), rate * min(1.0, (number + 1) / WARM))
     return pupil.coded(model)
+
+
+@dataclass(slots=True)
+class _Teacher:
+    """What the float model says of each text; kept where that is little."""
+
+    model: LlamaWeights
+    texts: NDArray[np.int64]
+    kept: dict[int, F] = field(default_factory=dict)
+
+    def chances(self, rows: NDArray[np.int64]) -> F:
+        """The chances of all tokens, `[rows, tokens, vocabulary]`."""
+        if self.texts.size * self.model.shape.vocabulary > MOST_KEPT:
+            return _chances(logits(self.model, self.texts[rows]))
+        new = [row for row in rows.tolist() if row not in self.kept]
+        if new:
+            found = _chances(logits(self.model, self.texts[new]))
+            self.kept |= dict(zip(new, found, strict=True))
+        return np.stack([self.kept[row] for row in rows.tolist()])
+
+
+def _chances(scores: NDArray[np.floating[Any]]) -> F:
+    shifted = scores - scores.max(axis=-1, keepdims=True)
+    found: F = np.exp(shifted, out=shifted).astype(np.float32)
+    found /= found.sum(axis=-1, keepdims=True)
+    return found
 
 
 @dataclass(slots=True)
@@ -83,8 +108,7 @@ class _Pupil:
     rounds: int = 0
 
     @staticmethod
-    def of(model: LlamaWeights, code: Code) -> _Pupil:
-        plain = coded_model(model, code)
+    def of(model: LlamaWeights, plain: CodedLlama) -> _Pupil:
         depth = len(model.layers)
         free: dict[Key, F] = {(0, "embedding"): model.embedding, (depth, "norm"): model.norm}
         for n, layer in enumerate(model.layers):
@@ -92,6 +116,7 @@ class _Pupil:
         scales = {
             key: np.log(found.scales).astype(np.float32) for key, found in plain.matrices.items()
         }
+        code = plain.matrices[0, "queries"].code
         return _Pupil(code, {key: matrix(model, key) for key in keys(model)}, scales, free, {})
 
     def integers(self, key: Key) -> F:

@@ -92,7 +92,8 @@ def _obstacles(config: Mapping[str, Any], shape: ModelShape, most: int) -> tuple
 def _base(config: Mapping[str, Any]) -> Any:
     rope = config.get("rope_parameters")
     inner = rope.get("rope_theta") if isinstance(rope, dict) else None
-    return config.get("rope_theta", inner if inner is not None else BASE)
+    said = (config.get("rope_theta"), inner, BASE)
+    return next(value for value in said if value is not None)
 
 
 def _real(value: Any, key: str) -> float:

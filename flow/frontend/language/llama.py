@@ -86,18 +86,6 @@ def greedy(model: LlamaWeights, prompt: Sequence[int]) -> Iterator[int]:
         token = int(np.argmax(logits(model, [token], cache)[-1]))
 
 
-def sampled(model: LlamaWeights, prompt: Sequence[int], seed: int) -> Iterator[int]:
-    """Tokens after a prompt, each drawn by its probability; equal seeds give equal tokens."""
-    rng = np.random.default_rng(seed)
-    cache = Cache()
-    found = logits(model, prompt, cache)[-1]
-    for _ in range(model.shape.positions - len(prompt)):
-        chances = np.cumsum(np.exp(found - found.max()))
-        token = int(np.searchsorted(chances, rng.random() * chances[-1], side="right"))
-        yield min(token, len(chances) - 1)
-        found = logits(model, [token], cache)[-1]
-
-
 def drawn(model: LlamaWeights, texts: int, tokens: int, seed: int) -> NDArray[np.int64]:
     """Texts `[texts, tokens]` that the model draws after the token 1, each by its probability."""
     rng = np.random.default_rng(seed)

@@ -186,7 +186,8 @@ class _Builder:
         h = self.measures.reads[n, "classifier"]
         step = self.normalise("norm", self.model.real.norm, h)
         scores = h @ self.model.real.classifier.T
-        unit = _step(np.abs(scores).max(), INT24)
+        finest = step * float(self.model.matrices[n, "classifier"].units.max()) / INT8
+        unit = max(_step(np.abs(scores).max(), INT24), finest)
         name = self.vector("scores", self.model.real.shape.vocabulary, INT24)
         self.apply(n, "classifier", "h", step, np.full(scores.shape[1], unit), name)
         heat = unit / np.log(2) * (1 << ir.FRACTION)

@@ -102,6 +102,19 @@ def evaluate(wiring: Wiring, x: NDArray[np.int64]) -> NDArray[np.int64]:
     return found
 
 
+def unwired(wiring: Wiring, inputs: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The weights `[neurons, inputs]` and biases that the wires stand for, whatever made them."""
+    read = np.repeat(np.array(wiring.base.magnitudes, np.int64), wiring.base.ports)
+    weights = np.zeros((len(wiring.ports), inputs), np.int64)
+    rows, places = np.nonzero(wiring.ports != TIED)
+    ports = wiring.ports[rows, places]
+    signed = np.where(ports % 2 == 1, -1, 1) * read[places]
+    np.add.at(weights, (rows, ports // 2), signed)
+    left = np.zeros(len(weights), np.int64)
+    np.add.at(left, rows, np.where(signed < 0, -signed, 0))
+    return weights, wiring.constants - left
+
+
 def clocks(wiring: Wiring, neuron: int, x: NDArray[np.int64]) -> list[dict[str, Bits]]:
     """What one neuron's ports read in each clock, for samples `[samples, inputs]`."""
     base, ports = wiring.base, wiring.ports[neuron]

@@ -27,14 +27,17 @@ MOST_REGIONS = 8
 """Magnitudes that the weights of a layer may have, zero left out: those of four bits."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WiredLevel:
-    """One level: `wiring` reads lanes `reads` of a buffer, lowest bits first.
+    """One level: `wiring` reads lanes `reads` of a buffer, lowest bits first, for the sums
+    `weights` (a row a neuron) times what is read, and `biases`.
 
     `between` has the ports a (the sums) and, if there are any, b (lanes `carried` of the buffer);
     its y are the lanes of the next buffer. `layers` are those whose sums these are.
     """
 
+    weights: NDArray[np.int64]
+    biases: NDArray[np.int64]
     wiring: Wiring
     reads: tuple[int, ...]
     between: Circuit
@@ -161,10 +164,10 @@ def _wired(level: Level, sums: tuple[Linear, ...], between: Circuit, bits: int) 
             else:
                 biases[row] += coefficient * term.range.lo
     reads = tuple(level.reads[lane] for lane in lanes)
+    wiring = wire_rows(weights, biases, bits, ", ".join(level.layers))
     return WiredLevel(
-        wire_rows(weights, biases, bits, ", ".join(level.layers)), reads, between,
-        level.carried, level.layers,
-    )  # fmt: skip
+        weights, biases.astype(np.int64), wiring, reads, between, level.carried, level.layers
+    )
 
 
 def wire_rows(

@@ -8,7 +8,7 @@ w x.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,27 +61,65 @@ def hardwired(base: Base, name: str = "neuron") -> Netlist:
     """
     build = Builder(name)
     ports = iter(build.input("p", sum(base.ports)))
-    constant = build.input("c", base.width + 1)
-    (first,), (last,) = build.input("first", 1), build.input("last", 1)
     weights = [m for m, n in zip(base.magnitudes, base.ports, strict=True) for _ in range(n)]
-    plane = _grouped(build, weights, [[next(ports)] for _ in weights])
+    return _accumulating(build, base.width, base.bits, lambda: _grouped(
+        build, weights, [[next(ports)] for _ in weights]
+    ))  # fmt: skip
+
+
+def sub_neurons(
+    bases: Sequence[Base], shifts: Sequence[int], bits: int, name: str = "neuron"
+) -> Netlist:
+    """The same with a compressor for each block of inputs, whose count is worth 2**shift.
+
+    Ports of `p` are those of the blocks, one after the other, each in the order of its base.
+    """
+    build = Builder(name)
+    ports = iter(build.input("p", sum(sum(base.ports) for base in bases)))
+    top = sum(
+        m * n << shift
+        for base, shift in zip(bases, shifts, strict=True)
+        for m, n in zip(base.magnitudes, base.ports, strict=True)
+    )
+
+    def plane() -> list[int]:
+        columns: list[list[int]] = []
+        for base, shift in zip(bases, shifts, strict=True):
+            pairs = zip(base.magnitudes, base.ports, strict=True)
+            weights = [m for m, n in pairs for _ in range(n)]
+            word = _grouped(build, weights, [[next(ports)] for _ in weights])
+            for place, bit in enumerate(word):
+                if bit != ZERO:
+                    _put(columns, shift + place, bit)
+        return build.total(columns)
+
+    return _accumulating(build, max(1, top.bit_length()), bits, plane)
+
+
+def _accumulating(
+    build: Builder, width: int, bits: int, counted: Callable[[], list[int]]
+) -> Netlist:
+    """The neuron around the count of one bit of each input, below 2**width."""
+    constant = build.input("c", width + 1)
+    (first,), (last,) = build.input("first", 1), build.input("last", 1)
+    plane = counted()
     # The accumulator keeps the upper part of the sum; its lowest bit leaves each clock.
-    kept = build.wires(base.width + 1)
+    kept = build.wires(width + 1)
     held = [
         build.add("or", build.add("andnot", net, first)[0], bit)[0]
         for net, bit in zip(kept, constant, strict=True)
     ]
     carry = last
     total = []
-    for k in range(base.width + 2):
+    for k in range(width + 2):
         bit = plane[k] if k < len(plane) else ZERO
         flipped = build.add("xor", bit, last)[0] if bit != ZERO else last
-        here, carry = build.add("fa", held[min(k, base.width)], flipped, carry)
+        here, carry = build.add("fa", held[min(k, width)], flipped, carry)
         total.append(here)
     for net, data in zip(kept, total[1:], strict=True):
         build.register(data, net)
     low: list[int] = []
-    for _ in range(base.bits - 1):
+    for _ in range(bits - 1):
         (stored,) = build.wires(1)
         build.register(low[0] if low else total[0], stored)
         low.insert(0, stored)

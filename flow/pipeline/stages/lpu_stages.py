@@ -36,6 +36,8 @@ from flow.report.html import to_html
 from flow.verify.lint import lint
 from flow.verify.lpu import check_chip
 
+READERS = 2
+"""Icarus and Verilator; Yosys unrolls every wire, which takes longer than all the rest."""
 STORY, DRAWN = 200, 40
 """Tokens that the chip tells in Verilator, greedy and drawn."""
 
@@ -141,7 +143,7 @@ class SimulateChip:
         verdicts = []
         if chosen != "none":
             state.progress("linters")
-            verdicts += lint(out, have(made.emission).top)
+            verdicts += lint(out, have(made.emission).top, by=READERS)
         if chosen in ("verilator", "both"):
             state.progress("Verilator compiles the chip, which then tells stories")
             verdicts += check_chip(out, made.assembly, first_tokens(made), STORY, DRAWN)
