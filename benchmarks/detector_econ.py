@@ -23,6 +23,7 @@ from flow.analysis.activity import simulate_activity
 from flow.analysis.power import power_of
 from flow.analysis.timing import timing_of
 from flow.backends.emission import Emission
+from flow.backends.netlist_text import cell_models
 from flow.backends.verilog import emit_verilog
 from flow.backends.weight_store import Triple, with_store
 from flow.frontend.files.data import encode
@@ -33,7 +34,7 @@ from flow.passes.fold_layers import FoldLayers
 from flow.passes.free_weights import Freed, bank_weights, free_weights
 from flow.passes.lower_layers import LowerLayers
 from flow.passes.pipeline_text import parse_pipeline
-from flow.pipeline.chip import map_chip
+from flow.pipeline.chip import ChipMeasures, map_chip
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.importing import import_model
 from flow.pipeline.measures import stimulus
@@ -42,6 +43,8 @@ from flow.pipeline.synthesis import synthesise
 from flow.tech.registry import load
 from flow.tech.write_liberty import liberty_text
 from flow.tools import verilator
+from flow.verify.chip import prove_chip
+from flow.verify.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = SHARED / "econ_t_cae_9bit"
@@ -124,40 +127,56 @@ def _upsets(size: int) -> list[Row]:
 
 
 def _costs(network: Network, freed: Freed) -> Iterator[list[Row]]:
-    technology = load("sky130", None)
+    plain = run_passes(LowerLayers().run(freed.network), parse_pipeline("plain"))
+    emission = emit_verilog(plain)
+    held: dict[str, float] = {}
+    kinds: tuple[Triple, ...] = ("none", "weights", "control", "all")
+    for tmr in kinds:
+        found, proved = _registers(emission, tmr)
+        held[tmr] = found.um2
+        note = f"{found.flipflops} flip-flops, {sum(found.cells.values())} cells with the port"
+        yield [
+            Row(f"econ registers, copies of {tmr}", found.um2 / 1e6, "mm2", note=note),
+            Row(f"econ netlist = Verilog, copies of {tmr}", sum(v.good for v in proved), "proofs",
+                "needed", len(proved), "all", all(v.good for v in proved),
+                note="; ".join(str(v) for v in proved if not v.good)),
+        ]  # fmt: skip
     circuits = {
-        "constants": LowerLayers().run(network),
-        "two banks": LowerLayers().run(bank_weights((network, _other(network, freed)))),
-        "registers": LowerLayers().run(freed.network),
+        "constants": run_passes(LowerLayers().run(network), parse_pipeline("heaps")),
+        "two banks": run_passes(
+            LowerLayers().run(bank_weights((network, _other(network, freed)))),
+            parse_pipeline("plain"),
+        ),
+        "registers": plain,
     }
     areas: dict[str, float] = {}
-    for name, lowered in circuits.items():
-        circuit = run_passes(lowered, parse_pipeline("heaps" if name == "constants" else "plain"))
-        emission = emit_verilog(circuit)
-        areas[name], rows = _circuit(name, circuit, emission, network, freed)
+    for name, circuit in circuits.items():
+        areas[name], rows = _circuit(name, circuit, emit_verilog(circuit), network, freed)
         yield rows
-        if name != "registers":
-            continue
-        kinds: tuple[Triple, ...] = ("none", "weights", "all")
-        for tmr in kinds:
-            whole = with_store(emission, "x1", tmr)
-            assert whole.store is not None
-            with tempfile.TemporaryDirectory(prefix="flow-econ-") as folder:
-                place = Path(folder)
-                whole.write(place)
-                (place / LIBERTY).parent.mkdir()
-                (place / "netlist").mkdir()
-                (place / LIBERTY).write_text(liberty_text(technology))
-                found = map_chip(whole, whole.store, place, technology)
-            areas[tmr] = found.um2 + areas["registers"]
-            note = f"{found.flipflops} flip-flops"
-            yield [Row(f"econ chip, copies of {tmr}", areas[tmr] / 1e6, "mm2", note=note)]
-    scaled = areas["all"] / 1e6 * AREA_SCALE
+    whole = {tmr: um2 + areas["registers"] for tmr, um2 in held.items()}
     yield [
-        Row("econ triplication, area", areas["all"] / areas["none"], "times", "", None, "stated"),
-        Row("econ chip scaled to 65 nm", scaled, "mm2", PUBLISHED, 3.6, "stated",
+        *(Row(f"econ chip, copies of {tmr}", um2 / 1e6, "mm2") for tmr, um2 in whole.items()),
+        Row("econ triplication, area", whole["all"] / whole["none"], "times", "", None, "stated"),
+        Row("econ chip scaled to 65 nm", whole["all"] / 1e6 * AREA_SCALE, "mm2", PUBLISHED, 3.6,
+            "stated",
             note="cells alone, area x 0.25; the published one is placed and has more around it"),
     ]  # fmt: skip
+
+
+def _registers(emission: Emission, tmr: Triple) -> tuple[ChipMeasures, tuple[Verdict, ...]]:
+    """The registers of all weights and their port, without the circuit; whether they are right."""
+    whole = with_store(emission, "x1", tmr)
+    assert whole.store is not None
+    with tempfile.TemporaryDirectory(prefix="flow-econ-") as folder:
+        place = Path(folder)
+        whole.write(place)
+        (place / LIBERTY).parent.mkdir()
+        (place / "netlist").mkdir()
+        technology = load("sky130", None)
+        (place / LIBERTY).write_text(liberty_text(technology))
+        found = map_chip(whole, whole.store, place, technology)
+        (place / "netlist" / "cells.v").write_text(cell_models(found.cells, technology))
+        return found, prove_chip(place, whole, whole.store, timeout_s=SECONDS, seed=1)
 
 
 def _other(network: Network, freed: Freed) -> Network:

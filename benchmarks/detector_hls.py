@@ -130,13 +130,16 @@ def _rows(name: str, choices: dict[str, Any], most: int | None = None) -> Iterat
             return {"status": verdict.status, "detail": verdict.detail}
 
         found = cached(key_of("hls", *own), work)
+    if "failed" in found:
+        yield Row(what, None, "samples", note=str(found["failed"]))
+        return
     passed = found.get("status") == "passed"
     yield Row(
         what, float(samples) if passed else 0.0, "samples", "all of them", float(samples),
         "all", passed,
         note=(f"the first {most}" if most else "")
         if passed
-        else str(found.get("detail", found.get("failed"))),
+        else str(found["detail"]),
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def arrays(options: Options) -> Iterable[list[Row]]:
             facts = json.loads(said)
             found[workers] = hashlib.sha256((out / "wires.v").read_bytes()).hexdigest()
             note = (
-                f"FP4 from floats, wires compared with dot products; "
+                f"FP4 from floats, wires read back and compared; "
                 f"{facts['wires_bytes'] / 1e6:.0f} MB; "
                 f"{facts['ports'] / facts['weights']:.2f} ports a weight; {peak:.0f} MiB at most"
             )

@@ -78,7 +78,8 @@ def integers(model: LlamaWeights, code: Code, rounding: CodeRounding) -> list[Ro
     same = next((i for i, (a, b) in enumerate(zip(story, float_story, strict=True)) if a != b),
                 TOKENS)  # fmt: skip
     rows += [
-        Row(f"stories260K: {name}, tokens before its story leaves the float model's", same),
+        Row(f"stories260K: {name}, tokens before its story leaves the float model's", same,
+            "tokens"),
         Row(f"stories260K: {name}, {TOKENS} tokens in numpy", ran, "s of CPU",
             reach="under 60 s", met=ran < 60),
         Row(f"stories260K: {name}, from file to program", took, "s of CPU"),

@@ -16,7 +16,7 @@ from mapped import cached, key_of
 
 from flow.backends.hardwired import neuron_text
 from flow.errors import UsageError
-from flow.frontend.language.codes import VALUES
+from flow.frontend.language.codes import BLOCK, VALUES
 from flow.frontend.language.row_codes import integers
 from flow.mapping.hardwired import mac
 from flow.mapping.hardwired.bits import Netlist
@@ -27,6 +27,7 @@ from flow.mapping.hardwired.neuron import (
     cell_embedding,
     hardwired,
     shared,
+    sub_neurons,
     words,
 )
 from flow.pipeline.neuron_cells import SWEEPS, map_neuron, prove_cells, prove_verilog
@@ -130,7 +131,15 @@ def codes(technology: Technology, options: Options) -> Iterable[list[Row]]:
         mine = measured(ours, technology, options)
         theirs = measured(rival, technology, options, prove=False)
         row = _beside(technology, size, mine, TREE, theirs, 1, None)
-        yield [replace(row, what=f"{row.what}, {code}", note=f"{row.note}; {note}")]
+        rows = [replace(row, what=f"{row.what}, {code}", note=f"{row.note}; {note}")]
+        if code == "mxfp4":
+            blocks = measured(_blocked(weights[0]), technology, options)
+            name = "mxfp4 as sub-neurons of 32"
+            what = f"neuron: um2 a weight, {size} inputs, mxfp4 in regions, beside sub-neurons"
+            rows.append(
+                replace(_beside(technology, size, mine, name, blocks, BITS, None), what=what)
+            )
+        yield rows
 
 
 def measured(
@@ -227,6 +236,19 @@ def _coded(code: str, size: int) -> tuple[np.ndarray, str]:
     weights, _ = integers((drawn,), "float", "mxfp4")
     own = regions(weights)
     return weights.astype(np.int64), f"blocks of 32, exact: {len(own)} regions up to {own[-1]}"
+
+
+def _blocked(weights: np.ndarray) -> Netlist:
+    """The same MXFP4 weights as a compressor for each 32 inputs."""
+    bases, shifts = [], []
+    for row in weights.reshape(-1, BLOCK):
+        low = min((int(v & -v).bit_length() - 1 for v in np.abs(row) if v), default=0)
+        # The odd part of E2M1 reaches 3, so values below a scale's own are at most 12 of it.
+        shift = max(0, min(low, int(np.abs(row).max()).bit_length() - 4))
+        part = (row >> shift)[None, :]
+        bases.append(base_for(part, BITS, magnitudes=regions(part)))
+        shifts.append(shift)
+    return sub_neurons(bases, shifts, BITS)
 
 
 def _inputs(size: int) -> np.ndarray:

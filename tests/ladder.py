@@ -86,6 +86,7 @@ class Ladder:
     verilator: bool = True
     effort: str = "fast"
     hurried: bool = False
+    gates_in_icarus: bool = True
 
     def climb(self, folder: Path) -> tuple[str, ...]:
         """The names of all rungs, in order; Broken at the first that differs."""
@@ -136,6 +137,8 @@ class Ladder:
             text = self.netlist_text(netlist, name)
             read = read_verilog_netlist(text, technology)
             rung(f"netlist text of {name}", simulate(read, name, emission, inputs))
+            if not self.gates_in_icarus:
+                continue
             write_files(
                 {
                     Path(f"netlist/{emission.top}.v"): text,

@@ -211,7 +211,7 @@ def _descend(
     ladder = Soak(
         cases, options.registers, (options.technology,),
         handshake=options.handshake, verilator=verilator, effort=options.effort, hurried=True,
-        options=options,
+        gates_in_icarus=options.gates_in_icarus, options=options,
     )  # fmt: skip
     inputs = ladder.inputs({name: folded for name, (_, folded, _, _) in ready.items()})
     with tempfile.TemporaryDirectory(prefix="flow-soak-") as scratch:

@@ -99,8 +99,7 @@ def interval(rng: Rng, width: int) -> tuple[int, int]:
         case 2:
             return (1 - half, half - 1) if width > 1 else (-1, 0)
         case _:
-            lo = -_int(rng, 0, 2 * half - 1)
-            return lo, lo + 2 * half - 1
+            return -_int(rng, 0, half), _int(rng, 0, half - 1)
 
 
 def _layer(rng: Rng, name: str, source: str, tensors: dict[str, TensorType]) -> ly.Layer:

@@ -32,6 +32,7 @@ class Options:
     objective: str = "area"
     effort: str = "fast"
     script: str = ""
+    gates_in_icarus: bool = True
     header: tuple[str, str, int, str] = ("", "", 0, "")
 
     def names(self) -> Iterator[str]:
@@ -57,6 +58,8 @@ def block_options(rng: np.random.Generator) -> Options:
         "fast" if rng.random() < 0.97 else "normal",
         # One script of synthesis in most blocks: trying all of them takes most of the time.
         _pick(rng, list(SCRIPTS)) if rng.random() < 0.85 else "",
+        # An event-driven simulation of cells takes as long as all else together.
+        rng.random() < 0.3,
         (model, "flow build", int(rng.integers(0, 9)), "0"),
     )  # fmt: skip
 

@@ -92,8 +92,7 @@ def wires_rows(
 ) -> Iterator[str]:
     """The wires of neurons, of which row 0 is neuron `first`; a scale is a remark beside them."""
     ports, bits = wiring.ports.shape[1], wiring.base.width + 1
-    # TIED is -1: the last entry.
-    names = [*(f"{bus}[{i}]" for i in range(inputs) for bus in ("x", "n")), "1'b0"]
+    names = _names(inputs)
     for k, row in enumerate(wiring.ports):
         neuron = first + k
         text = ",".join([names[port] for port in reversed(row.tolist())])
@@ -106,36 +105,35 @@ def wires_rows(
         yield f"    assign c[{(neuron + 1) * bits - 1}:{neuron * bits}] = {{{tied}}};\n"
 
 
-def read_wires(text: str, base: Base) -> Wiring:
-    """The wires that stand in the text of `wires.v`; ToolFailed where it is none of the base."""
-    found: dict[str, list[str]] = {"p": [], "c": []}
+def read_wires(text: str, base: Base, inputs: int, first: int = 0) -> Wiring:
+    """The wires that stand in the text of `wires.v`, or in some of its lines, the first of which
+    is neuron `first`; ToolFailed where it is none of the base."""
+    place = {name: k for k, name in enumerate(_names(inputs)[:-1])} | {TIED_TEXT: TIED}
+    found: dict[str, list[list[str]]] = {"p": [], "c": []}
     for bus, high, low, body in _WIRES.findall(text):
         width = sum(base.ports) if bus == "p" else base.width + 1
+        begin = (first + len(found[bus])) * width
         names = body.split(",")[::-1]
-        if (int(high), int(low)) != (
-            (len(found[bus]) + 1) * width - 1,
-            len(found[bus]) * width,
-        ) or len(names) != width:
+        if (int(high), int(low)) != (begin + width - 1, begin) or len(names) != width:
             raise ToolFailed(f"the wires {bus}[{high}:{low}] are not those of the base")
-        found[bus].append(",".join(names))
+        found[bus].append(names)
     if len(found["p"]) != len(found["c"]) or not found["p"]:
         raise ToolFailed("the wires are not those of an array")
-    ports = [[_port(name) for name in row.split(",")] for row in found["p"]]
-    constants = [_word(row.split(",")) for row in found["c"]]
+    try:
+        ports = [[place[name] for name in row] for row in found["p"]]
+    except KeyError as error:
+        raise ToolFailed(f"a port is fed by {str(error)[:40]}") from error
+    constants = [_word(row) for row in found["c"]]
     return Wiring(base, np.array(ports, np.int32), np.array(constants, np.int64))
 
 
+TIED_TEXT = "1'b0"
 _WIRES = re.compile(r"^ +assign ([pc])\[(\d+):(\d+)\] = \{([^}]*)\};$", re.MULTILINE)
-_INPUT = re.compile(r"([xn])\[(\d+)\]")
 
 
-def _port(name: str) -> int:
-    if name == "1'b0":
-        return TIED
-    match = _INPUT.fullmatch(name)
-    if match is None:
-        raise ToolFailed(f"a port is fed by {name[:40]!r}")
-    return 2 * int(match[2]) + (match[1] == "n")
+def _names(inputs: int) -> list[str]:
+    """What a port may be fed by, at its number; TIED is -1, the last entry."""
+    return [*(f"{bus}[{i}]" for i in range(inputs) for bus in ("x", "n")), TIED_TEXT]
 
 
 def _word(bits: Sequence[str]) -> int:

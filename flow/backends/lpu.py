@@ -20,7 +20,10 @@ MODULES = (
 )  # fmt: skip
 """Files of rtl/ that every chip is made of."""
 TOP = "chip"
-DRIVER = "tb/lpu_chip.cpp"
+BENCH = (
+    ("lpu_chip.cpp", "lpu_chip.cpp"), ("run.py", "lpu_run.py"), ("test_chip.py", "lpu_bench.py"),
+)  # fmt: skip
+"""Files of tb/, and of sim/ that they are copies of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,8 @@ def emit_lpu(assembly: Assembly, header: Header | None = None) -> LpuEmission:
             for a in arrays
         ],
     )
-    files[PurePosixPath(DRIVER)] = asset("sim", "lpu_chip.cpp").read_text(encoding="utf-8")
+    for name, source in BENCH:
+        files[PurePosixPath("tb", name)] = asset("sim", source).read_text(encoding="utf-8")
     return LpuEmission(files, TOP, arrays)
 
 

@@ -48,6 +48,7 @@ from flow.cli.options import FILE, JSON, Clock, configuration, model_options
 @click.option("--rounding", help="To codes: taught, calibrated, nearest or auto.  [auto]")
 @click.option("--rows", type=int, help="For lpu: neurons that share the cells of one.  [1]")
 @click.option("--simulator", help="icarus, verilator, both or none.")
+@click.option("--probes", type=int, help="Inputs that show the benches more than samples.  [0]")
 @click.option("--prove-limit", type=float, help="Seconds for all proofs together.")
 @click.option("--seed", type=int, help="Where every choice by chance starts.")
 @click.option("--from", "first", help="Begin at this stage, with the earlier ones of OUTPUT.")

@@ -17,9 +17,10 @@ from flow.cli.progress import Bars
 @click.option("--choose-on", type=FILE, help="Samples that choose what is hardened.  [--data]")
 @click.option("--curve", is_flag=True, help="Area and harm of several hardenings.")
 @click.option("--vectors", is_flag=True, help="Test vectors for every testable fault.")
+@click.option("--upsets", is_flag=True, help="Upsets of flip-flops in place of stuck lines.")
 @click.option(
     "--most", type=click.IntRange(1), default=20_000, show_default=True,
-    help="Lines beyond which faults are drawn by chance.",
+    help="Lines, or flip-flops times clocks, beyond which faults are drawn by chance.",
 )  # fmt: skip
 @click.option(
     "--limit", type=click.FloatRange(0, 1e6), default=600.0, show_default=True,
@@ -35,6 +36,7 @@ def command(
     choose_on: Path | None,
     curve: bool,
     vectors: bool,
+    upsets: bool,
     most: int,
     limit: float,
     seed: int,
@@ -49,7 +51,13 @@ def command(
 
     --vectors adds a set of inputs that shows every fault that can be shown, for a tester, and
     proves that the others change nothing. --curve tries the hardenings of flow build --harden.
+
+    --upsets inverts every flip-flop of a circuit with registers in every clock, one at a time,
+    writes upsets.json and upsets.csv, and says whether any upset makes it hang.
     """
+    if upsets:
+        _upsets(folder, output, most, seed, as_json, bool(data or choose_on or curve or vectors))
+        return
     from flow.pipeline.fault_folder import Wanted, write_faults
 
     wanted = Wanted(data, choose_on, curve, vectors, most, limit, seed)
@@ -61,6 +69,24 @@ def command(
         return
     _show(found.tables, found.line)
     click.echo(f"report: {place / 'faults.html'}")
+
+
+def _upsets(
+    folder: Path, output: Path | None, most: int, seed: int, as_json: bool, more: bool
+) -> None:
+    from flow.errors import UsageError
+    from flow.pipeline.upsetting import TITLES, write_upsets
+
+    if more:
+        raise UsageError("--upsets stands alone", hint="leave out --data, --curve and --vectors")
+    place = output or folder.resolve().with_name(f"{folder.resolve().name}-upsets")
+    with Bars() as bars:
+        found = write_upsets(folder, place, most, seed, bars.steps)
+    if as_json:
+        print_document(found.json)
+        return
+    _show((("registers", [TITLES, *found.rows]),), found.line)
+    click.echo(f"report: {place / 'upsets.json'}")
 
 
 def _show(tables: tuple[tuple[str, list[tuple[str, ...]]], ...], line: str) -> None:

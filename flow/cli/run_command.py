@@ -12,12 +12,12 @@ from flow.cli.options import FILE, JSON
 @click.command("run")
 @click.argument("folder", type=FILE)
 @click.option("--prompt", default="", help="How the text begins.")
-@click.option("--tokens", type=int, default=100, help="Tokens that the chip says.  [100]")
+@click.option("--tokens", type=int, help="Tokens that the chip says.  [100, or what it holds]")
 @click.option("--temperature", type=float, default=0.0, help="0 takes the likeliest.  [0]")
 @click.option("--seed", type=int, default=1, help="Where the chip's random numbers begin.  [1]")
 @JSON
 def command(
-    folder: Path, prompt: str, tokens: int, temperature: float, seed: int, as_json: bool
+    folder: Path, prompt: str, tokens: int | None, temperature: float, seed: int, as_json: bool
 ) -> None:
     """Let the chip in FOLDER go on with a text: its RTL itself, simulated, token by token.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NoReturn, TypeVar
@@ -14,12 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flow import __version__
-from flow.backends.hardwired import WIRES, WIRES_TAIL, base_files, wires_head, wires_rows
+from flow.backends.hardwired import (
+    WIRES,
+    WIRES_TAIL,
+    base_files,
+    read_wires,
+    wires_head,
+    wires_rows,
+)
 from flow.errors import CheckFailed, UsageError
 from flow.frontend.files import guards
 from flow.frontend.language.row_codes import FORMS, Form, integers
 from flow.frontend.language.rows import Block, Kind, Rows, open_rows
-from flow.mapping.hardwired.embedding import base_of, check_room, counts, embed, evaluate, regions
+from flow.mapping.hardwired.embedding import base_of, check_room, counts, embed, regions, unwired
 from flow.mapping.hardwired.neuron import INT4, MAGNITUDES, TERNARY, Base
 from flow.pipeline.folder import refuse_foreign, replacing, write_file, write_manifest
 from flow.progress import Progress, silent
@@ -33,8 +40,6 @@ DEFAULT_BITS = 8
 MOST_BITS = 32
 TASK_WEIGHTS = 1 << 18
 """Weights of one task, so that a few MiB are on their way to each worker."""
-SAMPLES = 4
-"""Random inputs on which the wires of every neuron are compared with its dot product."""
 _MAGNITUDES: Mapping[Form, tuple[int, ...]] = {
     "fp4": MAGNITUDES, "ternary": TERNARY, "int4": INT4,
 }  # fmt: skip
@@ -85,7 +90,7 @@ def write_array(
     number of workers.
 
     UsageError for what is no matrix, or for which the base has no room: it names the neuron and
-    the region. CheckFailed where wires do not give the dot product.
+    the region. CheckFailed where what was written, read back, is not the weights.
     """
     _check(options)
     refuse_foreign(out)
@@ -259,15 +264,14 @@ def _write_wires(
 
 
 def text_rows(data: bytes, inputs: int, first: int, scales: Sequence[float], base: Base) -> bytes:
-    """A task: the wires of some neurons, compared with their dot products on random inputs."""
+    """A task: the wires of some neurons, read back and compared with their weights."""
     weights: NDArray[np.int32] = np.frombuffer(data, "<i4").reshape(-1, inputs)
-    wiring = embed(weights, base)
-    half = 1 << base.bits - 1
-    x = np.random.default_rng(first).integers(-half, half, (SAMPLES, inputs))
-    if not np.array_equal(evaluate(wiring, x), x @ weights.T.astype(np.int64)):
-        raise CheckFailed(f"the wires of neurons {first} and up do not give the dot product")
     shown = scales if any(scale != 1 for scale in scales) else ()
-    return "".join(wires_rows(wiring, inputs, first, shown)).encode()
+    text = "".join(wires_rows(embed(weights, base), inputs, first, shown))
+    found, biases = unwired(read_wires(text, base, inputs, first), inputs)
+    if not np.array_equal(found, weights) or biases.any():
+        raise CheckFailed(f"the wires of neurons {first} and up are not their weights")
+    return text.encode()
 
 
 def _step(inputs: int) -> int:
@@ -281,9 +285,11 @@ def _batches(tasks: Iterator[T], work: Executor) -> Iterator[list[T]]:
 
 def facts(found: Written) -> dict[str, Any]:
     """What a machine reads about an array."""
-    base = asdict(found.array.base)
+    base = found.array.base
     return {
         "neurons": found.array.neurons, "inputs": found.array.inputs, "weights": found.weights,
-        "ports": found.ports, "clocks": found.array.base.bits, "base": base,
+        "ports": found.ports, "clocks": base.bits,
+        "base": {"ports": list(base.ports), "bits": base.bits,
+                 "magnitudes": list(base.magnitudes)},
         "wires_bytes": found.wires_bytes,
     }  # fmt: skip

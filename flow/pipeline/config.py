@@ -134,6 +134,8 @@ class BuildConfig:
     rounding: CodeRounding = "auto"
     #: of a language chip, neurons that share the cells of one, one after the other
     rows: int = 1
+    #: inputs beside the samples, at most, that show the benches mistakes which samples do not
+    probes: int = 0
     #: seconds that all proofs together may take
     prove_limit: float = 300.0
     #: where every choice by chance starts
@@ -308,6 +310,7 @@ def check_config(config: BuildConfig) -> BuildConfig:
         "period": (1e-6, 1e15),
         "interval": (1e-9, 1e9),
         "prove_limit": (0, 1e6),
+        "probes": (0, 1_000_000),
         "voltage": (0.01, 100),
         "seed": (0, 2**32 - 1),
     }
@@ -317,7 +320,7 @@ def check_config(config: BuildConfig) -> BuildConfig:
             continue
         whole = name in (
             "input_bits", "weight_bits", "activation_bits", "register_bits", "stages", "seed",
-            "reuse", "ii", "max_luts", "fan_in", "rows",
+            "reuse", "ii", "max_luts", "fan_in", "rows", "probes",
         )  # fmt: skip
         kind = int if whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kind) or not lo <= value <= hi:

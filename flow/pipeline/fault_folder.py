@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,24 +81,25 @@ def write_faults(folder: Path, wanted: Wanted, out: Path, progress: Progress = s
         if made is not None:
             for name, content in vector_files(subject, made).items():
                 write_file(fresh, name, content)
-        write_manifest(fresh, _facts(folder, wanted))
+        choices = {"curve": wanted.curve, "vectors": wanted.vectors, "most": wanted.most}
+        files = {"data": wanted.data, "choose_on": wanted.choose_on}
+        write_manifest(fresh, study_facts(folder, files, wanted.seed, choices))
     lines = [verdict(found), *(vector_lines(found.vectors) if found.vectors else ())]
     return Written(text, "\n".join(lines), tuple(tables))
 
 
-def _facts(folder: Path, wanted: Wanted) -> dict[str, Any]:
-    """What the study stands on: the build by its manifest, the samples by their hashes."""
-    files = {"data": wanted.data, "choose_on": wanted.choose_on}
+def study_facts(
+    folder: Path, files: Mapping[str, Path | None], seed: int, choices: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a study stands on: the build by its manifest, the samples by their hashes."""
+    hashes = {name: path and _hash(path) for name, path in files.items()}
     return {
         "flow": __version__,
         "faults_of": _hash(folder / MANIFEST),
         "stages": [],
-        "seed": wanted.seed,
-        "choices": {
-            **{name: path and _hash(path) for name, path in files.items()},
-            "curve": wanted.curve, "vectors": wanted.vectors, "most": wanted.most,
-        },
-    }  # fmt: skip
+        "seed": seed,
+        "choices": {**hashes, **choices},
+    }
 
 
 def _hash(path: Path) -> str:

@@ -18,7 +18,7 @@ from flow.tools.hls4ml import HlsChoices, HlsLayer, part_name, write_project
 
 CIRCUIT_OPTIONS = (
     "voltage", "liberty", "objective", "effort", "passes", "stages", "latency", "ii", "max_luts",
-    "handshake", "axis", "interval", "prove_limit",
+    "handshake", "axis", "interval", "prove_limit", "probes",
 )  # fmt: skip
 """Choices of BuildConfig that only circuits have."""
 

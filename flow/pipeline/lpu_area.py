@@ -15,7 +15,7 @@ from flow.tools import yosys
 
 PARTS = ("lpu_control", "lpu_lane", "lpu_unit", "lpu_planes")
 TIMEOUT_S = 300.0
-_CELL = re.compile(r"^\s+(?:(\d+)\s+[\d.e+]+\s+)?(sky130_\w+)(?:\s+(\d+))?\s*$", re.MULTILINE)
+_CELL = re.compile(r"^\s+(\d+)\s+(?:[\d.e+]+\s+)?(sky130_\w+)\s*$", re.MULTILINE)
 _INPUTS = re.compile(r"lpu_planes #\(\.INPUTS\((\d+)\)\)")
 
 
@@ -49,7 +49,7 @@ def engine_block(folder: Path) -> tuple[tuple[Block, ...], tuple[str, ...]]:
 
 
 def _block(part: str, log: str) -> Block:
-    cells = {m[2]: int(m[1] or m[3] or 0) for m in _CELL.finditer(log)}
+    cells = {m[2]: int(m[1]) for m in _CELL.finditer(log)}
     areas = load(LIBRARY).cells
     known = tuple(sorted((name, count) for name, count in cells.items() if name in areas))
     area = sum(areas[name].area * count for name, count in known)

@@ -122,7 +122,8 @@ def _wires(wired: Wired, emission: Emission, index: int) -> Verdict:
     text = next(str(t) for path, t in emission.files.items() if path.name == name)
     check = f"wires = weights of {', '.join(level.layers)}"
     try:
-        read = unwired(read_wires(text, level.wiring.base), len(level.reads))
+        inputs = len(level.reads)
+        read = unwired(read_wires(text, level.wiring.base, inputs), inputs)
     except FlowError as error:
         return Verdict(check, "failed", error.message, time.monotonic() - begin)
     same = all(

@@ -20,6 +20,8 @@ from flow.verify.lpu_chip import answers, compiled
 
 HUNDREDTHS = 100
 HOTTEST = 100.0
+MOST = 100
+"""Tokens that a chip says unless more are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class RunOptions:
     """How a text begins, how many tokens the chip says, its temperature, and its seed."""
 
     prompt: str = ""
-    tokens: int = 100
+    tokens: int | None = None
     temperature: float = 0.0
     seed: int = 1
 
@@ -39,8 +41,9 @@ class Running:
     folder: Path
     program: Path
     prompt: list[int]
+    tokens: int
     heat: int
-    options: RunOptions
+    seed: int
     tokenizer: Tokenizer | None
     begin: str
     said: list[int] = field(default_factory=list)
@@ -56,8 +59,8 @@ class Running:
         before = self.prompt[-1]
         start = time.perf_counter()
         heard = answers(
-            self.folder, self.program, self.prompt, self.options.tokens, heat=self.heat,
-            seed=self.options.seed,
+            self.folder, self.program, self.prompt, self.tokens, heat=self.heat,
+            seed=self.seed,
         )  # fmt: skip
         for answer in heard:
             self.clocks += answer.clocks
@@ -102,9 +105,10 @@ def open_chip(folder: Path, options: RunOptions, progress: Progress = silent) ->
     """The chip of a build, compiled; UsageError for what is no chip or cannot be asked for."""
     facts = read_chip(folder)
     positions = int(facts["positions"])
-    if not 1 <= options.tokens <= positions:
+    tokens = min(MOST, positions) if options.tokens is None else options.tokens
+    if not 1 <= tokens <= positions:
         raise UsageError(
-            f"--tokens {options.tokens} is not from 1 to {positions}",
+            f"--tokens {tokens} is not from 1 to {positions}",
             hint="the caches of the chip hold that many",
         )
     if not 0 <= options.temperature <= HOTTEST:
@@ -131,7 +135,7 @@ def open_chip(folder: Path, options: RunOptions, progress: Progress = silent) ->
     progress("Verilator compiles the chip, once")
     program = compiled(folder)
     return Running(
-        folder, program, prompt, heat, options, tokenizer,
+        folder, program, prompt, tokens, heat, options.seed, tokenizer,
         tokenizer.decode(prompt) if tokenizer is not None else "",
     )  # fmt: skip
 

@@ -27,18 +27,14 @@ BITS = 8
 """Of what a fingerprint of a hidden layer sees of the range of its sums."""
 MARGIN = 0.25
 """By how much of its width an interval is wider than what samples have shown, at each end."""
-SLACK = 1 / 32
-"""The same for rectifiers, as a share of the range of their sums: neurons that never rest in
-training may do so later."""
 
 
 @dataclass(frozen=True, slots=True)
 class FingerprintOptions:
-    """How close a head looks: `bits` of a layer's sums, and the slack of its intervals."""
+    """How close a head looks: `bits` of a layer's sums, and the margin of its intervals."""
 
     bits: int = BITS
     margin: float = MARGIN
-    slack: float = SLACK
 
 
 def with_fingerprint(
@@ -90,39 +86,39 @@ class _Head:
     def watch_sums(self, layer: Dense) -> None:
         """A checksum of the sums with alternating signs, against one of the inputs.
 
-        Sums and coefficients lose the same low bits: at least one of the sums, so that they stay
-        apart in the circuit, and all but `bits` where other layers read them through a rounding
-        that hides small errors anyway.
+        Sums and coefficients lose the same low bits, at least one: what is rounded differs, so
+        that no synthesis can show both sides equal and share their gates. Where a rectifier reads
+        the sums they lose all but `bits`; else the class may hang on the last bits.
         """
         source = layer.sources[0]
         signs = 1 - 2 * (np.arange(layer.weights.shape[1]) % 2)
         total = self.values[layer.name] @ signs
-        last = not any(isinstance(r, Relu) for r in self.network.readers(layer.name))
-        lost = 1 if last else max(1, _width(total) - self.options.bits)
+        rectified = any(isinstance(r, Relu) for r in self.network.readers(layer.name))
+        lost = max(1, _width(total) - self.options.bits) if rectified else 1
         every = self._dense("sum", layer.name, signs[:, None])
-        short = self._shortened(every, lost)
         checks = np.rint((layer.weights @ signs).astype(np.float64) / 2**lost).astype(np.int64)
-        both = self._concat((short, source))
+        both = self._concat((self._shortened(every, lost), source))
         name = self._dense("print", both, np.concatenate([[1], -checks])[:, None])
         value = (total >> lost) - self.values[source] @ checks
-        low, high = value.min(), value.max()
+        low, high = int(value.min()), int(value.max())
         more = 1 + int(self.options.margin * (high - low))
         self.watched.add(layer.name)
         self.found.append((name, np.array([low - more]), np.array([high + more])))
 
     def watch_rectifier(self, layer: Relu) -> None:
-        """Of each neuron what the rectifier adds to its sum: 0, or up to the lowest sum."""
+        """Of each neuron its value less its sum, less what the rectifier has cut off: 0.
+
+        Where no register lies between them, a synthesis may show this and remove the check.
+        """
         sums = self.values[layer.sources[0]]
         lost = max(1, _width(sums) - self.options.bits)
         before, after = self._shortened(layer.sources[0], lost), self._shortened(layer.name, lost)
-        count = sums.shape[1]
-        weights = np.concatenate([np.eye(count, dtype=np.int64), -np.eye(count, dtype=np.int64)])
-        name = self._dense("rest", self._concat((after, before)), weights)
-        added = (self.values[layer.name] >> lost) - (sums >> lost)
-        spread = int(self.options.slack * (int(sums.max()) - int(sums.min()))) >> lost
-        high = added.max(axis=0)
-        high = high + (self.options.margin * high).astype(np.int64) + spread
-        self.found.append((name, np.zeros(count, np.int64), high))
+        one = np.eye(sums.shape[1], dtype=np.int64)
+        below = self._add(Relu(self._name("below"), (self._dense("minus", before, -one),), PLACE))
+        parts = self._concat((after, before, below))
+        rest = self._dense("rest", parts, np.concatenate([one, -one, -one]))
+        none = np.zeros(sums.shape[1], np.int64)
+        self.found.append((rest, none, none))
 
     def finish(self) -> Network:
         """Every fingerprint against both ends of its interval, and one alarm for them all."""

@@ -24,7 +24,7 @@ _ARGUMENTS = (
     # Without its graph of data flow, equal cells of different arrays stay one function.
     "-fno-dfg",
     # One file: the wheel's makefile cannot use the precompiled header of several.
-    "--output-split", "0", "-Wno-fatal", "-Wno-lint", "-j", "2",
+    "--output-split", "0", "-Wno-fatal", "-Wno-lint", "--build-jobs", "2",
     "-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1",
 )  # fmt: skip
 

@@ -1,11 +1,14 @@
 """An array of hardwired neurons as Verilog: Icarus gives the dot products; a re-spin is wires."""
 
+import re
+
 import numpy as np
 import pytest
 
-from flow.backends.hardwired import ARRAY, NEURON, WIRES, array_files
+from flow.backends.hardwired import ARRAY, NEURON, WIRES, array_files, read_wires, wire_lines
+from flow.errors import ToolFailed
 from flow.frontend.language.codes import VALUES
-from flow.mapping.hardwired.embedding import base_for, embed
+from flow.mapping.hardwired.embedding import base_for, embed, unwired
 from flow.tools import icarus
 
 INPUTS, NEURONS, BITS = 20, 5, 8
@@ -76,3 +79,19 @@ def test_the_array_gives_every_dot_product(base, tmp_path):
         parts = [line[i : i + word] for i in range(0, len(line), word)][::-1]
         found.append([int(p, 2) - (int(p[0]) << word) for p in parts])
     assert found == (x @ w.T).tolist()
+
+
+def test_wires_are_read_back_as_weights_and_constants(base):
+    w = weights(0)
+    text = "".join(wire_lines(embed(w, base), INPUTS))
+    found, biases = unwired(read_wires(text, base, INPUTS), INPUTS)
+    assert (found.tolist(), biases.tolist()) == (w.tolist(), [0] * NEURONS)
+    for old, new, message in (
+        ("x[0]", "y[0]", "a port is fed by 'y[0]'"),
+        ("first,", "x[0],", "a constant is fed by neither `first` nor 0"),
+        ("1'b0,", "", "the wires"),
+        ("p[", "q[", "the wires p["),
+    ):
+        body = text[text.index("assign") :]
+        with pytest.raises(ToolFailed, match="^" + re.escape(message)):
+            read_wires("    " + body.replace(old, new, 1), base, INPUTS)

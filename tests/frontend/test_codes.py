@@ -9,6 +9,7 @@ from flow.frontend.language.codes import CODES, VALUES, coded, compensated
 from flow.frontend.language.llama import logits
 from flow.frontend.language.llama2c import read_llama2c
 from flow.frontend.language.measures import nearness, perplexity
+from flow.ir.language import Array
 
 
 @pytest.fixture
@@ -60,6 +61,19 @@ def test_a_block_has_the_exponent_of_its_largest_weight():
     assert found.scales.tolist() == [[0.5, 0.0625]]
     assert found.real[0, :4].tolist() == [6.0, 6.0, -0.0, 0.5]
     assert found.real[0, 32] == 0.75
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_codes_are_integers_times_a_unit_of_their_neuron(weights, code):
+    weights = weights * np.linspace(0.01, 3.0, 70, dtype=np.float32)
+    found = coded(weights, code)
+    array = Array("a", code, found.integers, found.shifts)
+    assert np.array_equal((array.effective * found.units[:, None]).astype(np.float32), found.real)
+    assert (found.shifts is not None) == (code == "mxfp4")
+    if found.shifts is not None:
+        assert found.shifts.shape == (6, 3)
+        assert (found.shifts.min(axis=1) == 0).all()
+        assert found.shifts.max() > 0
 
 
 def test_what_is_lost_is_made_up_for(weights):

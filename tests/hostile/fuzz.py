@@ -163,6 +163,7 @@ def _batch(case: Case, box: Path, first: int, count: int, note: int) -> None:
     limit = held + arena.SPACE
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (count * SECONDS, count * SECONDS))
     signal.signal(signal.SIGALRM, _late)
     name = next(iter(case.files))
     inputs = [(number, made(case.kind, number)) for number in range(first, first + count)]

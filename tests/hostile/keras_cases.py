@@ -279,7 +279,7 @@ def keras_zip(base: Case) -> Iterator[Case]:
     model, weights = w.keras_3(), w.weights_3()
     whole = {"metadata.json": b'{"keras_version": "3.4.1"}',
              "config.json": json.dumps(model).encode(), "model.weights.h5": weights}  # fmt: skip
-    loose = ("member", "beside", "metadata", "another", "comment", "thousand", "link")
+    loose = ("member", "beside", "metadata", "bomb", "another", "comment", "thousand", "link")
     for name, content in archives(k.archive, whole):
         codes = (0, 2, 3) if any(word in name for word in loose) else (2, 3)
         yield replace(base, name=name, codes=codes, files={"m.keras": content})
@@ -374,7 +374,7 @@ def skops(base: Case) -> Iterator[Case]:
     yield case("CVE-2025-32434 a PyTorch archive", torch)
     with zipfile.ZipFile(io.BytesIO(base.files["m.skops"])) as file:
         members = {n: file.read(n) for n in file.namelist()}
-    loose = ("member", "beside", "another", "comment", "thousand", "link")
+    loose = ("member", "beside", "another", "comment", "thousand", "link", "bomb")
     for name, content in archives(k.archive, members):
         yield case(name, content, (0, 2, 3) if any(x in name for x in loose) else (2, 3))
     object_array = io.BytesIO()

@@ -29,7 +29,7 @@ def build(folder, *options):
 
 def test_every_target_has_a_technology_that_it_can_choose():
     names = [recipe.name for recipe in TARGETS]
-    assert names == ["printed", "asic", "fpga", "hls", "flash", "tulip"]
+    assert names == ["printed", "asic", "fpga", "hls", "flash", "tulip", "lpu"]
     for recipe in TARGETS:
         chosen = recipe.choose(BuildConfig(target=recipe.name))
         assert (chosen and chosen.name) == getattr(recipe, "tech", None)
@@ -40,7 +40,7 @@ def test_an_unknown_target_is_named_with_those_that_are():
     with pytest.raises(UsageError) as error:
         target("fgpa")
     assert error.value.message == "there is no target 'fgpa'"
-    known = "printed, asic, fpga, hls, flash, tulip"
+    known = "printed, asic, fpga, hls, flash, tulip, lpu"
     assert error.value.hint == f"the targets are: {known}; did you mean 'fpga'?"
 
 

@@ -20,7 +20,7 @@ TOKENIZERS = ("tok{vocabulary}.bin", "tokenizer.bin")
 def is_language(path: Path) -> bool:
     """Whether a file or folder is a language model: a Llama or gpt-oss, or a llama2.c file."""
     if path.is_dir():
-        return (path / CONFIG).is_file()
+        return is_language(path / CONFIG)
     try:
         head = guards.read_head(path, HEADER.size)
         if head[:1] == b"{":

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from flow import __version__
 from flow.analysis.latency import latency
@@ -16,15 +20,21 @@ from flow.backends.project import About, project_files
 from flow.backends.vectors import vector_files
 from flow.backends.verilog import Header, emit_verilog
 from flow.backends.weight_store import with_store
-from flow.ir.network import Network
+from flow.ir.network import Network, evaluate_network
 from flow.passes.lower_layers import port_names
 from flow.pipeline.folder import write_file
 from flow.pipeline.provenance import command_line
+from flow.pipeline.stages.import_stage import flat
 from flow.pipeline.state import State, have
 from flow.pipeline.synthesis import Synthesis
+from flow.pipeline.tulip import port_inputs
 from flow.tech.part import Part
 from flow.tech.technology import Technology
 from flow.tech.write_liberty import time_unit
+from flow.verify.probes import probe_inputs
+
+Values = Mapping[str, NDArray[Any]]
+"""(samples, lanes) by port."""
 
 LIBERTY = "synth/cells.lib"
 ABC_SCRIPT = "synth/abc.script"
@@ -54,11 +64,13 @@ class Emit:
             emission = with_axis(emission)
         if state.freed is not None:
             emission = with_store(emission, emission.inputs[-1].source, state.config.tmr)
-        samples = len(next(iter(state.inputs.values())))
+        inputs, expected = bench_samples(state)
+        samples = len(next(iter(inputs.values())))
         emission.write(out)
         write_files(bench_files(emission, samples, state.config.seed + 1), out)
         scales = lane_scales(have(state.network))
-        write_files(vector_files(emission, state.inputs, state.expected, scales), out)
+        write_files(vector_files(emission, inputs, expected, scales), out)
+        state = replace(state, bench_samples=samples)
         write_files(project_files(emission, about(state, ())), out)
         write_file(own, "ports.txt", ports_text(emission))
         return replace(state, emission=emission)
@@ -66,6 +78,27 @@ class Emit:
     def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
         """Emission is pure and quick: it runs again."""
         return self.run(state, out, own)
+
+
+def bench_samples(state: State) -> tuple[Values, Values]:
+    """Inputs and answers for the benches, by port: the samples, and behind them the probes.
+
+    A circuit whose weights are loaded has none: its benches draw weights of their own.
+    """
+    if not state.config.probes or state.freed is not None:
+        return state.inputs, state.expected
+    network = have(state.network)
+    chance = state.config.seed + 1
+    probes = probe_inputs(have(state.circuit), state.inputs, state.config.probes, chance)
+    answers = evaluate_network(network, port_inputs(network, probes))
+    ports = port_names("y", len(network.outputs))
+    found = {p: flat(answers[name]) for p, name in zip(ports, network.outputs, strict=True)}
+    sides = [(state.inputs, probes), (state.expected, found)]
+    inputs, expected = (
+        {port: np.concatenate([values, more[port]]) for port, values in first.items()}
+        for first, more in sides
+    )
+    return inputs, expected
 
 
 def about(state: State, facts: tuple[str, ...]) -> About:
@@ -81,7 +114,7 @@ def about(state: State, facts: tuple[str, ...]) -> About:
         ),
         facts=facts,
         period_ns=config.period or interval * 1e6,
-        samples=len(next(iter(state.inputs.values()))),
+        samples=state.bench_samples or len(next(iter(state.inputs.values()))),
         liberty=LIBERTY if cells else None,
         abc_script=ABC_SCRIPT if cells else None,
         mapping=mapping_text(state.synthesis) if state.synthesis is not None else (),

