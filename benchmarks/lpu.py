@@ -3,7 +3,8 @@
     make bench-lpu      everything
     python benchmarks/lpu.py [PART ...] [--only TEXT]
 
-Parts are headline, neurons, arrays, memory, models. Writes benchmarks/lpu.md and results/lpu.json.
+Parts are headline, neurons, arrays, memory, models, unit. Writes benchmarks/lpu.md and
+results/lpu.json.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from cases import Options
 from common import ROOT, Row, write
 from lpu_arrays import arrays, memory
 from lpu_models import models
+from lpu_unit import unit
 from lpu_wires import neurons
 from parts import Part, run_parts
 
@@ -38,8 +40,13 @@ REMARKS: tuple[str, ...] = (
     "weights in logic and takes one input a clock; its address counter, the input and three times "
     "the input are the array's and not counted, and nor are complements of inputs for the others. "
     "Ports have no slack here: every region is as large as this neuron needs.",
-    "Array: `flow array` as a process, from a .npy file of floats; equal bytes for any number of "
-    "processes. Memory: the largest resident size of a process, as the system counted it.",
+    "Array: `flow array` as a process, from a .npy file of codes or of floats, which it quantises; "
+    "equal bytes for any number of processes. Memory: the largest resident size of a process, as "
+    "the system counted it.",
+    "Chip: `flow build stories260K.bin --target lpu`, then `flow run` of 200 tokens; Verilator "
+    "compiles anew, with nothing kept of earlier runs but what ccache holds of its library. Folded "
+    "arrays are counted cell by cell, their clocks are those of the cycle model, which the checks "
+    "hold against the RTL.",
 )
 
 
@@ -63,7 +70,7 @@ def headline(options: Options) -> Iterable[list[Row]]:
 
 PARTS: dict[str, Part] = {
     "headline": headline, "neurons": neurons, "arrays": arrays, "memory": memory,
-    "models": models,
+    "models": models, "unit": unit,
 }  # fmt: skip
 
 

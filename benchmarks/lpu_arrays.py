@@ -11,12 +11,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from cases import Options
 from common import ROOT, Row
 from designs import SEED
+
+from flow.frontend.language.codes import VALUES
 
 CONFIG = ROOT / "examples" / "lpu" / "gpt_oss_120b.json"
 SIZE = 2880
@@ -26,27 +29,33 @@ EXPERT = "model.layers.17.mlp.experts.down_proj"
 
 
 def arrays(options: Options) -> Iterable[list[Row]]:
-    """Time to write a whole array from floats, by one process and by two: equal bytes."""
+    """Time to write a whole array, by one process and by two: equal bytes; and with quantising."""
     size = 256 if options.quick else SIZE
+    rng = np.random.default_rng(SEED)
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
-        w = np.random.default_rng(SEED).standard_normal((size, size)).astype(np.float32)
-        np.save(place / "w.npy", w)
+        np.save(place / "codes.npy", rng.choice(VALUES["fp4"], (size, size)).astype(np.int8))
+        np.save(place / "floats.npy", rng.standard_normal((size, size)).astype(np.float32))
         found = {}
-        for workers in (1, 2):
-            out = place / str(workers)
-            arguments = ("array", "w.npy", "-o", out, "--workers", workers, "--json")
-            said, took, peak = flow(place, *arguments)
+        for source, workers in (("codes", 1), ("codes", 2), ("floats", 2)):
+            out = place / f"{source}{workers}"
+            arguments = ("array", f"{source}.npy", "-o", out, "--workers", workers, "--json")
+            said, spent = flow(place, *arguments)
             facts = json.loads(said)
-            found[workers] = hashlib.sha256((out / "wires.v").read_bytes()).hexdigest()
+            found[out.name] = hashlib.sha256((out / "wires.v").read_bytes()).hexdigest()
             note = (
-                f"FP4 from floats, wires read back and compared; "
+                f"{spent.cpu:.0f} s of processors; wires read back; "
                 f"{facts['wires_bytes'] / 1e6:.0f} MB; "
-                f"{facts['ports'] / facts['weights']:.2f} ports a weight; {peak:.0f} MiB at most"
+                f"{facts['ports'] / facts['weights']:.2f} ports a weight; {spent.mib:.0f} MiB"
             )
-            what = f"array: Verilog of {size} x {size}, {workers} process{'es' * (workers > 1)}"
-            yield [Row(what, took, "s", reach="under 120 s", met=took < LIMIT_S, note=note)]
-        if found[1] != found[2]:
+            what = f"array: Verilog of {size} x {size} from {source}, {workers} process"
+            ready = source == "codes"
+            yield [
+                Row(f"{what}{'es' * (workers > 1)}", spent.seconds, "s",
+                    reach="under 120 s" if ready else "",
+                    met=spent.seconds < LIMIT_S if ready else None, note=note)
+            ]  # fmt: skip
+        if found["codes1"] != found["codes2"]:
             raise SystemExit("two processes write other bytes than one")
 
 
@@ -62,15 +71,24 @@ def memory(options: Options) -> Iterable[list[Row]]:
                 "array", ".", "-o", "out", "--tensor", EXPERT, "--expert", "5",
             ),
         }.items():  # fmt: skip
-            _, took, peak = flow(place, *arguments)
+            _, spent = flow(place, *arguments)
             yield [
-                Row(f"memory: {what}", peak, "MiB", reach="below 2048 MiB", met=peak < LIMIT_MIB,
-                    note=f"{note}; {took:.0f} s")
+                Row(f"memory: {what}", spent.mib, "MiB", reach="below 2048 MiB",
+                    met=spent.mib < LIMIT_MIB, note=f"{note}; {spent.seconds:.0f} s")
             ]  # fmt: skip
 
 
-def flow(place: Path, *arguments: object) -> tuple[str, float, float]:
-    """What a command prints, its seconds, and its peak resident memory in MiB."""
+@dataclass(frozen=True)
+class Spent:
+    """Of a process: wall time and time of processors (s), largest resident memory (MiB)."""
+
+    seconds: float
+    cpu: float
+    mib: float
+
+
+def flow(place: Path, *arguments: object) -> tuple[str, Spent]:
+    """What a command prints, and what it took."""
     begin = time.perf_counter()
     command = [sys.executable, "-m", "flow", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -81,7 +99,8 @@ def flow(place: Path, *arguments: object) -> tuple[str, float, float]:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"flow {arguments[0]} failed")
-    return said, time.perf_counter() - begin, used.ru_maxrss / 1024
+    cpu = used.ru_utime + used.ru_stime
+    return said, Spent(time.perf_counter() - begin, cpu, used.ru_maxrss / 1024)
 
 
 def large_model(place: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,7 +46,8 @@ TREE, COMPRESSOR, MULTIPLES = (
     "cell embedding, adder tree", "cell embedding, one compressor", "shift-add, tripling shared",
 )  # fmt: skip
 ROM = "ROM-fed MAC"
-FORMS: dict[str, Callable[[Sequence[int], int], Netlist]] = {
+Form = Callable[[Sequence[int], int], Netlist]
+FORMS: dict[str, Form] = {
     TREE: adder_tree, COMPRESSOR: cell_embedding, MULTIPLES: shared,
 }  # fmt: skip
 CODES = ("ternary", "int4", "mxfp4")
@@ -76,34 +77,45 @@ def libraries() -> list[Technology]:
 
 def neurons(options: Options) -> Iterable[list[Row]]:
     """Area for each weight of one neuron, hardwired and in rival forms, all by one script."""
-    for technology in libraries():
-        usual = technology.name == "sky130"
-        for size in SIZES[:2] if options.quick else SIZES if usual else (SIZES[0], SIZES[-1]):
-            weights, ours = _fp4(size)
-            mine = measured(ours, technology, options)
-            rows = []
-            for name, form in FORMS.items() if usual else [(TREE, adder_tree)]:
-                rival = form(weights[0].tolist(), BITS)
-                _same(answers(rival, words(_inputs(size), BITS)), _inputs(size) @ weights[0])
-                theirs = measured(rival, technology, options, prove=size <= SIZES[0])
-                bound = REACH.get(size) if name == TREE else None
-                rows.append(_beside(technology, size, mine, name, theirs, 1, bound))
-            if usual:
-                rom = _rom(weights, technology, options)
-                rows.append(_beside(technology, size, mine, ROM, rom, size, None))
-            yield rows
-            if size == SIZES[-1]:
-                yield synthesis(ours, technology, mine, options)
-    for size in MATRICES[:1] if options.quick else MATRICES:
-        technology = libraries()[0]
-        mine = measured(_fp4(size)[1], technology, options)
-        yield [_matrix(technology, size, mine, options)]
+    usual, *others = libraries()
+    sizes = SIZES[:2] if options.quick else SIZES
+    for size in sizes:
+        yield _forms(usual, size, FORMS, options)
     if not options.quick:
-        yield from codes(libraries()[0], options)
+        yield synthesis(usual, options)
+    yield [_matrix(usual, MATRICES[0], options)]
+    if options.quick:
+        return
+    yield from codes(usual, options)
+    for technology in others:
+        for size in (SIZES[0], SIZES[-1]):
+            yield _forms(technology, size, {TREE: adder_tree}, options)
+        yield synthesis(technology, options)
+    yield [_matrix(usual, MATRICES[1], options)]
 
 
-def synthesis(neuron: Netlist, technology: Technology, found: Found, options: Options) -> list[Row]:
+def _forms(
+    technology: Technology, size: int, forms: Mapping[str, Form], options: Options
+) -> list[Row]:
+    weights, ours = _fp4(size)
+    mine = measured(ours, technology, options)
+    rows = []
+    for name, form in forms.items():
+        rival = form(weights[0].tolist(), BITS)
+        _same(answers(rival, words(_inputs(size), BITS)), _inputs(size) @ weights[0])
+        theirs = measured(rival, technology, options, prove=size <= SIZES[0])
+        bound = REACH.get(size) if name == TREE else None
+        rows.append(_beside(technology, size, mine, name, theirs, 1, bound))
+    if forms is FORMS:
+        rom = _rom(weights, technology, options)
+        rows.append(_beside(technology, size, mine, ROM, rom, size, None))
+    return rows
+
+
+def synthesis(technology: Technology, options: Options) -> list[Row]:
     """The time of the largest neuron, and the proof of its Verilog."""
+    neuron = _fp4(SIZES[-1])[1]
+    found = measured(neuron, technology, options)
     what = f"synthesis: one neuron of {SIZES[-1]} inputs onto {technology.name}"
     rows = [
         Row(what, found.seconds, "s", reach="under 60 s", met=found.seconds < LIMIT_S,
@@ -148,7 +160,7 @@ def measured(
     """A form in cells, once; with `prove`, proved equal to its netlist."""
     script = json.dumps([variant.commands for variant in AREA["fast"].variants])
     liberty = liberty_text(technology)
-    key = key_of("neuron", neuron_text(neuron), liberty, script, str(SWEEPS), str(prove))
+    key = key_of("neuron", repr(neuron), liberty, script, str(SWEEPS), str(prove))
 
     def work() -> dict[str, Any]:
         found = map_neuron(neuron, technology, timeout_s=options.timeout_s)
@@ -192,8 +204,9 @@ def _times(ratio: float) -> str:
     return f"{ratio:.2f} times smaller" if ratio >= 1 else f"{1 / ratio:.2f} times larger"
 
 
-def _matrix(technology: Technology, size: int, ours: Found, options: Options) -> Row:
+def _matrix(technology: Technology, size: int, options: Options) -> Row:
     """Shift-add with sums shared across all neurons of a square matrix."""
+    ours = measured(_fp4(size)[1], technology, options)
     name = "shift-add, sums shared by all neurons"
     matrix = np.random.default_rng(SEED).choice(VALUES["fp4"], (size, size)).astype(np.int64)
     found = shift_add(matrix, BITS, technology, options)

@@ -25,7 +25,7 @@ from flow.backends.hardwired import (
 from flow.errors import CheckFailed, UsageError
 from flow.frontend.files import guards
 from flow.frontend.language.row_codes import FORMS, Form, integers
-from flow.frontend.language.rows import Block, Kind, Rows, open_rows
+from flow.frontend.language.rows import MOST_INPUTS, MOST_NEURONS, Block, Kind, Rows, open_rows
 from flow.mapping.hardwired.embedding import base_of, check_room, counts, embed, regions, unwired
 from flow.mapping.hardwired.neuron import INT4, MAGNITUDES, TERNARY, Base
 from flow.pipeline.folder import refuse_foreign, replacing, write_file, write_manifest
@@ -38,6 +38,8 @@ BASE = "base.json"
 FORMAT = "flow-array 1"
 DEFAULT_BITS = 8
 MOST_BITS = 32
+MOST_SLACK = 16
+MOST_REGIONS = 256
 TASK_WEIGHTS = 1 << 18
 """Weights of one task, so that a few MiB are on their way to each worker."""
 _MAGNITUDES: Mapping[Form, tuple[int, ...]] = {
@@ -135,9 +137,15 @@ def read_base(folder: Path) -> Array:
     numbers = [*single, *lists[0], *lists[1]]
     if not all(type(n) is int and 0 <= n < 1 << 40 for n in numbers) or 0 in (*single, *lists[0]):
         _no_base(path)
-    if not 2 <= facts["bits"] <= MOST_BITS:
+    magnitudes, ports = lists
+    most = MOST_REGIONS * (MOST_SLACK + 1) * facts["inputs"]
+    if not 2 <= facts["bits"] <= MOST_BITS or len(magnitudes) > MOST_REGIONS:
         _no_base(path)
-    base = Base(tuple(lists[1]), facts["bits"], tuple(lists[0]))
+    if sorted(set(magnitudes)) != magnitudes or not 1 <= sum(ports) <= most:
+        _no_base(path)
+    if facts["inputs"] > MOST_INPUTS or facts["neurons"] > MOST_NEURONS:
+        _no_base(path)
+    base = Base(tuple(ports), facts["bits"], tuple(magnitudes))
     return Array(facts["inputs"], facts["neurons"], base)
 
 
@@ -160,9 +168,10 @@ def _check(options: ArrayOptions) -> None:
         raise UsageError(
             f"inputs of {options.bits} bits are not read", hint=f"--bits is from 2 to {MOST_BITS}"
         )
-    if options.slack is not None and not 0 <= options.slack <= 16:
+    if options.slack is not None and not 0 <= options.slack <= MOST_SLACK:
         raise UsageError(
-            f"a slack of {options.slack:g} is not possible", hint="it is a share from 0 to 16"
+            f"a slack of {options.slack:g} is not possible",
+            hint=f"it is a share from 0 to {MOST_SLACK}",
         )
     if options.base is not None and (options.bits, options.slack) != (None, None):
         raise UsageError(
@@ -231,6 +240,11 @@ def code_rows(
     if base is not None:
         check_room(whole, base, first)
     magnitudes = regions(whole)
+    if len(magnitudes) > MOST_REGIONS:
+        raise UsageError(
+            f"the weights from neuron {first} on have {len(magnitudes)} magnitudes",
+            hint=f"at most {MOST_REGIONS} are hardwired: save floats to have them quantised",
+        )
     most = counts(whole, magnitudes).max(axis=0, initial=0)
     found = dict(zip(magnitudes, most.tolist(), strict=True))
     return whole.astype("<i4").tobytes(), scales.tolist(), found, int(np.count_nonzero(whole))

@@ -31,7 +31,7 @@ INVERTER = "sky130_fd_sc_hd__inv_1"
 """Cells of arrays beside those of their neurons; a multiplexer before a port of a folded array may
 well be less, where the wires that it chooses from are the same."""
 REFUSED = (
-    "tech", "voltage", "liberty", "objective", "effort", "passes", "stages", "latency", "ii",
+    "tech", "voltage", "liberty", "objective", "passes", "stages", "latency", "ii",
     "max_luts", "handshake", "axis", "interval", "period", "hls_backend", "reuse", "strategy",
     "data", "calibrate", "loss",
 )  # fmt: skip

@@ -51,7 +51,7 @@ def study_upsets(folder: Path, most: int, seed: int = 0, progress: Progress = si
             where=str(folder),
             hint="leave out --upsets: its faults are those of its lines",
         )
-    drive = _drive(opened)
+    drive = drive_of(opened)
     few = upsets(design, drive, 1, seed)
     size = None if few.total <= most else sample_size(few.total)
     found = upsets(design, drive, size, seed, progress)
@@ -85,7 +85,7 @@ def read_design(opened: Design) -> logic.Design:
         return read_verilog(place)
 
 
-def _drive(opened: Design) -> dict[str, NDArray[np.uint8]]:
+def drive_of(opened: Design) -> dict[str, NDArray[np.uint8]]:
     """The bits of every data input for the first vectors of the folder."""
     found: dict[str, NDArray[np.uint8]] = {}
     for port in opened.emission.inputs:

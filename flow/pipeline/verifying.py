@@ -32,6 +32,7 @@ from flow.pipeline.reopening import (
 from flow.pipeline.stages.import_stage import flat
 from flow.pipeline.verifying_flash import is_flash, verify_flash
 from flow.pipeline.verifying_hls import is_hls, verify_hls
+from flow.pipeline.verifying_lpu import is_chip, verify_chip
 from flow.pipeline.verifying_neurons import is_neurons, verify_neurons
 from flow.pipeline.verifying_tulip import is_tulip, verify_tulip
 from flow.progress import Progress, counted, silent
@@ -78,6 +79,8 @@ def verify(
         return (*verdicts, *verify_tulip(folder, progress))
     if is_neurons(manifest):
         return (*verdicts, *verify_neurons(folder, prove_limit_s, _seed(manifest), progress))
+    if is_chip(folder):
+        return (*verdicts, *verify_chip(folder, progress))
     try:
         design = reopen(folder)
     except FlowError as error:

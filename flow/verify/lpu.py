@@ -79,7 +79,7 @@ def check_story(
     meant = assembly.program
     last = meant.instructions[-1]
     assert isinstance(last, Choose)
-    tokens = min(tokens, meant.positions - len(prompt) + 1)
+    tokens = min(tokens, meant.positions - len(prompt))
     heat = heat_of(last, temperature) if temperature else 0
     heard = list(answers(folder, program, prompt, tokens, heat=heat, seed=SEED))
     have = [answer.token for answer in heard if answer.token is not None]

@@ -23,9 +23,9 @@ _ARGUMENTS = (
     "--prefix", "Vchip", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing",
     # Without its graph of data flow, equal cells of different arrays stay one function.
     "-fno-dfg",
-    # One file: the wheel's makefile cannot use the precompiled header of several.
+    # The makefile of the wheel does not say how a precompiled header is named.
     "--output-split", "0", "-Wno-fatal", "-Wno-lint", "--build-jobs", "2",
-    "-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1",
+    "-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1 CFG_CXXFLAGS_PCH_I=-include",
 )  # fmt: skip
 
 

@@ -185,6 +185,7 @@ def test_a_tensor_of_a_very_large_model_is_written_in_little_memory(child, tmp_p
         (("columns.npy",), "a matrix with columns first is not read in rows"),
         (("zero.npy",), "every weight is zero, so that there is nothing to wire"),
         (("nan.npy",), "row 1 of nan.npy has a number that is not finite"),
+        (("many.npy",), "the weights from neuron 0 on have 299 magnitudes"),
         (("large.npy",), "integer weights above 32768 are not hardwired"),
         (("text.npy",), "a matrix with the type <U1 is not read in rows"),
         (("absent.npy",), "no such file"),
@@ -201,7 +202,7 @@ def test_a_tensor_of_a_very_large_model_is_written_in_little_memory(child, tmp_p
 def test_what_cannot_be_wired_is_one_message(flow, save, tmp_path, arguments, message):
     save(w=SMALL, line=SMALL[0], zero=0 * SMALL, columns=np.asfortranarray(SMALL * 1.0),
          nan=np.array([[1.0, 2.0], [1.0, np.nan]]), large=np.array([[40_000]]),
-         text=np.array([["a"]]))  # fmt: skip
+         many=np.arange(300)[None], text=np.array([["a"]]))  # fmt: skip
     one = ("F32", [1, 1], b"\0" * 4)
     shard(tmp_path / "m.safetensors", a=one, b=one, e=("F32", [1, 1, 1], b"\0" * 4),
           q_blocks=("U8", [1, 1, 4], b"\0" * 4), q_scales=("U8", [1, 1], b"\0"))  # fmt: skip
@@ -210,3 +211,26 @@ def test_what_cannot_be_wired_is_one_message(flow, save, tmp_path, arguments, me
     assert (said.code, said.out) == (2, "")
     assert said.err.splitlines()[0] == f"error: {message}"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": "flow-array 2"}, {"bits": 1}, {"bits": True}, {"inputs": 0}, {"more": 1},
+        {"ports": [1, 2]}, {"ports": [0, 0, 0]}, {"ports": [1, 2, -1]}, {"ports": [1 << 39] * 3},
+        {"magnitudes": [1, 1, 12]}, {"magnitudes": [0, 3, 12]}, {"magnitudes": 3},
+        {"inputs": 1 << 39}, {"neurons": 1 << 39},
+    ],
+)  # fmt: skip
+def test_a_base_of_others_is_refused(flow, save, tmp_path, changes):
+    facts = {"format": FORMAT, "inputs": 4, "neurons": 2, "bits": 8, "magnitudes": [1, 3, 12],
+             "ports": [1, 2, 1]}  # fmt: skip
+    save(w=SMALL)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "base.json").write_text(json.dumps({**facts, **changes}))
+    said = flow("array", "w.npy", "-o", "out", "--base", "a")
+    assert said.code == 2
+    assert said.err.splitlines() == [
+        "error: this is no base of an array", "  at base.json",
+        "  hint: name a folder of `flow array`",
+    ]  # fmt: skip

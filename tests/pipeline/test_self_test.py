@@ -32,6 +32,11 @@ def test_a_watched_circuit_is_built_and_proved_and_its_accuracy_is_that_of_its_a
     told = harm.told[harm.harmful] > 0
     assert told.mean() > 0.5
     assert (harm.told[~harm.harmful] > 0).any()
+    # It has no flip-flops that could be upset.
+    refused = flow("faults", "out", "--upsets", cwd=tmp_path)
+    assert (refused.returncode, refused.stderr.splitlines()[0]) == (
+        2, "error: the circuit has no flip-flops",
+    )  # fmt: skip
 
 
 def test_every_flip_flop_of_a_pipeline_is_upset_and_none_hangs(tmp_path):
@@ -53,12 +58,3 @@ def test_every_flip_flop_of_a_pipeline_is_upset_and_none_hangs(tmp_path):
     assert (alone.returncode, alone.stderr) == (
         2, "error: --upsets stands alone\n  hint: leave out --data, --curve and --vectors\n",
     )  # fmt: skip
-
-
-def test_upsets_of_a_circuit_without_flip_flops_are_refused(tmp_path):
-    write_model(tmp_path)
-    words = ("build", "model.onnx", "--data", "data.csv", *QUICK, "-o", "out", "--to", "emit")
-    assert flow(*words, cwd=tmp_path).returncode == 0
-    done = flow("faults", "out", "--upsets", cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[0] == "error: out: the circuit has no flip-flops"

@@ -63,7 +63,7 @@ def _try(work: Callable[[], object], seconds: int) -> None:
 
 
 def _wait(pid: int, seconds: float) -> int:
-    """The status of a process; it is killed after so many seconds, or where waiting is broken off."""
+    """The status of a process, which is killed after so many seconds or at an interruption."""
     until, pause = time.monotonic() + seconds, 0.0005
     try:
         while time.monotonic() < until:
