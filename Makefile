@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CONSTRAINT := $(if $(CI),--constraint .ci/lock.txt)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev tools demo check test campaign golden bench bench-build bench-calibration bench-printed bench-setup bench-models bench-detector bench-threshold bench-trust bench-lpu docs docs-models wheel lock clean
+.PHONY: help setup setup-dev tools demo check test soak campaign golden bench bench-build bench-calibration bench-printed bench-setup bench-models bench-detector bench-threshold bench-trust bench-lpu docs docs-models wheel lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ test: $(VENV)/.dev tools ## everything: make check, then the tests that start to
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
+
+soak: $(VENV)/.dev tools ## 3000 random networks on every rung of the ladder; hours, goes on where it stopped
+	$(BIN)/python tests/soak.py
 
 campaign: $(VENV)/.dev tools ## long random campaigns of the bit-exact ladder
 	$(BIN)/pytest -m campaign

@@ -3,10 +3,10 @@
     python benchmarks/bench_strength.py [--mutants N] [--seed N] [--confirm N]
 
 Five printed perceptrons of benchmarks/cache, as the faults use. A mutant is a mapped netlist with
-one cell replaced by another, one pin on another net, or one pin at a constant. Whether it is
-equivalent is not guessed: some input shows it, or SAT proves that none does; those that are not
-decided in 60 s count as survivors. All vectors run at once on the mutant; of each design some
-mutants are confirmed by the emitted bench itself, plain and cocotb, in Icarus Verilog.
+one cell replaced by another, or one pin at a constant. Whether it is equivalent is not guessed:
+some input shows it, or SAT proves that none does; those that are not decided count as survivors.
+All vectors run at once on all mutants; of each design some mutants are confirmed by the emitted
+bench itself, plain and cocotb, in Icarus Verilog.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,51 +25,80 @@ from records import kept, opened
 from trust_circuits import Circuit, circuits
 
 from flow.analysis.fault_simulation import FaultSimulator
-from flow.analysis.stuck_at import gates_of
+from flow.analysis.stuck_at import FaultClass, Faults, Gates, gates_of
+from flow.backends.bench import bench_files
 from flow.backends.emission import write_files
 from flow.backends.netlist_text import cell_models, netlist_verilog
 from flow.backends.vectors import vector_files
-from flow.ir.aig import pack, random_words, unpack
+from flow.ir.aig import pack
 from flow.ir.evaluate import evaluate
-from flow.ir.netlist import Instance, Netlist, netlist_aig
+from flow.ir.netlist import ONE, ZERO, Instance, Netlist
 from flow.pipeline.faulting import Subject
 from flow.pipeline.measures import stimulus
 from flow.tech.technology import Technology
-from flow.verify.mutants import mutate_netlist
+from flow.verify.atpg import vectors_for
 from flow.verify.probes import probe_inputs
-from flow.verify.prove import prove_graphs
 from flow.verify.simulate import simulate_cocotb, simulate_netlist
 
 NAMES = ("balance_scale", "vertebral_2c", "seeds", "mammographic", "breast_cancer")
 PROBES = 2000
-WIDE = 64
-"""Words of random inputs that show most mutants which the bench does not."""
 
 
-def mutants(netlist: Netlist, technology: Technology, seed: int) -> Iterator[tuple[Netlist, str]]:
-    """Netlists with one change, without end; a third each of cells, nets and constants."""
+@dataclass(frozen=True)
+class CellMutant:
+    """A netlist with one other cell, and the truth tables that its nets get."""
+
+    netlist: Netlist
+    fault: FaultClass
+
+
+def mutants(
+    netlist: Netlist, technology: Technology, gates: Gates, count: int, seed: int
+) -> list[CellMutant]:
+    """Different changes of one cell: another cell of as many pins, or a pin at a constant."""
     rng = random.Random(seed)
-    while True:
-        if rng.random() < 1 / 3:
-            yield next(mutate_netlist(netlist, technology, rng.randrange(1 << 30)))
-            continue
+    outputs: dict[int, list[int]] = {}
+    for net, place in enumerate(gates.place):
+        outputs.setdefault(place, []).append(net)
+    kinds = [c for _, c in sorted(technology.cells.items()) if c.kind == "combinational"]
+    found: dict[tuple[tuple[int, int], ...], CellMutant] = {}
+    while len(found) < count:
         k = rng.randrange(len(netlist.instances))
         old = netlist.instances[k]
         cell = technology.cell(old.cell)
-        pin = rng.choice(cell.inputs)
-        before = [
-            net
-            for instance in netlist.instances[:k]
-            for p, net in instance.pins
-            if p in technology.cell(instance.cell).outputs
-        ] + list(netlist.input_bits)
-        net = rng.choice(("1'b0", "1'b1")) if rng.random() < 0.5 else rng.choice(before)
-        if net == old.net(pin):
-            continue
-        pins = tuple((p, net if p == pin else n) for p, n in old.pins)
-        instances = list(netlist.instances)
-        instances[k] = Instance(old.name, old.cell, pins)
-        yield replace(netlist, instances=tuple(instances)), f"{old.name}.{pin} on {net}"
+        if rng.random() < 0.5:
+            pin = rng.randrange(len(cell.inputs))
+            value = rng.randrange(2)
+            name = cell.inputs[pin]
+            pins = tuple((p, (ZERO, ONE)[value] if p == name else n) for p, n in old.pins)
+            new = Instance(old.name, old.cell, pins)
+            tables = [_held(gates.tables[net], len(cell.inputs), pin, value) for net in outputs[k]]
+        else:
+            others = [
+                c for c in kinds
+                if len(c.inputs) == len(cell.inputs) and len(c.outputs) == len(cell.outputs) == 1
+            ]  # fmt: skip
+            if not others:
+                continue
+            other = rng.choice(others)
+            nets = [old.net(p) for p in (*cell.inputs, *cell.outputs)]
+            pins = tuple(zip((*other.inputs, *other.outputs), nets, strict=True))
+            new = Instance(old.name, other.name, pins)
+            tables = [other.truth_table(other.outputs[0])]
+        changes = tuple(
+            (net, t) for net, t in zip(outputs[k], tables, strict=True) if t != gates.tables[net]
+        )
+        if changes and changes not in found:
+            instances = (*netlist.instances[:k], new, *netlist.instances[k + 1 :])
+            found[changes] = CellMutant(
+                replace(netlist, instances=instances), FaultClass((), changes)
+            )
+    return list(found.values())
+
+
+def _held(table: int, inputs: int, pin: int, value: int) -> int:
+    """The truth table of so many variables with one of them held."""
+    return sum((table >> ((s & ~(1 << pin)) | value << pin) & 1) << s for s in range(1 << inputs))
 
 
 def strength(one: Circuit, count: int, seed: int, confirm: int) -> dict[str, object]:
@@ -82,39 +110,33 @@ def strength(one: Circuit, count: int, seed: int, confirm: int) -> dict[str, obj
     probes = probe_inputs(circuit, own, PROBES, seed)
     names = [bus.name for bus in netlist.inputs]
     plain, more = (stimulus(emission, names, values) for values in (own, probes))
-    sets = {"own": pack(plain), "probes": pack(more), "wide": random_words(plain.shape[1], WIDE, 5)}
-    valid = {"own": len(plain), "probes": len(more), "wide": 64 * WIDE}
-    good = _answers(netlist, technology, sets)
-    graph = netlist_aig(netlist, technology)
-    found = {"equivalent": 0, "undecided": 0, "own": 0, "both": 0, "mutants": 0}
-    kill: list[Netlist] = []
-    live: list[Netlist] = []
-    for mutant, _ in mutants(netlist, technology, seed):
-        if found["mutants"] == count:
-            break
-        bad = _answers(mutant, technology, sets)
-        shown = {
-            name: bool(unpack(np.bitwise_or.reduce(bad[name] ^ good[name], axis=0)[None],
-                              valid[name]).any())
-            for name in sets
-        }  # fmt: skip
-        if not any(shown.values()):
-            outcome = prove_graphs(graph, netlist_aig(mutant, technology), timeout_s=60)
-            if outcome.status == "proved":
-                found["equivalent"] += 1
-                continue
-            found["undecided"] += outcome.status == "timed out"
-        found["mutants"] += 1
-        found["own"] += shown["own"]
-        found["both"] += shown["own"] or shown["probes"]
-        (kill if shown["own"] or shown["probes"] else live).append(mutant)
-    agree = _confirmed(one, subject, own, probes, kill[:confirm], live[: confirm // 2])
-    return {**found, "samples": len(plain), "probes": len(more), **agree}
-
-
-def _answers(netlist: Netlist, technology: Technology, sets: dict) -> dict:
     gates = gates_of(netlist, technology)
-    return {name: FaultSimulator(gates, words).outputs for name, words in sets.items()}
+    tried = mutants(netlist, technology, gates, count * 3 // 2, seed)
+    decided = vectors_for(Faults(gates, (), tuple(m.fault for m in tried)), limit_s=600, seed=seed)
+    equal = frozenset(decided.redundant)
+    different = [m for k, m in enumerate(tried) if k not in equal][:count]
+    seen = [_seen(gates, bits, different) for bits in (plain, more)]
+    both = seen[0] | seen[1]
+    kill = [m.netlist for m, killed in zip(different, both, strict=True) if killed]
+    live = [m.netlist for m, killed in zip(different, both, strict=True) if not killed]
+    agree = _confirmed(one, subject, own, probes, kill[:confirm], live[: confirm // 2])
+    return {
+        "mutants": len(different),
+        "equivalent": len(equal),
+        "undecided": len(decided.undecided),
+        "own": int(seen[0].sum()),
+        "both": int(both.sum()),
+        "samples": len(plain),
+        "probes": len(more),
+        **agree,
+    }
+
+
+def _seen(gates: Gates, bits: np.ndarray, tried: list[CellMutant]) -> np.ndarray:
+    """Which mutants some of the vectors show."""
+    words = FaultSimulator(gates, pack(bits)).detected([m.fault for m in tried])
+    valid = pack(np.ones((len(bits), 1), dtype=np.uint8))[0]
+    return ((words & valid) != 0).any(axis=1)
 
 
 def _confirmed(
@@ -131,10 +153,7 @@ def _confirmed(
             folder = Path(scratch) / "build"
             shutil.copytree(one.folder, folder)
             write_files(vector_files(emission, inputs, expected), folder)
-            bench = folder / "tb" / f"tb_{emission.top}.v"
-            count = len(next(iter(own.values())))
-            total = len(next(iter(inputs.values())))
-            bench.write_text(_longer(bench.read_text(), count, total))
+            write_files(bench_files(emission, len(next(iter(inputs.values())))), folder)
             text = netlist_verilog(mutant, technology)
             models = cell_models(mutant.histogram(), technology)
             (folder / "netlist" / f"{emission.top}.v").write_text(text)
@@ -147,12 +166,6 @@ def _confirmed(
         asked += 1
         agree += (verdict.status == "failed") == failed
     return {"asked": asked, "agree": agree}
-
-
-def _longer(bench: str, old: int, new: int) -> str:
-    """The bench with memories for so many samples."""
-    found = bench.replace(f"SAMPLES = {old}", f"SAMPLES = {new}")
-    return found.replace(f"[0:{old - 1}]", f"[0:{new - 1}]")
 
 
 def main(words: list[str]) -> int:

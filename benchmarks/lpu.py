@@ -47,6 +47,11 @@ REMARKS: tuple[str, ...] = (
     "compiles anew, with nothing kept of earlier runs but what ccache holds of its library. Folded "
     "arrays are counted cell by cell, their clocks are those of the cycle model, which the checks "
     "hold against the RTL.",
+    "Integer model: everything in integers, from the embedding to the choice, beside the float "
+    "model after each token of the same text. The reach is about the model's own greedy story; "
+    "drawn stories are by another seed than those that teach; tinyshakespeare is a text that the "
+    "model was not made for. Taught weights follow the gradient on stories that the float model "
+    "draws.",
 )
 
 

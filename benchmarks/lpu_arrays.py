@@ -87,20 +87,26 @@ class Spent:
     mib: float
 
 
+WATCH = """import json, resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+cpu = used.ru_utime + used.ru_stime
+print(json.dumps([done.returncode, done.stdout.decode(), cpu, used.ru_maxrss]))
+"""
+"""Runs a command from a process that is small itself: a child begins with its parent's size."""
+
+
 def flow(place: Path, *arguments: object) -> tuple[str, Spent]:
     """What a command prints, and what it took."""
-    begin = time.perf_counter()
-    command = [sys.executable, "-m", "flow", *map(str, arguments)]
+    command = [sys.executable, "-c", WATCH, sys.executable, "-m", "flow", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        said = process.stdout.read().decode()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    begin = time.perf_counter()
+    done = subprocess.run(command, cwd=place, env=environment, stdout=subprocess.PIPE, check=True)
+    seconds = time.perf_counter() - begin
+    code, said, cpu, size = json.loads(done.stdout)
+    if code:
         raise SystemExit(f"flow {arguments[0]} failed")
-    cpu = used.ru_utime + used.ru_stime
-    return said, Spent(time.perf_counter() - begin, cpu, used.ru_maxrss / 1024)
+    return said, Spent(seconds, cpu, size / 1024)
 
 
 def large_model(place: Path) -> int:

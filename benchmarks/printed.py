@@ -97,9 +97,7 @@ def one_set(one: Set, given: argparse.Namespace) -> None:
     folders = [searched(one, place, seed, given) for seed in seeds]
     plain = len(folders)
     if one.trees_file.is_file():
-        # They are cheap, so every set has all of its seeds.
-        grown_by = range(1, one.seeds + 1)
-        folders += [searched(one, place, seed, given, one.trees_file) for seed in grown_by]
+        folders += [searched(one, place, seed, given, one.trees_file) for seed in seeds]
     fronts = [read_front(folder) for folder in folders]
     points = [(seed, index) for seed, f in enumerate(fronts) for index in range(len(f.points))]
     tried = [place for place in points if fronts[place[0]].points[place[1]].tried]

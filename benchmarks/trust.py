@@ -3,9 +3,11 @@
     make bench-trust          everything; circuits are built once and kept in benchmarks/cache
     python benchmarks/trust.py [PART ...] [--quick] [--only TEXT] [--timeout SECONDS] [--report]
 
-Parts are faults, vectors, hardening, training, printed, fingerprint, watched,
-sequential, hostile (rows of the records of trust_hostile.py). The circuits are exact perceptrons of one hidden layer with 8-bit weights and 4-bit
-inputs, mapped onto EGFET. Writes benchmarks/trust.md and results/trust.json.
+Parts are faults, vectors, hardening, training, printed, fingerprint, watched, sequential, hostile
+and compiler; the last two are rows of the records of trust_hostile.py, and of soak.py in tests/,
+pass_proofs.py, bench_strength.py, mutation.py and metamorphic.py. The circuits are exact
+perceptrons of one hidden layer with 8-bit weights and 4-bit inputs, mapped onto EGFET. Writes
+benchmarks/trust.md and results/trust.json.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from cases import Options
 from common import HERE, Row, write
 from parts import Part, run_parts
 from trust_circuits import Circuit, circuits
+from trust_compiler import compiler
 from trust_hostile import hostile
 from trust_self_test import fingerprint, watched
 from trust_training import printed, training
@@ -165,7 +168,7 @@ def hardening(options: Options) -> Iterator[list[Row]]:
 PARTS: dict[str, Part] = {
     "faults": faults, "vectors": vectors, "hardening": hardening, "training": training,
     "printed": printed, "fingerprint": fingerprint, "watched": watched,
-    "sequential": sequential, "hostile": hostile,
+    "sequential": sequential, "hostile": hostile, "compiler": compiler,
 }  # fmt: skip
 REMARKS = (
     "Every single stuck-at fault of every line of the mapped netlist (outputs of cells, inputs of "

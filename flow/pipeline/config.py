@@ -158,7 +158,7 @@ _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
         bool,
         "true or false",
         ("handshake", "axis", "tiny_tapeout", "per_channel", "per_input", "equalise",
-         "bias_correction"),
+         "bias_correction", "fingerprint"),
     ),
 )  # fmt: skip
 
@@ -358,6 +358,7 @@ def check_config(config: BuildConfig) -> BuildConfig:
     _check_store(config)
     _check_folding(config)
     _check_hardening(config)
+    _check_fingerprint(config)
     return replace(config)
 
 
@@ -384,6 +385,14 @@ def _check_folding(config: BuildConfig) -> None:
         raise UsageError(
             f"{option} needs constant weights, and they are in {config.weight_store}",
             hint="leave out --weights",
+        )
+
+
+def _check_fingerprint(config: BuildConfig) -> None:
+    if config.fingerprint and config.target not in ("printed", "asic", "fpga"):
+        raise UsageError(
+            f"--fingerprint is for circuits of cells or tables, the target is {config.target}",
+            hint="leave it out, or build with --target printed, asic or fpga",
         )
 
 

@@ -14,6 +14,7 @@ from flow.ir.language_meaning import told
 from flow.mapping.lpu.assemble import assemble, slots
 from flow.mapping.lpu.clocks import clocks, silent_clocks, token_clocks
 from flow.mapping.lpu.words import FIELD, FIELDS, B, Op, To, Word
+from flow.pipeline.config import read_config
 from flow.pipeline.language import LanguageOptions, import_language
 from flow.pipeline.lpu import array_block, read_chip
 from flow.pipeline.running import RunOptions, open_chip
@@ -210,3 +211,9 @@ def test_without_verilator_a_build_says_that_nothing_was_checked(tmp_path, monke
     verdicts = check_chip(tmp_path, assemble(program), [1], 4, 2)
     assert {verdict.status for verdict in verdicts} == {"not checked"}
     assert len(verdicts) == 4
+
+
+def test_the_example_chooses_what_a_build_knows(root):
+    assert read_config(root / "examples" / "lpu" / "story.toml") == {
+        "target": "lpu", "code": "fp4", "rounding": "taught", "rows": 1,
+    }  # fmt: skip

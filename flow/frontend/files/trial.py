@@ -7,6 +7,7 @@ process itself does again; so the fork hands nothing over, and cannot be made to
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import resource
 import signal
@@ -52,6 +53,10 @@ def survive(work: Callable[[], object], size: int, where: str) -> None:
 def _try(work: Callable[[], object], seconds: int) -> None:
     """Never returns."""
     try:
+        faulthandler.disable()
+        silence = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(silence, stream)  # What it says is said again.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
