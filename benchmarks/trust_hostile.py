@@ -1,6 +1,7 @@
 """Campaigns of hostile input, accidents and reproducibility, each with a record of its own.
 
     python benchmarks/trust_hostile.py cases [KIND ...]
+    python benchmarks/trust_hostile.py again                the cases that were bad, once more
     python benchmarks/trust_hostile.py fuzz SECONDS [KIND ...]
     python benchmarks/trust_hostile.py kills | searches | starve | at-once | reproduce [COUNT]
 
@@ -77,6 +78,31 @@ def run_corpus(kinds: list[str]) -> None:
         }  # fmt: skip
         _store(CASES, there)
         print(kind, there[kind]["cases"], dict(codes), f"{len(bad)} bad", flush=True)
+
+
+def run_again() -> None:
+    """Run the cases that were bad once more: mended, or killed for the load of the machine."""
+    for kind, facts in _read(CASES).items():
+        names = [f"--named={case['name']}" for case in facts["bad"]]
+        if not names:
+            continue
+        bad = []
+        with _child("hostile.arena", kind, *names, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            for told in (json.loads(line) for line in child.stdout if line.startswith("{")):
+                old = next(case for case in facts["bad"] if case["name"] == told["name"])
+                facts["codes"] = dict(
+                    Counter(facts["codes"])
+                    - Counter([str(old["code"])])
+                    + Counter([str(told["code"])])
+                )
+                facts["longest_s"] = max(facts["longest_s"], told["seconds"])
+                facts["peak_mib"] = max(facts["peak_mib"], round(told["peak"] / (1 << 20)))
+                if told["faults"]:
+                    bad.append({key: told[key] for key in ("name", "code", "faults")})
+        facts["bad"] = bad
+        _store(CASES, {**_read(CASES), kind: facts})
+        print(kind, facts["codes"], f"{len(bad)} bad", flush=True)
 
 
 def run_accidents(what: str, count: int | None) -> None:
@@ -166,6 +192,8 @@ def main() -> None:
     match sys.argv[1:]:
         case ["cases", *kinds]:
             run_corpus(kinds)
+        case ["again"]:
+            run_again()
         case ["fuzz", seconds, *kinds]:
             words = ("hostile.fuzz", str(FUZZ), "--seconds", seconds, *kinds)
             raise SystemExit(_child(*words).wait())

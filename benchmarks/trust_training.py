@@ -31,6 +31,7 @@ STUCK, SPREAD = 0.1, 0.3
 FEW_BITS = 3
 PRINTED, PRINTED_HIDDEN = ("vertebral_2c", "mammographic", "seeds"), 3
 CELL_SPREAD = 0.2
+TOGETHER = " + ".join(REGULARISERS)
 PLAIN = "ordinary training"
 
 Net = Callable[[str, int], Perceptron]
@@ -123,8 +124,8 @@ def printed(options: Options) -> Iterator[list[Row]]:
         area = studies["all"].area / studies[""].area
         margin = {w: 100 * (s.period(0.99) / s.nominal_ns - 1) for w, s in spreads.items()}
         yield [
-            Row(f"printed, {name}, faults of cells above 5 points, {REGULARISERS} together"
-                .replace("'", ""), harmful["all"], "%", PLAIN, harmful[""],
+            Row(f"printed, {name}, faults of cells above 5 points, {TOGETHER}", harmful["all"], "%",
+                PLAIN, harmful[""],
                 note=f"{100 * studies['all'].value:.1f} % and {100 * studies[''].value:.1f} % "
                 f"right, area {area:.2f} of the ordinary one"),
             Row(f"printed, {name}, period above the nominal one that 99 % of prints meet",

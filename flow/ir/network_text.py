@@ -46,6 +46,7 @@ from flow.ir.windows import window_shape
 
 FORM = "flow-network 1"
 MAX_DIGITS = 400
+MAX_LAYERS = 10_000
 MAX_ELEMENTS = 1 << 22
 """Of one array, and of all tensors of a network together."""
 
@@ -89,6 +90,8 @@ def parse_network(text: str, source: str = "the text") -> Network:
             hint=f"the keys are {', '.join(_KEYS)}",
         )
     layers = _list(data["layers"], "layers", source)
+    if len(layers) > MAX_LAYERS:
+        raise UsageError(f"the network has more than {MAX_LAYERS} layers", where=source)
     outputs = _list(data["outputs"], "outputs", source)
     head = tuple(data["head"]) if isinstance(data["head"], list) else data["head"]
     named = [*head] if isinstance(head, tuple) else [head]

@@ -41,8 +41,14 @@ class CarryChains:
                 width = widths[node]
                 # A word that is cut anyway has no sign.
                 signed = node.range.signed and width == node.range.width
-                moved, offsets[node] = chained(row, width, signed, node in free, intern)
                 if node in free:
+                    moved, offsets[node] = chained(row, width, signed, True, intern)
+                    whole_range = width == node.range.width
+                    if whole_range and node.range.hi + offsets[node] >= 1 << width:
+                        free.remove(node)  # With its offset it would not fit the word.
+                if node not in free:
+                    moved, offsets[node] = chained(row, width, signed, False, intern)
+                else:
                     done[node] = moved
                     continue
             elif node.operands and isinstance(node.operands[0], Linear):

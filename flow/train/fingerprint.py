@@ -25,6 +25,8 @@ from flow.ir.tensor import IntArray, fractions, narrow
 ALARM, PLACE = "alarm", "fingerprint"
 BITS = 8
 """Of what a fingerprint of a hidden layer sees of the range of its sums."""
+FEW = 32
+"""Inputs up to which that many bits will do."""
 MARGIN = 0.25
 """By how much of its width an interval is wider than what samples have shown, at each end."""
 
@@ -94,7 +96,10 @@ class _Head:
         signs = 1 - 2 * (np.arange(layer.weights.shape[1]) % 2)
         total = self.values[layer.name] @ signs
         rectified = any(isinstance(r, Relu) for r in self.network.readers(layer.name))
-        lost = max(1, _width(total) - self.options.bits) if rectified else 1
+        # Rounded coefficients of many inputs add up to a wider interval: by the root of how many.
+        more_bits = (len(layer.weights) // FEW).bit_length() // 2
+        bits = self.options.bits + more_bits
+        lost = max(1, _width(total) - bits) if rectified else 1
         every = self._dense("sum", layer.name, signs[:, None])
         checks = np.rint((layer.weights @ signs).astype(np.float64) / 2**lost).astype(np.int64)
         both = self._concat((self._shortened(every, lost), source))

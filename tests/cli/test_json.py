@@ -119,6 +119,7 @@ ERRORS = {
     "build": ("build --json", "no model is named", 2),
     "codesign": ("codesign gone.h5 --json", "no output folder is named", 2),
     "array": ("array gone.npy -o o --json", "no such file", 2),
+    "run": ("run gone --json", "this is no folder of a chip", 2),
     "plan": ("plan gone.json --json", "no such file", 2),
     "check": ("check gone.h5 --json", "no such file", 2),
     "eval": ("eval gone --data gone.csv -o y.npy --json", "no such file", 2),

@@ -16,6 +16,7 @@ from flow.frontend.files.data import read_data
 from flow.frontend.files.trial import survive
 from flow.frontend.read import read_model
 from flow.ir import threshold_text
+from flow.ir.network_text import parse_network
 from flow.ir.text import parse_circuit
 from flow.ir.threshold_text import parse_threshold
 from flow.pipeline.config import read_config
@@ -119,6 +120,17 @@ def test_circuits_of_too_many_lines_are_refused(monkeypatch):
     text = ".model m\n.inputs a\n.outputs y\n.threshold a y\n1 1\n.end\n"
     assert message(parse_threshold, text, "c.th") == (
         "error: the netlist has more than 3 lines\n  at c.th"
+    )
+
+
+def test_a_network_of_too_many_layers_is_refused():
+    text = (
+        '{"form": "flow-network 1", "name": "n", "head": "none", "outputs": [], "layers": ['
+        + ",".join(["{}"] * 10_001)
+        + "]}"
+    )
+    assert message(parse_network, text, "n.json") == (
+        "error: the network has more than 10000 layers\n  at n.json"
     )
 
 

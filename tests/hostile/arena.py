@@ -27,7 +27,7 @@ MEMORY = 1 << 30
 """Bytes that a case may hold at its peak, with its children."""
 SECONDS = 10.0
 """Seconds of processor time of a case, with its children."""
-HANG = 60.0
+HANG = 300.0
 """Seconds of wall time after which a case is killed; the machine may be busy."""
 SPACE = 3 << 30
 """Bytes of address space that a case may take beside what it begins with."""
@@ -295,13 +295,15 @@ def _read_lines(path: Path) -> list[str]:
 def main() -> None:
     """Run the cases of the kinds that are named, or a sample of all; an outcome a line, as JSON.
 
-    python -m hostile.arena [--sample|--hand] [KIND ...], in the folder of the tests
+    python -m hostile.arena [--sample|--hand] [--named=CASE ...] [KIND ...]
     """
     from hostile.corpus import KINDS, by_hand, corpus, sample, whole
 
     names = [word for word in sys.argv[1:] if not word.startswith("-")] or list(KINDS)
     which = by_hand if "--hand" in sys.argv else corpus
     cases = sample(names) if "--sample" in sys.argv else (c for n in names for c in which(n))
+    if named := {word.removeprefix("--named=") for word in sys.argv if word[:8] == "--named="}:
+        cases = (case for case in cases if case.name in named)
     warm([whole(name) for name in names])
 
     def tell(outcome: Outcome) -> None:

@@ -29,7 +29,7 @@ def test_a_sample_of_hostile_inputs_does_no_harm():
     outcomes = child("-m", "hostile.arena", "--sample")
     assert {o["name"]: o["faults"] for o in outcomes if o["faults"]} == {}
     assert {o["kind"] for o in outcomes} == set(KINDS)
-    assert len(outcomes) >= 8 * len(KINDS)
+    assert len(outcomes) >= 4 * len(KINDS)
     assert {o["code"] for o in outcomes} == {0, 2, 3, 5}
 
 

@@ -103,3 +103,16 @@ def test_a_folder_of_others_is_left_alone(spec, tmp_path, capsys):
         f"  at {out}",
         "  hint: name another folder with -o",
     ]
+
+
+def test_a_robust_training_says_what_is_left_beside_an_ordinary_one(tmp_path, capsys):
+    spec = tmp_path / "iris.toml"
+    spec.write_text('data = "sklearn:iris"\nhidden = [12]\n')
+    out = tmp_path / "net"
+    assert run(["train", "--robust", "faults", str(spec), "-o", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["folder"], told["topology"]) == (str(out), "4-12-3")
+    assert float(told["faulty"]) > float(told["ordinary faulty"]) + 0.1
+    assert sorted(path.name for path in out.iterdir()) == [
+        "fit.csv", "flow.toml", "model.skops", "test.csv",
+    ]  # fmt: skip

@@ -39,6 +39,7 @@ from flow.report.html import to_html
 from flow.verify.lint import lint
 from flow.verify.lpu import check_chip
 from flow.verify.simulate import simulate_cocotb
+from flow.verify.verdict import Verdict
 
 QUICK: tuple[tuple[Block, ...], tuple[str, ...]] = (
     (), ("the vector engine is not measured: --effort fast",)
@@ -46,6 +47,9 @@ QUICK: tuple[tuple[Block, ...], tuple[str, ...]] = (
 """In place of the blocks of the vector engine, which Yosys takes a while for."""
 BENCHED = 2
 """Tokens that the cocotb bench compares."""
+MOST_ICARUS = 1 << 15
+"""Weights of a chip up to which Icarus runs that bench too, unless it is asked for: an array costs
+it a thousand times what it costs Verilator."""
 STORY, DRAWN = 200, 40
 """Tokens that the chip tells in Verilator, greedy and drawn."""
 
@@ -150,14 +154,15 @@ class SimulateChip:
     def run(self, state: State, out: Path, own: Path) -> State:
         """verdicts.json; raises CheckFailed where the chip says what the model does not."""
         made, chosen = have(state.lpu), state.config.simulator
-        verdicts = []
+        verdicts: list[Verdict] = []
         if chosen != "none":
             state.progress("linters")
             verdicts += lint(out, have(made.emission).top, by=READERS)
         if chosen in ("verilator", "both"):
             state.progress("Verilator compiles the chip, which then tells stories")
             verdicts += check_chip(out, made.assembly, first_tokens(made), STORY, DRAWN)
-        if chosen in ("icarus", "both"):
+        weights = sum(block.weights for block in made.blocks)
+        if chosen == "icarus" or (chosen == "both" and weights <= MOST_ICARUS):
             state.progress("cocotb test in Icarus Verilog")
             verdicts.append(simulate_cocotb(out))
         verdicts.sort(key=lambda verdict: verdict.check)
