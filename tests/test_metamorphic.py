@@ -157,9 +157,12 @@ def test_names_of_layers_change_names_only(tmp_path, seed):
 
 
 def anonymous(verilog: str) -> str:
-    """The text with every identifier replaced by its number of first use, comments left out."""
+    """The text with every identifier replaced by its number of first use, comments left out.
+
+    Long lines are broken by the length of names: breaks count as blanks.
+    """
     seen: dict[str, str] = {}
-    bare = re.sub(r"//[^\n]*", "", verilog)
+    bare = re.sub(r"\s+", " ", re.sub(r"//[^\n]*", "", verilog))
     return re.sub(
         r"(?<![\w'])[a-z]\w*", lambda found: seen.setdefault(found[0], f"i{len(seen)}"), bare
     )
