@@ -129,6 +129,7 @@ def cells_text(base: Base, name: str) -> str:
 
 def _cell_text(cell: Cell, place: dict[int, str], wanted: set[int]) -> str:
     read = [place[net] for net in cell.inputs]
+    values: tuple[str, ...]
     match cell.kind:
         case "fa":
             a, b, c = read
@@ -178,14 +179,14 @@ def array_text(made: Hardwired, name: str, cells: str) -> Iterator[str]:
         yield "    reg  [7:0] turn;\n    always @(posedge counts) turn <= phase;\n"
     for number, group in enumerate(groups):
         size = len(group)
-        for phase in range(made.phases):
-            neurons = np.array([phase * made.slots + k for k in group])
+        for turn in range(made.phases):
+            neurons = np.array([turn * made.slots + k for k in group])
             wires = _wires(made.wiring, neurons, inputs, bits)
             for piece, begin in enumerate(range(0, ports, PIECE)):
                 part = wires[begin * size * bits : (begin + PIECE) * size * bits]
-                yield f"    localparam [{len(part) - 1}:0] W{number}_{phase}_{piece} =\n"
+                yield f"    localparam [{len(part) - 1}:0] W{number}_{turn}_{piece} =\n"
                 yield f"        {len(part)}'h{_number(part):x};\n"
-            yield f"    localparam [{tied * size - 1}:0] C{number}_{phase} =\n"
+            yield f"    localparam [{tied * size - 1}:0] C{number}_{turn} =\n"
             yield f"        {tied * size}'h{_constants(made.wiring, neurons, tied):x};\n"
         yield _group_text(made, number, size, bits, cells)
     if len(groups) == 1:

@@ -112,7 +112,7 @@ def check_clocks(
     return Verdict(CLOCKS, "passed", detail, 0.0)
 
 
-def _difference(assembly: Assembly, tokens: Sequence[int], records: np.ndarray) -> str:  # type: ignore[type-arg]
+def _difference(assembly: Assembly, tokens: Sequence[int], records: np.ndarray) -> str:
     """The first value that is not what the model gives; empty where all are."""
     program, memory = assembly.program, assembly.memory
     of = np.array([word.of for word in assembly.words])[records[:, 0] & 0xFFFFFF]

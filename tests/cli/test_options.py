@@ -29,7 +29,8 @@ def usage(command, text):
 WRONG = {
     "--target printd": (
         "error: there is no target 'printd'\n"
-        "  hint: the targets are: printed, asic, fpga, hls, flash, tulip, lpu; did you mean 'printed'?\n"
+        "  hint: the targets are: printed, asic, fpga, hls, flash, tulip, lpu; "
+        "did you mean 'printed'?\n"
     ),
     "--tech egfett": (
         "error: there is no technology 'egfett'\n"
