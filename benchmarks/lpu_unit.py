@@ -69,7 +69,7 @@ def _measured(place: Path) -> Iterable[list[Row]]:
         Row("stories260K: build of the chip", whole, "s", reach="at most 900", met=whole <= 900,
             note=f"{seconds['simulate']:.0f} s of it Verilator, linters and stories"),
         Row("stories260K: processor time of that build", busy, "s",
-            note="of the build and all its programs; the machine was busy with much else"),
+            note="of the build and all its programs"),
         Row("stories260K: checks of the chip that hold", float(good), "of all",
             note="; ".join(f"{v.check}: {v.detail}" for v in done.state.verdicts)),
     ]  # fmt: skip

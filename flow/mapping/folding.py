@@ -10,9 +10,9 @@ shared too where it is the same in every step. All else lies between the levels,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Port
 from flow.ir.evaluate import evaluate
 from flow.ir.nodes import Bits, Const, Input, Linear, Lookup, Mul, Node, Select
+from flow.mapping.levelled import Levelled
 
 STEP = "step"
 """The input port of a processing element that counts the steps."""
@@ -45,66 +46,19 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Folded:
-    """A circuit that takes a sample every `interval` clocks.
+class Folded(Levelled[Level]):
+    """A circuit whose levels take `interval` steps each."""
 
-    `entry` gives the first buffer from the inputs; `outputs` say for each lane of each output
-    port which lane of the last buffer it is, or what constant.
-    """
+    part_names: ClassVar[tuple[str, ...]] = ("element", "between")
 
-    circuit: Circuit
-    interval: int
-    entry: Circuit
-    levels: tuple[Level, ...]
-    outputs: tuple[tuple[int | Const, ...], ...]
-
-    @property
-    def latency(self) -> int:
-        """Clock edges from the one that takes a sample to the one that gives its result."""
-        return self.interval * len(self.levels) + 1
-
-    @property
-    def parts(self) -> dict[str, Circuit]:
-        """The combinational parts by name."""
-        found = {"entry": self.entry}
-        for i, level in enumerate(self.levels):
-            found |= {f"element{i}": level.element, f"between{i}": level.between}
-        return found
-
-    def improved(self, better: Callable[[str, Circuit], Circuit]) -> Folded:
-        """The same with another circuit for each part."""
-        levels = tuple(
-            replace(
-                level,
-                element=better(f"element{i}", level.element),
-                between=better(f"between{i}", level.between),
-            )
-            for i, level in enumerate(self.levels)
-        )
-        return replace(self, entry=better("entry", self.entry), levels=levels)
-
-    def answers(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The outputs for input vectors (samples, lanes) by port, step by step."""
-        count = len(next(iter(inputs.values())))
-        buffer = evaluate(self.entry, inputs)["y"]
-        for level in self.levels:
-            results = []
-            for t in range(self.interval):
-                step = np.full((count, 1), t, dtype=np.int64)
-                given = {"x": buffer[:, list(level.reads)], STEP: step}
-                results.append(evaluate(level.element, given)["y"])
-            taken = [results[t][:, [j]] for t, j in level.taken]
-            given = {"a": np.concatenate(taken, 1)}
-            if level.carried:
-                given["b"] = buffer[:, list(level.carried)]
-            buffer = evaluate(level.between, given)["y"]
-        columns = np.concatenate([buffer, np.zeros((count, 1), buffer.dtype)], 1)
-        found = {}
-        for port, lanes in zip(self.circuit.outputs, self.outputs, strict=True):
-            values = columns[:, [x if isinstance(x, int) else -1 for x in lanes]]
-            fixed = [0 if isinstance(x, int) else x.value for x in lanes]
-            found[port.name] = values + np.array(fixed, dtype=values.dtype)
-        return found
+    def results(self, level: Level, buffer: Any) -> Any:
+        """What the steps of a level give, those that are taken."""
+        found = []
+        for t in range(self.interval):
+            step = np.full((len(buffer), 1), t, dtype=np.int64)
+            given = {"x": buffer[:, list(level.reads)], STEP: step}
+            found.append(evaluate(level.element, given)["y"])
+        return np.concatenate([found[t][:, [j]] for t, j in level.taken], 1)
 
     def unrolled(self) -> Circuit:
         """What all steps together compute, as a circuit without steps; of parts before passes."""

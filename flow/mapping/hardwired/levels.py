@@ -7,9 +7,9 @@ logic. Biases are part of the constants that the wires carry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from flow.errors import UnsupportedModel
 from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Port, lane_width
-from flow.ir.evaluate import evaluate
-from flow.ir.nodes import Const, Input, Linear, Node
+from flow.ir.nodes import Input, Linear, Node
 from flow.mapping.folding import Level, computed, fold
 from flow.mapping.hardwired.embedding import Wiring, base_for, embed, regions
 from flow.mapping.hardwired.embedding import evaluate as wired_sums
+from flow.mapping.levelled import Levelled
 
 MOST_REGIONS = 8
 """Magnitudes that the weights of a layer may have, zero left out: those of four bits."""
@@ -46,53 +46,14 @@ class WiredLevel:
 
 
 @dataclass(frozen=True)
-class Wired:
-    """A circuit that takes a sample every `interval` clocks, as many as inputs have bits.
+class Wired(Levelled[WiredLevel]):
+    """A circuit whose levels take as many clocks each as inputs have bits."""
 
-    `entry` gives the first buffer from the inputs; `outputs` say for each lane of each output
-    port which lane of the last buffer it is, or what constant.
-    """
+    part_names: ClassVar[tuple[str, ...]] = ("between",)
 
-    circuit: Circuit
-    interval: int
-    entry: Circuit
-    levels: tuple[WiredLevel, ...]
-    outputs: tuple[tuple[int | Const, ...], ...]
-
-    @property
-    def latency(self) -> int:
-        """Clock edges from the one that takes a sample to the one that gives its result."""
-        return self.interval * len(self.levels) + 1
-
-    @property
-    def parts(self) -> dict[str, Circuit]:
-        """The combinational parts by name."""
-        between = {f"between{i}": level.between for i, level in enumerate(self.levels)}
-        return {"entry": self.entry, **between}
-
-    def improved(self, better: Callable[[str, Circuit], Circuit]) -> Wired:
-        """The same with another circuit for each part."""
-        levels = tuple(
-            replace(level, between=better(f"between{i}", level.between))
-            for i, level in enumerate(self.levels)
-        )
-        return replace(self, entry=better("entry", self.entry), levels=levels)
-
-    def answers(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The outputs for input vectors (samples, lanes) by port, from the wires."""
-        buffer = evaluate(self.entry, inputs)["y"].astype(np.int64)
-        for level in self.levels:
-            given = {"a": wired_sums(level.wiring, buffer[:, list(level.reads)])}
-            if level.carried:
-                given["b"] = buffer[:, list(level.carried)]
-            buffer = evaluate(level.between, given)["y"].astype(np.int64)
-        columns = np.concatenate([buffer, np.zeros((len(buffer), 1), np.int64)], axis=1)
-        found = {}
-        for port, lanes in zip(self.circuit.outputs, self.outputs, strict=True):
-            fixed = [0 if isinstance(x, int) else x.value for x in lanes]
-            chosen = [x if isinstance(x, int) else -1 for x in lanes]
-            found[port.name] = columns[:, chosen] + np.array(fixed, np.int64)
-        return found
+    def results(self, level: WiredLevel, buffer: Any) -> Any:
+        """The sums of a level, from the wires."""
+        return wired_sums(level.wiring, buffer[:, list(level.reads)].astype(np.int64))
 
 
 def hardwire(circuit: Circuit, layers: Mapping[str, int]) -> Wired:
