@@ -41,10 +41,11 @@ class Simulate:
             if chosen != "none":
                 checks.append(lambda: (simulate_axis(out),))
         if (store := have(state.emission).store) is not None:
-            chip = store.top
+            # The weights come bit by bit over I2C.
+            chip, limit = store.top, 600.0 + store.bytes
             checks.append(lambda: lint(out, chip, of=CHIP))
             if chosen != "none":
-                checks.append(lambda: (simulate_chip(out),))
+                checks.append(lambda: (simulate_chip(out, limit),))
         if chosen in ("icarus", "both"):
             checks.append(lambda: (simulate_icarus(out),))
             checks.append(lambda: (simulate_cocotb(out),))
