@@ -18,6 +18,7 @@ from flow.pipeline.config import read_config
 from flow.pipeline.language import LanguageOptions, import_language
 from flow.pipeline.lpu import array_block, read_chip
 from flow.pipeline.running import RunOptions, open_chip
+from flow.pipeline.stages.lpu_stages import slow_bench
 from flow.verify.lpu import check_chip, check_layers, check_story
 from flow.verify.lpu_chip import answers, compiled
 from tests.frontend.llama_files import model_bytes
@@ -211,6 +212,13 @@ def test_without_verilator_a_build_says_that_nothing_was_checked(tmp_path, monke
     verdicts = check_chip(tmp_path, assemble(program), [1], 4, 2)
     assert {verdict.status for verdict in verdicts} == {"not checked"}
     assert len(verdicts) == 4
+
+
+def test_a_large_chip_says_which_bench_it_leaves_out(tmp_path):
+    (verdict,) = slow_bench(tmp_path, "both", 32_769)
+    assert (verdict.check, verdict.status) == ("cocotb test with icarus", "not checked")
+    assert verdict.detail == ("above 32768 weights only with --simulator icarus, or by tb/run.py")
+    assert slow_bench(tmp_path, "verilator", 1) == ()
 
 
 def test_the_example_chooses_what_a_build_knows(root):
