@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, lcm
 from typing import Literal
 
 from flow.errors import UnsupportedModel
@@ -126,7 +126,7 @@ def _scaled(x: Node, scaling: Scaling, bottom: int, top: int) -> Node:
     m, b = scaling.multiplier, scaling.offset
     if m == 0:
         return Const(round_fraction(b, scaling.rounding))
-    denominator = max(m.denominator, b.denominator)
+    denominator = lcm(m.denominator, b.denominator)
     dyadic = denominator & (denominator - 1) == 0
     if dyadic and m.numerator == 1:
         return _shifted(x, scaling, denominator)

@@ -10,6 +10,7 @@ import plain_network
 from flow.ir import layers as ly
 from flow.ir.evaluate import evaluate
 from flow.ir.network import Network
+from flow.ir.rounding import ROUNDINGS
 from flow.ir.tensor import fractions, tensor_type
 from flow.passes.lower_layers import LowerLayers
 
@@ -33,3 +34,21 @@ def test_a_table_on_a_value_whose_node_knows_a_wider_interval_than_its_tensor():
     expected = plain_network.answers(network, {"x": x})
     assert [v.tolist() for v in found.values()] == [expected[n].tolist() for n in ("y", "t")]
     assert found["y0"].tolist() == [[7]] * 3
+
+
+def test_an_offset_of_thirds_beside_a_multiplier_of_eighths_is_not_cut_to_eighths():
+    """2 / 8 + 7 / 3 is above 5 / 2, so it is rounded up, also where ties go to zero."""
+    tensor = tensor_type((1,), 0, 63, Fraction(1))
+    for rounding in ROUNDINGS:
+        layers = (
+            ly.Input("x", (), "", tensor, fractions(0, (1,))),
+            ly.Requantize(
+                "y", ("x",), "", fractions(Fraction(1, 8), ()), fractions(Fraction(7, 3), ()),
+                rounding, "wrap", np.array(0), np.array(7), ONE,
+            ),
+        )  # fmt: skip
+        network = Network("net", layers, ("y",))
+        x = {"x": np.arange(64)[:, None]}
+        found = evaluate(LowerLayers().run(network), x)["y"]
+        assert found.tolist() == plain_network.answers(network, x)["y"].tolist()
+        assert rounding != "half_zero" or found[2].tolist() == [3]
