@@ -127,7 +127,10 @@ def _scaled(x: Node, scaling: Scaling, bottom: int, top: int) -> Node:
     if m == 0:
         return Const(round_fraction(b, scaling.rounding))
     denominator = lcm(m.denominator, b.denominator)
-    dyadic = denominator & (denominator - 1) == 0
+    if scaling.rounding in ("floor", "half_up") and _dyadic(m.denominator):
+        # These two look at whole units of the last place alone, so the offset may lose the rest.
+        denominator = max(2, m.denominator, b.denominator if _dyadic(b.denominator) else 1)
+    dyadic = _dyadic(denominator)
     if dyadic and m.numerator == 1:
         return _shifted(x, scaling, denominator)
     if dyadic and m.denominator == 1 and m.numerator & (m.numerator - 1) == 0:
@@ -152,10 +155,14 @@ def _scaled(x: Node, scaling: Scaling, bottom: int, top: int) -> Node:
     )
 
 
+def _dyadic(denominator: int) -> bool:
+    return denominator & (denominator - 1) == 0
+
+
 def _shifted(x: Node, scaling: Scaling, denominator: int) -> Node:
     """(n * x + b) / 2**s, rounded: the exact product, for a power-of-two denominator."""
     s = denominator.bit_length() - 1
-    n, b = int(scaling.multiplier * denominator), int(scaling.offset * denominator)
+    n, b = int(scaling.multiplier * denominator), floor(scaling.offset * denominator)
     # A common power of two of n and b leaves before the shift.
     while s and n % 2 == 0 and b % 2 == 0:
         n, b, s = n >> 1, b >> 1, s - 1

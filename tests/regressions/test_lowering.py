@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import plain_network
+import pytest
 
 from flow.ir import layers as ly
 from flow.ir.evaluate import evaluate
@@ -36,19 +37,22 @@ def test_a_table_on_a_value_whose_node_knows_a_wider_interval_than_its_tensor():
     assert found["y0"].tolist() == [[7]] * 3
 
 
-def test_an_offset_of_thirds_beside_a_multiplier_of_eighths_is_not_cut_to_eighths():
+@pytest.mark.parametrize(
+    ("multiplier", "offset"),
+    [("1/8", "7/3"), ("1/8", "-7/3"), ("1/3", "1/8"), ("3/4", "-5/7"), ("1", "1/3"), ("2", "-2/3")],
+)
+def test_an_offset_of_another_denominator_than_the_multiplier_is_not_cut(multiplier, offset):
     """2 / 8 + 7 / 3 is above 5 / 2, so it is rounded up, also where ties go to zero."""
     tensor = tensor_type((1,), 0, 63, Fraction(1))
+    scale, shift = fractions(Fraction(multiplier), ()), fractions(Fraction(offset), ())
+    x = {"x": np.arange(64)[:, None]}
     for rounding in ROUNDINGS:
         layers = (
             ly.Input("x", (), "", tensor, fractions(0, (1,))),
             ly.Requantize(
-                "y", ("x",), "", fractions(Fraction(1, 8), ()), fractions(Fraction(7, 3), ()),
-                rounding, "wrap", np.array(0), np.array(7), ONE,
+                "y", ("x",), "", scale, shift, rounding, "wrap", np.array(0), np.array(7), ONE
             ),
-        )  # fmt: skip
+        )
         network = Network("net", layers, ("y",))
-        x = {"x": np.arange(64)[:, None]}
         found = evaluate(LowerLayers().run(network), x)["y"]
-        assert found.tolist() == plain_network.answers(network, x)["y"].tolist()
-        assert rounding != "half_zero" or found[2].tolist() == [3]
+        assert found.tolist() == plain_network.answers(network, x)["y"].tolist(), rounding
