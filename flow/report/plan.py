@@ -169,7 +169,7 @@ def _own(plan: Plan, own: Own) -> Table:
         return (
             array.name, size, f"{array.ports:.2f}", f"{array.full_adders:.2f}",
             f"{array.transistors:.1f}", fig.digits(array.area, 3),
-            f"{array.area / constant:.2f}", fig.digits(array.library_area, 3),
+            f"{array.area / constant:.2f}", fig.digits(array.cell_area, 3),
         )  # fmt: skip
 
     calibrated = (
@@ -180,7 +180,7 @@ def _own(plan: Plan, own: Own) -> Table:
     return Table(
         "A weight in our own cells, beside the calibrated area",
         ("matrix", "inputs x outputs", "ports", "full adders", "transistors", "um2 at density",
-         "times calibrated", f"um2 in {own.library}"),
+         "times calibrated", f"um2 in {own.technology}"),
         (*(row(array) for array in own.arrays), row(own.whole), calibrated),
     )  # fmt: skip
 

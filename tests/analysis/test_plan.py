@@ -80,7 +80,7 @@ def test_our_own_arrays_are_counted_cell_by_cell(plan):
     assert whole.weights == plan.part.weights
     assert (whole.ports, whole.full_adders, whole.transistors) == (2, 10, 274)
     assert whole.area == pytest.approx(274 / 138)
-    assert whole.library_area == pytest.approx(24)
+    assert whole.cell_area == pytest.approx(24)
     assert own.times(plan.constants) == pytest.approx(274 / 138 / 0.07878)
     found = cautions(replace(plan, own=own))
     (text,) = (caution.text for caution in found if caution.about == "our own arrays")

@@ -66,7 +66,7 @@ def test_the_folder_holds_every_figure_and_the_constants(flow, root, tmp_path):
 def test_our_own_cells_stand_beside_the_calibrated_area(flow, root, tmp_path):
     said = flow("plan", root / "examples" / "lpu" / "gpt_oss_120b.json", "-o", "out", "--json")
     own = json.loads(said.out)["own"]
-    assert own["library"] == "sky130"
+    assert own["technology"] == "sky130"
     assert [array["name"] for array in own["arrays"]][-1] == "classifier"
     # One full adder and some more for each weight: above twice what the paper was fitted to.
     assert 1.0 < own["chip"]["full_adders"] < 1.1

@@ -29,14 +29,14 @@ class OwnArray:
     full_adders: float
     transistors: float
     area: float
-    library_area: float
+    cell_area: float
 
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """Arrays of the fullest chip; `library` names the cells of `library_area`."""
+    """Arrays of the fullest chip; `technology` names the cells of `cell_area`."""
 
-    library: str
+    technology: str
     arrays: tuple[OwnArray, ...]
 
     @property
@@ -50,7 +50,7 @@ class Own:
 
         return OwnArray(
             "chip", 0, 0, weights, mean("ports"), mean("full_adders"), mean("transistors"),
-            mean("area"), mean("library_area"),
+            mean("area"), mean("cell_area"),
         )  # fmt: skip
 
     def times(self, constants: Constants) -> float:
@@ -59,11 +59,11 @@ class Own:
 
 
 def own_arrays(
-    part: Partition, constants: Constants, cells: Cells, areas: Mapping[str, float], library: str
+    part: Partition, constants: Constants, cells: Cells, areas: Mapping[str, float], technology: str
 ) -> Own:
-    """Every matrix of a chip in our own cells, whose areas (um2) in a library are given by kind."""
+    """Every matrix of a chip in our own cells, of areas (um2) in a technology by kind."""
     arrays = tuple(_array(piece, constants, cells, areas) for piece in part.slices)
-    return Own(library, arrays)
+    return Own(technology, arrays)
 
 
 def _array(
