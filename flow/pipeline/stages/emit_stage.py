@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flow import __version__
 from flow.analysis.latency import latency
 from flow.backends.axis import with_axis
 from flow.backends.bench import bench_files
@@ -18,12 +17,12 @@ from flow.backends.emission import Emission, write_files
 from flow.backends.folded import emit_folded
 from flow.backends.project import About, project_files
 from flow.backends.vectors import vector_files
-from flow.backends.verilog import Header, emit_verilog
+from flow.backends.verilog import emit_verilog
 from flow.backends.weight_store import with_store
 from flow.ir.network import Network, evaluate_network
 from flow.passes.lower_layers import port_names
 from flow.pipeline.folder import write_file
-from flow.pipeline.provenance import command_line
+from flow.pipeline.provenance import header_of
 from flow.pipeline.stages.import_stage import flat
 from flow.pipeline.state import State, have
 from flow.pipeline.synthesis import Synthesis
@@ -49,12 +48,7 @@ class Emit:
     def run(self, state: State, out: Path, own: Path) -> State:
         """rtl/, tb/, vectors/, constraints/, synth/, file lists, README.md; ports.txt."""
         circuit = have(state.circuit)
-        header = Header(
-            model=have(state.config.model).name,
-            command=command_line(state.config),
-            seed=state.config.seed,
-            version=__version__,
-        )
+        header = header_of(state.config)
         handshake = state.config.handshake and latency(circuit) > 0
         if state.folding is not None:
             emission = emit_folded(state.folding.folded, header=header)

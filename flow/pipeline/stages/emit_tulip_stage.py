@@ -7,14 +7,12 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from flow import __version__
 from flow.backends.emission import write_files
 from flow.backends.render import fill
 from flow.backends.tulip import emit_tulip
 from flow.backends.vectors import npy
-from flow.backends.verilog import Header
 from flow.pipeline.folder import write_file
-from flow.pipeline.provenance import command_line
+from flow.pipeline.provenance import header_of
 from flow.pipeline.state import State, have
 from flow.pipeline.tulip import array_inputs, port_inputs, table_text
 
@@ -28,12 +26,7 @@ class EmitTulip:
     def run(self, state: State, out: Path, own: Path) -> State:
         """rtl/, mem/, tb/, vectors/, README.md."""
         made, network = have(state.tulip), have(state.network)
-        header = Header(
-            model=have(state.config.model).name,
-            command=command_line(state.config),
-            seed=state.config.seed,
-            version=__version__,
-        )
+        header = header_of(state.config)
         answers = next(iter(state.expected.values()))
         inputs = array_inputs(network, port_inputs(network, state.inputs))
         emission = emit_tulip(made.plan, network.name, inputs, answers, header)

@@ -6,11 +6,9 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from flow import __version__
 from flow.backends.emission import write_files
 from flow.backends.lpu import emit_lpu, listing
 from flow.backends.render import fill
-from flow.backends.verilog import Header
 from flow.errors import UsageError
 from flow.frontend.language.read import is_language
 from flow.mapping.lpu.assemble import assemble
@@ -30,7 +28,7 @@ from flow.pipeline.lpu import (
 from flow.pipeline.lpu_area import engine_block
 from flow.pipeline.lpu_record import chip_record
 from flow.pipeline.lpu_vectors import vector_files
-from flow.pipeline.provenance import command_line
+from flow.pipeline.provenance import header_of
 from flow.pipeline.state import State, have
 from flow.pipeline.verdicts import read_verdicts, require_good, write_verdicts
 from flow.pipeline.verifying_lpu import READERS
@@ -106,12 +104,7 @@ class EmitChip:
     def run(self, state: State, out: Path, own: Path) -> State:
         """rtl/, mem/, tb/, vectors/, tokenizer.json"""
         made = have(state.lpu)
-        header = Header(
-            model=have(state.config.model).name,
-            command=command_line(state.config),
-            seed=state.config.seed,
-            version=__version__,
-        )
+        header = header_of(state.config)
         state.progress("wires of every neuron")
         emission = emit_lpu(made.assembly, header)
         write_files(emission.files, out)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flow import __version__
 from flow.backends.bench import bench_files
 from flow.backends.emission import write_files
 from flow.backends.hardwired_levels import emit_wired
 from flow.backends.project import About, project_files
 from flow.backends.vectors import vector_files
-from flow.backends.verilog import Header
 from flow.ir.text import print_circuit
 from flow.pipeline.comparing import require_equal
 from flow.pipeline.folder import write_file
 from flow.pipeline.neuron_chip import neuron_record, notes, prove_neurons, wire_network
-from flow.pipeline.provenance import command_line
+from flow.pipeline.provenance import header_of
 from flow.pipeline.stages.emit_stage import lane_scales, ports_text
 from flow.pipeline.state import State, have
 from flow.pipeline.verdicts import read_verdicts, require_good, write_verdicts
@@ -52,12 +50,7 @@ class EmitNeurons:
 
     def run(self, state: State, out: Path, own: Path) -> State:
         """rtl/, tb/, vectors/, constraints/, synth/, file lists, README.md; ports.txt."""
-        header = Header(
-            model=have(state.config.model).name,
-            command=command_line(state.config),
-            seed=state.config.seed,
-            version=__version__,
-        )
+        header = header_of(state.config)
         emission = emit_wired(have(state.wired), header=header)
         samples = len(next(iter(state.inputs.values())))
         emission.write(out)
