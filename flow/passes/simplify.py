@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from flow.ir.builder import Builder, Rule, rebuild
 from flow.ir.circuit import Circuit
-from flow.ir.nodes import Const, Node
+from flow.ir.nodes import Const, Linear, Node
+from flow.passes.expand_linear import ExpandLinear
 from flow.passes.rules import arithmetic, choice, logic, wiring
 
 RULES: dict[type[Node], tuple[Rule, ...]] = {
@@ -21,7 +22,11 @@ RULES: dict[type[Node], tuple[Rule, ...]] = {
 
 @dataclass(frozen=True)
 class Simplify:
-    """Fold constants and apply identities; the number of operations never grows."""
+    """Fold constants and apply identities; the number of operations never grows.
+
+    A product or a table that turns out to be a linear row becomes adders where the circuit has
+    no linear rows: those were expanded before, and no later pass may be there to do it.
+    """
 
     name: ClassVar[str] = "simplify"
     exact: ClassVar[bool] = True
@@ -31,6 +36,7 @@ class Simplify:
         constants: dict[int, Const] = {}
         settled: set[Node] = set()
         intern = Builder()
+        expanded = not _has_rows(circuit)
         while True:
             better = rebuild(
                 circuit, lambda node, intern: _better(node, intern, constants, settled), intern
@@ -41,7 +47,11 @@ class Simplify:
                 for old, new in zip(before.lanes, after.lanes, strict=True)
             ):
                 return circuit
-            circuit = better
+            circuit = ExpandLinear().run(better) if expanded and _has_rows(better) else better
+
+
+def _has_rows(circuit: Circuit) -> bool:
+    return any(isinstance(node, Linear) for node in circuit.walk())
 
 
 def _better(node: Node, intern: Builder, constants: dict[int, Const], settled: set[Node]) -> Node:
