@@ -11,6 +11,7 @@ import ctypes
 import heapq
 import tempfile
 from collections.abc import Iterator, Sequence
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,12 @@ class FaultSimulator:
         self._reader = np.concatenate([[0], np.cumsum([len(x) for x in readers])]).astype(np.int32)
         self._read = np.array([k for row in readers for k in row] or [0], dtype=np.int32)
         self.good = self._simulate(np.ascontiguousarray(words, dtype=np.uint64))
+
+    def on(self, words: Words) -> FaultSimulator:
+        """The same netlist with other words of its inputs."""
+        other = copy(self)
+        other.good = self._simulate(np.ascontiguousarray(words, dtype=np.uint64))
+        return other
 
     @property
     def outputs(self) -> Words:

@@ -113,23 +113,47 @@ class Embed:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """to[j] = sum over i of weights[j, i] * source[i]; the source is INT8. Nothing saturates."""
+    """to[j] = sum over i of weights[j, i] * source[i]; the source is INT8. Nothing saturates.
+
+    With `picks`, the array is the one that stands picks[slot] places after `array`.
+    """
 
     op: ClassVar[str] = "apply"
     to: str
     source: str
     array: str
+    picks: str = ""
+    slot: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """to[i] = source[i] * table[i] >> shift"""
+    """to[i] = source[i] * table[i] >> shift
+
+    With `picks`, the table has a part of the length of `to` for each expert, and picks[slot] names
+    the part.
+    """
 
     op: ClassVar[str] = "scale"
     to: str
     source: str
     table: str
     shift: int
+    picks: str = ""
+    slot: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """to[i] = source[i] + table[i] >> shift; `picks` as in Scale."""
+
+    op: ClassVar[str] = "offset"
+    to: str
+    source: str
+    table: str
+    shift: int
+    picks: str = ""
+    slot: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +240,8 @@ class Attend:
     to[h, d] = (sum over t of share[t] * values[t, g, d]) * floor(2**SHARE / total)
     >> SHARE - FINER. An exponential of x at a slope: e = x * slope >> shift (FRACTION fraction
     bits), exponentials[e % 2**FRACTION] / 2**(e / 2**FRACTION), both divisions rounded down.
+    With `sinks`, a table of the heads, sinks[h] * 2**rise is one more score, whose value is zero.
+    With a `window` above 0, positions are the last `window` of them only.
     """
 
     op: ClassVar[str] = "attend"
@@ -224,6 +250,43 @@ class Attend:
     keys: str
     values: str
     table: str
+    shift: int
+    sinks: str = ""
+    rise: int = 0
+    window: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """to[j] = the place of the j-th largest of source; of equals the first one is the larger."""
+
+    op: ClassVar[str] = "select"
+    to: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weigh:
+    """share[j] = exponential(source[picks[0]] - source[picks[j]] at the slope table[0], shift),
+    total = sum of share, to[j] = share[j] * floor(2**SHARE / total) >> SHARE - UNIT."""
+
+    op: ClassVar[str] = "weigh"
+    to: str
+    source: str
+    picks: str
+    table: str
+    shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """to[i] = source[i] * weights[slot] >> shift"""
+
+    op: ClassVar[str] = "mix"
+    to: str
+    source: str
+    weights: str
+    slot: int
     shift: int
 
 
@@ -244,8 +307,9 @@ class Choose:
 
 
 Instruction = (
-    Embed | Apply | Scale | Add | Multiply | Lookup | Normalise | Rotate | Store | Attend | Choose
-)
+    Embed | Apply | Scale | Offset | Add | Multiply | Lookup | Normalise | Rotate | Store | Attend
+    | Select | Weigh | Mix | Choose
+)  # fmt: skip
 INSTRUCTIONS: tuple[type, ...] = get_args(Instruction)
 
 
@@ -311,6 +375,20 @@ class LanguageProgram:
             raise IRError(f"there is no array {name!r}")
         return found
 
+    def experts(self, picks: str) -> int:
+        """How many experts the vector of that name picks of; 1 for no name."""
+        if not picks:
+            return 1
+        for one in self.instructions:
+            if isinstance(one, Select) and one.to == picks:
+                return self.vector(one.source).size
+        raise IRError(f"nothing selects the experts of {picks!r}")
+
+    def family(self, name: str, picks: str) -> tuple[Array, ...]:
+        """The array of that name, and those after it that `picks` may pick instead."""
+        begin = self.arrays.index(self.array(name))
+        return self.arrays[begin : begin + self.experts(picks)]
+
     def table(self, name: str) -> Ints:
         """The table of that name."""
         if name not in self.tables:
@@ -354,12 +432,21 @@ def _fits(program: LanguageProgram, instruction: Instruction) -> bool:
     match instruction:
         case Embed(to=to):
             return program.embedding.shape[1:] == (size(to),)
-        case Apply(to=to, source=source, array=name):
-            array, result = program.array(name), program.vector(to)
-            shape = (array.outputs, array.inputs) == (result.size, size(source))
-            return shape and bytes_of(source) and array.bound <= min(-result.low, result.high + 1)
-        case Scale(to=to, source=source, table=table, shift=shift):
-            return size(to) == size(source) == len(program.table(table)) and shift >= 0
+        case Apply(to=to, source=source, array=name, picks=picks):
+            result, found = program.vector(to), program.family(name, picks)
+            return (
+                len(found) == program.experts(picks)
+                and all((a.outputs, a.inputs) == (result.size, size(source)) for a in found)
+                and bytes_of(source)
+                and max(a.bound for a in found) <= min(-result.low, result.high + 1)
+                and _picked(program, picks, instruction.slot)
+            )
+        case Scale() | Offset():
+            length = len(program.table(instruction.table))
+            same = size(instruction.to) == size(instruction.source)
+            whole = length == size(instruction.to) * program.experts(instruction.picks)
+            picked = _picked(program, instruction.picks, instruction.slot)
+            return same and whole and picked and instruction.shift >= 0
         case Normalise(to=to, source=source, table=table, shift=shift, epsilon=epsilon):
             same = size(to) == size(source) == len(program.table(table))
             return same and shift >= 0 and epsilon >= 1
@@ -375,14 +462,29 @@ def _fits(program: LanguageProgram, instruction: Instruction) -> bool:
         case Attend(to=to, queries=queries, keys=keys, values=values, table=table):
             caches = program.cache(keys).size == program.cache(values).size == kv_heads
             slopes = program.table(table)
+            sinks = program.table(instruction.sinks) if instruction.sinks else slopes
             return (
                 caches
                 and size(to) == size(queries) == heads
-                and len(slopes) == program.heads
+                and len(slopes) == len(sinks) == program.heads
                 and bool((slopes >= 0).all())
+                and 0 <= instruction.rise < WORD - 16
+                and instruction.window >= 0
             )
+        case Select(to=to, source=source):
+            return size(to) <= size(source) <= program.vector(to).high + 1
+        case Weigh(to=to, source=source, picks=picks, table=table, shift=shift):
+            slopes = program.table(table)
+            same = size(to) == size(picks) and program.experts(picks) == size(source)
+            return same and len(slopes) == 1 and int(slopes[0]) >= 0 and shift >= 0
+        case Mix(to=to, source=source, weights=weights, slot=slot, shift=shift):
+            return size(to) == size(source) and 0 <= slot < size(weights) and shift >= 0
         case Choose(source=source, heat=heat):
             return size(source) == program.vocabulary and heat >= 0
+
+
+def _picked(program: LanguageProgram, picks: str, slot: int) -> bool:
+    return not picks or 0 <= slot < program.vector(picks).size
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -28,11 +28,15 @@ from flow.ir.language import (
     Ints,
     LanguageProgram,
     Lookup,
+    Mix,
     Multiply,
     Normalise,
+    Offset,
     Rotate,
     Scale,
+    Select,
     Store,
+    Weigh,
 )
 
 GREEDY = 0
@@ -92,10 +96,12 @@ class Machine:
         match instruction:
             case Embed():
                 return program.embedding[tokens]
-            case Apply(source=source, array=array):
-                return memory[source] @ self.effective[array]
-            case Scale(source=source, table=table, shift=shift):
-                return shifted(memory[source] * program.table(table), shift)
+            case Apply(source=source):
+                return self._applied(instruction)
+            case Scale(source=source, shift=shift):
+                return shifted(memory[source] * self._part(instruction), shift)
+            case Offset(source=source, shift=shift):
+                return shifted(memory[source] + self._part(instruction), shift)
             case Add(one=one, other=other):
                 return memory[one] + memory[other]
             case Multiply(one=one, other=other, shift=shift):
@@ -113,8 +119,42 @@ class Machine:
                 return memory[source]
             case Attend():
                 return self._attended(instruction)
+            case Select(to=to, source=source):
+                order = np.argsort(-memory[source], axis=1, kind="stable")
+                return order[:, : program.vector(to).size].astype(np.int64)
+            case Weigh():
+                return self._weighed(instruction)
+            case Mix(source=source, weights=weights, slot=slot, shift=shift):
+                return shifted(memory[source] * memory[weights][:, slot, None], shift)
             case Choose():
                 raise IRError("a token is chosen by chosen()")
+
+    def _applied(self, instruction: Apply) -> Ints:
+        x = self.memory[instruction.source]
+        if not instruction.picks:
+            return x @ self.effective[instruction.array]
+        family = self.program.family(instruction.array, instruction.picks)
+        picked = self.memory[instruction.picks][:, instruction.slot]
+        return np.stack(
+            [row @ self.effective[family[e].name] for row, e in zip(x, picked, strict=True)]
+        )
+
+    def _part(self, instruction: Scale | Offset) -> Ints:
+        """The table of an instruction, or the part of each text's expert."""
+        table = self.program.table(instruction.table)
+        if not instruction.picks:
+            return table
+        parts = table.reshape(self.program.experts(instruction.picks), -1)
+        found: Ints = parts[self.memory[instruction.picks][:, instruction.slot]]
+        return found
+
+    def _weighed(self, instruction: Weigh) -> Ints:
+        program, memory = self.program, self.memory
+        found = np.take_along_axis(memory[instruction.source], memory[instruction.picks], axis=1)
+        slope = int(program.table(instruction.table)[0])
+        shares = exponential(program, found[:, :1] - found, slope, instruction.shift)
+        inverse = (1 << SHARE) // shares.sum(axis=1, keepdims=True)
+        return shifted(shares * inverse, SHARE - UNIT)
 
     def _normalised(self, instruction: Normalise) -> Ints:
         x = self.memory[instruction.source]
@@ -135,17 +175,24 @@ class Machine:
         program = self.program
         heads, kv_heads, size = program.heads, program.kv_heads, program.head_size
         seen = self.position + 1
+        begin = max(0, seen - instruction.window) if instruction.window else 0
         queries = self.memory[instruction.queries].reshape(-1, kv_heads, heads // kv_heads, size)
         keys, values = (
-            self.caches[name][:, :seen].reshape(-1, seen, kv_heads, size).transpose(0, 2, 1, 3)
+            self.caches[name][:, begin:seen]
+            .reshape(-1, seen - begin, kv_heads, size)
+            .transpose(0, 2, 1, 3)
             for name in (instruction.keys, instruction.values)
         )
         scores = queries @ keys.swapaxes(2, 3)
+        if instruction.sinks:
+            sinks = program.table(instruction.sinks).reshape(1, kv_heads, -1, 1)
+            sinks = np.broadcast_to(sinks << instruction.rise, (*scores.shape[:3], 1))
+            scores = np.concatenate([scores, sinks], axis=3)
         below = scores.max(axis=-1, keepdims=True) - scores
         slopes = program.table(instruction.table).reshape(kv_heads, -1, 1)
         shares = exponential(program, below, slopes, instruction.shift)
         inverse = (1 << SHARE) // shares.sum(axis=-1, keepdims=True)
-        mixed = (shares @ values) * inverse
+        mixed = (shares[..., : seen - begin] @ values) * inverse
         return shifted(mixed, SHARE - FINER).reshape(len(mixed), -1)
 
 

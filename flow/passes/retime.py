@@ -179,9 +179,10 @@ def _move(
     columns.append(first[inner])
     costs.append(np.full(int(using.sum()) + int(inner.sum()), _MUCH))
     links = csr_array(
-        (np.concatenate(costs).astype(np.int32), (np.concatenate(rows), np.concatenate(columns))),
+        (np.concatenate(costs), (np.concatenate(rows), np.concatenate(columns))),
         shape=(size, size),
     )
+    # Before the narrower numbers of the flow: eight times _MUCH has no place in them.
     links.sum_duplicates()
     links.data = np.minimum(links.data, _MUCH).astype(np.int32)
     found = maximum_flow(links, 0, 1)

@@ -134,15 +134,20 @@ class BuildConfig:
     rounding: CodeRounding = "auto"
     #: of a language chip, neurons that share the cells of one, one after the other
     rows: int = 1
-    #: inputs beside the samples, at most, that show the benches mistakes which samples do not
-    probes: int = 0
+    #: of a language chip, the share of ports that other weights may need beside its own
+    slack: float = 0.0
+    #: of a language chip, the folder of an earlier one: all but its wires stays as it is
+    base: Path | None = None
+    #: inputs beside the samples, at most, that show the benches mistakes which samples do not; by
+    #: default 1000 for a circuit of at most 6000 gates, else 0
+    probes: int | None = None
     #: seconds that all proofs together may take
     prove_limit: float = 300.0
     #: where every choice by chance starts
     seed: int = 0
 
 
-FILES = ("model", "weights", "data", "calibrate", "liberty", "readout", "tokenizer")
+FILES = ("model", "weights", "data", "calibrate", "liberty", "readout", "tokenizer", "base")
 """Choices that name a file."""
 _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (Path, "the path of a file", FILES),
@@ -307,6 +312,7 @@ def check_config(config: BuildConfig) -> BuildConfig:
         "reuse": (1, 1 << 20),
         "fan_in": (0, 1000),
         "rows": (1, 256),
+        "slack": (0, 16),
         "period": (1e-6, 1e15),
         "interval": (1e-9, 1e9),
         "prove_limit": (0, 1e6),
@@ -359,6 +365,7 @@ def check_config(config: BuildConfig) -> BuildConfig:
     _check_folding(config)
     _check_hardening(config)
     _check_fingerprint(config)
+    _check_base(config)
     return replace(config)
 
 
@@ -394,6 +401,17 @@ def _check_fingerprint(config: BuildConfig) -> None:
             f"--fingerprint is for circuits of cells or tables, the target is {config.target}",
             hint="leave it out, or build with --target printed, asic or fpga",
         )
+
+
+def _check_base(config: BuildConfig) -> None:
+    option = "--slack" if config.base is None else "--base"
+    if config.target != "lpu" and (config.base is not None or config.slack):
+        raise UsageError(
+            f"{option} is for chips of language models, the target is {config.target}",
+            hint="leave it out, or build with --target lpu",
+        )
+    if config.base is not None and config.slack:
+        raise UsageError("a base has its slack already", hint="leave out --slack")
 
 
 def _check_hardening(config: BuildConfig) -> None:

@@ -75,7 +75,7 @@ class Accuracy:
 def import_language(path: Path, options: LanguageOptions, progress: Progress = silent) -> Language:
     """The program of a language model file; equal files and options give equal programs.
 
-    UsageError for what is damaged, UnsupportedModel for what is no small Llama.
+    UsageError for what is damaged, UnsupportedModel for what is no small Llama or gpt-oss.
     """
     progress("reading the language model")
     model = read_language(path)
@@ -115,25 +115,32 @@ def _coded(
         rounding = _affordable(model)
         if code == "mxfp4":
             rounding = "nearest"
+    elif rounding == "taught" and not model.plain:
+        raise UsageError(
+            "weights are taught to a plain Llama only",
+            hint="experts, sinks, biases, scaled rotations go with nearest or calibrated",
+        )
     elif code == "mxfp4" and rounding != "nearest":
         raise UsageError(
             f"mxfp4 weights are not {rounding}", hint="mxfp4 goes with the rounding nearest"
         )
+    experts = any(layer.router is not None for layer in model.layers)
+    exact = ("experts keep their MXFP4 weights exactly",) if experts else ()
     if rounding == "nearest":
         progress("rounding the weights")
-        return coded_model(model, code), ("weights are rounded to the nearest code",)
+        return coded_model(model, code), ("weights are rounded to the nearest code", *exact)
     progress("drawing texts from the float model")
     if rounding == "calibrated":
         texts = _drawn(model, MEASURED, options.seed)
         found = calibrated_model(model, code, texts.tolist())
-        return found, (f"weights are calibrated on {MEASURED} texts that the model drew",)
+        return found, (f"weights are calibrated on {MEASURED} texts that the model drew", *exact)
     texts = _drawn(model, TEXTS, options.seed)
     found = taught_model(model, code, texts, Teaching(seed=options.seed), progress)
     return found, (f"weights are taught on {TEXTS} texts that the model drew",)
 
 
 def _affordable(model: LlamaWeights) -> CodeRounding:
-    if model.shape.total <= MOST_TAUGHT:
+    if model.shape.total <= MOST_TAUGHT and model.plain:
         return "taught"
     return "calibrated" if model.shape.total <= MOST_CALIBRATED else "nearest"
 

@@ -131,8 +131,11 @@ def _sizes(language: Language) -> list[str]:
     shape, program = language.source.shape, language.program
     hardwired = sum(array.weights.size for array in program.arrays)
     cached = program.positions * sum(cache.size for cache in program.caches)
+    family = "a Llama"
+    if shape.experts > 1:
+        family = f"a gpt-oss with {shape.active_experts} of {shape.experts} experts a token"
     return [
-        f"a Llama of {shape.layers} layers, {shape.hidden} wide, {shape.heads} heads on "
+        f"{family} of {shape.layers} layers, {shape.hidden} wide, {shape.heads} heads on "
         f"{shape.kv_heads}, {program.vocabulary} tokens, {program.positions} positions",
         f"{hardwired} hardwired weights in {len(program.arrays)} arrays, {cached} bytes of keys "
         f"and values, {len(program.instructions)} instructions a token",

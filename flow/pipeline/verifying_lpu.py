@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flow.pipeline.lpu import CHIP
+from flow.pipeline.lpu_base import CHIP
 from flow.progress import Progress, silent
 from flow.verify.lint import lint
 from flow.verify.simulate import simulate_cocotb

@@ -39,35 +39,46 @@ Rows = NDArray[np.int64]
 
 
 def probe_inputs(
-    circuit: Circuit, samples: Mapping[str, NDArray[Any]], most: int, seed: int = 0
+    circuit: Circuit,
+    samples: Mapping[str, NDArray[Any]],
+    most: int,
+    seed: int = 0,
+    largest: int | None = None,
 ) -> dict[str, NDArray[Any]]:
     """At most so many inputs by port, (probes, lanes), that show more than `samples` do.
 
-    Empty arrays for a circuit with an input of more than 62 bits, or without inputs.
+    Empty arrays for a circuit with an input of more than 62 bits, without inputs, or of more
+    than `largest` gates.
     """
     lanes = [lane.range for port in circuit.inputs for lane in port.lanes]
     known = _joined(circuit, samples)
     if not lanes or max(r.width for r in lanes) > 62 or most <= 0:
         return _split(circuit, known[:0])
+    if largest is not None and sum(1 for _ in circuit.walk()) > largest:
+        return _split(circuit, known[:0])
     graph = bitblast(transparent(circuit))
-    gates = _gates(graph)
+    if largest is not None and graph.size > largest:
+        return _split(circuit, known[:0])
     rng = np.random.default_rng(seed)
     faults = _faults(graph)
     if len(faults) > MOST_FAULTS:
         faults = [faults[k] for k in sorted(rng.permutation(len(faults))[:MOST_FAULTS])]
     lo, hi = (np.array([getattr(r, end) for r in lanes], dtype=np.int64) for end in ("lo", "hi"))
     size = int(min(ROUND, max(64, EVALUATIONS // max(1, len(faults) * graph.size) // 64 * 64)))
+    simulator = FaultSimulator(_gates(graph), _words(circuit, known))
     shown = np.zeros(len(faults), dtype=np.int64)
     if len(known):
-        shown += _counts(FaultSimulator(gates, _words(circuit, known)).detected(faults), len(known))
+        shown += _counts(simulator.detected(faults), len(known))
     kept: list[Rows] = []
     idle = 0
     for turn in range(MOST_TURNS):
         left = np.flatnonzero(shown < EACH)
         if idle >= IDLE_TURNS or not left.size or sum(map(len, kept)) >= most:
             break
-        tried = _drawn(circuit, gates, np.concatenate([known, *kept]), (lo, hi), turn, size, rng)
-        seen = FaultSimulator(gates, _words(circuit, tried)).detected([faults[k] for k in left])
+        tried = _drawn(
+            circuit, simulator, np.concatenate([known, *kept]), (lo, hi), turn, size, rng
+        )
+        seen = simulator.on(_words(circuit, tried)).detected([faults[k] for k in left])
         chosen = _chosen(seen, len(tried))
         if chosen.size:
             shown[left] += _counts(seen, len(tried), chosen)
@@ -104,7 +115,7 @@ def _faults(graph: Aig) -> list[FaultClass]:
 
 
 def _drawn(
-    circuit: Circuit, gates: Gates, known: Rows, ends: tuple[Rows, Rows], turn: int, size: int,
+    circuit: Circuit, simulator: FaultSimulator, known: Rows, ends: tuple[Rows, Rows], turn: int, size: int,
     rng: np.random.Generator,
 ) -> Rows:  # fmt: skip
     """Inputs for a turn: uniform, neighbours of known ones, and both sides of changes."""
@@ -119,17 +130,17 @@ def _drawn(
         moved = np.clip(a + steps, lo, hi)
         b = np.where(rng.random((half, 1)) < 0.5, moved, np.where(rng.random(a.shape) < 0.2, b, a))
     if turn % 3:
-        a, b = _sides(circuit, gates, a, b, rng)
+        a, b = _sides(circuit, simulator, a, b, rng)
     return np.concatenate([a, b])
 
 
 def _sides(
-    circuit: Circuit, gates: Gates, a: Rows, b: Rows, rng: np.random.Generator
+    circuit: Circuit, simulator: FaultSimulator, a: Rows, b: Rows, rng: np.random.Generator
 ) -> tuple[Rows, Rows]:
     """Pairs between those given that are close to each other and answered differently."""
 
     def answers(rows: Rows) -> NDArray[np.uint64]:
-        return FaultSimulator(gates, _words(circuit, rows)).outputs
+        return simulator.on(_words(circuit, rows)).outputs
 
     first = answers(a)
     for turn in range(24):

@@ -10,7 +10,7 @@ from flow.analysis.cost import cost
 from flow.analysis.timing_graph import Roots, nets, word_graph
 from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Port
-from flow.ir.nodes import Add, Bits, Concat, Input, Register
+from flow.ir.nodes import Add, Bits, Compare, Concat, Input, Register
 from flow.passes.base import check_exact, run_passes
 from flow.passes.pipeline import Pipeline
 from flow.passes.retime import cheapest, earliest, latest, shortest_period, stored_bits
@@ -97,3 +97,17 @@ def test_slack_gives_registers_for_time():
     loose = cost(Pipeline(stages=3, family="xilinx", slack=60).run(small(5, 12)))
     assert loose.register_bits < tight.register_bits
     assert loose.latency == tight.latency == 3
+
+
+def test_an_operation_stays_behind_many_late_ones_whose_wires_it_passes_by():
+    """Eight times the capacity that no cut may cross was no capacity once, in 32 bits."""
+    x = tuple(Input("x", i, 0, 1) for i in range(16))
+    wide = tuple(Input("x", 16 + i, 0, 255) for i in range(2))
+    late = tuple(Add(Add(x[i], x[i - 1]), x[i - 2]) for i in range(16))
+    joined = Concat((*(Bits(value, 0, 1) for value in late), wide[0]), (*[1] * 16, 8))
+    early = Compare(Bits(joined, 16, 8), wide[1], "lt")
+    outputs = Port("y", (early, *late))
+    circuit = Circuit("by", (Port("x", (*x, *wide)),), (outputs,))
+    graph, wires = graph_of(circuit)
+    assert legal(graph, cheapest(graph, wires, 1.0, 2), 1.0)
+    run_passes(circuit, [Pipeline(every=1)], check_exact())

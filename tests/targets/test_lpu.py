@@ -8,8 +8,9 @@ from itertools import islice
 import pytest
 
 from flow.backends.lpu import emit_lpu
+from flow.backends.lpu_wires import check_wires, wires_text
 from flow.cli.main import run
-from flow.errors import InternalError, ToolNotFound, UsageError
+from flow.errors import CheckFailed, InternalError, ToolNotFound, UsageError
 from flow.ir.language_meaning import told
 from flow.mapping.lpu.assemble import assemble, slots
 from flow.mapping.lpu.clocks import clocks, silent_clocks, token_clocks
@@ -44,12 +45,14 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory, cache):
-    """A build of the tiny model with two neurons on the cells of one."""
+    """The tiny model over the base of another one, with two neurons on the cells of one."""
     place = tmp_path_factory.mktemp("chip")
+    base = respun(place, "--slack", "4", "--rows", "2", seed=3)
     (place / "tiny.bin").write_bytes(model_bytes(sizes=SIZES))
     words = ["build", str(place / "tiny.bin"), "--target", "lpu", "--rounding", "nearest"]
-    assert run([*words, "--rows", "2", "--effort", "fast", "-o", str(place / "out")]) == 0
-    return place / "out"
+    words += ["--base", str(base), "--rows", "2", "--effort", "fast"]
+    assert run([*words, "-o", str(place / "built")]) == 0
+    return place / "built"
 
 
 def test_a_word_has_its_fields_where_the_sequencer_reads_them():
@@ -88,17 +91,86 @@ def test_folding_has_fewer_neurons_and_more_clocks(program, rows):
     assert here["sky130_fd_sc_hd__fa_1"] * rows == full["sky130_fd_sc_hd__fa_1"]
 
 
-def test_other_weights_change_the_arrays_and_tables_only(tmp_path, program):
-    path = tmp_path / "other.bin"
-    path.write_bytes(model_bytes(seed=3, sizes=SIZES))
-    other = import_language(path, LanguageOptions(rounding="nearest")).program
-    one, two = (emit_lpu(assemble(p)).files for p in (program, other))
-    assert set(one) == set(two)
-    changed = {name.as_posix() for name in one if one[name] != two[name]}
-    kept = re.compile(r"rtl/(chip|lpu_\w+)\.v|tb/.*|mem/(words|cosine|sine|exponential)\..*")
-    # Shifts of vectors are in the words; cells hold the fullest neuron of an array.
-    assert not [name for name in changed if kept.fullmatch(name) and "words" not in name]
-    assert all(name.as_posix() in changed for name in one if name.name.startswith("array_"))
+def respun(place, *options, seed=0, name="out"):
+    """The tiny model of a seed built in `place` without simulators; its folder."""
+    (place / name).mkdir()
+    model = place / name / "tiny.bin"
+    model.write_bytes(model_bytes(seed=seed, sizes=SIZES))
+    words = ["build", str(model), "--target", "lpu", "--rounding", "nearest", "--effort", "fast"]
+    out = place / name / "chip"
+    code = run([*words, "--simulator", "none", *options, "-o", str(out)])
+    return out if code == 0 else code
+
+
+def test_other_weights_change_wires_and_what_is_said_of_them_and_no_other_byte(tmp_path):
+    one = respun(tmp_path, "--slack", "4", "--rows", "2", name="one")
+    two = respun(tmp_path, "--base", str(one), "--rows", "2", seed=3, name="two")
+    files = [
+        {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+        for out in (one, two)
+    ]
+    assert set(files[0]) == set(files[1])
+    changed = {name for name in files[0] if files[0][name] != files[1][name]}
+    arrays = [f"layer0_{n}" for n in ("queries", "keys", "values", "output", "gate", "up", "down")]
+    assert changed == {
+        *(f"rtl/wires_{name}.v" for name in (*arrays, "classifier")),
+        "mem/wires_embedding.hex", "mem/wires_factor.hex", "mem/wires_words.hex", "wires.json",
+        "vectors/layers.json", "report.html", "report.json", "manifest.json",
+    }  # fmt: skip
+
+
+def test_weights_without_room_name_the_neuron_the_region_and_what_is_lacking(tmp_path, capsys):
+    one = respun(tmp_path, name="one")
+    capsys.readouterr()
+    assert respun(tmp_path, "--base", str(one), seed=3, name="two") == 2
+    assert not (tmp_path / "two" / "chip").exists()
+    assert capsys.readouterr().err == (
+        "error: neuron 0 has 2 weights of 3, but its region has 1 ports (array layer0_queries)\n"
+        "  hint: 22 of 44 neurons have no room, 2 ports are lacking at most, and 11 have values "
+        "without a region; make the base with more --slack\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--base", "."], "this is no folder of a chip, so it is no base"),
+        (["--base", "{one}"], "in the base 2 neurons share the cells of one, here 1"),
+        (["--base", "{one}", "--rows", "2", "--code", "int4"],
+         "the base has no fp4 array for layer0_queries, int4 4 x 4"),
+        (["--base", "{one}", "--rows", "2", "--slack", "1"], "a base has its slack already"),
+    ],
+)  # fmt: skip
+def test_what_is_no_base_of_a_chip_is_refused(tmp_path, capsys, monkeypatch, options, message):
+    one = respun(tmp_path, "--rows", "2", name="one")
+    (tmp_path / "chip.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    words = [word.format(one=one) for word in options]
+    assert respun(tmp_path, *words, name="two") == 2
+    assert capsys.readouterr().err.splitlines()[0] == f"error: {message}"
+
+
+def test_wires_that_are_not_the_weights_are_told(program):
+    (array, *_) = emit_lpu(assemble(program, 2)).arrays
+    text = "".join(wires_text(array, "wires"))
+    check_wires(array, text)
+    number = re.search(r"'h([0-9a-f]+);", text)
+
+    def other(value):
+        return text[: number.start(1)] + f"{value:x}" + text[number.end(1) :]
+
+    # Nothing feeds the first port: 8 of 4 inputs and their complements; there is no 15.
+    value = int(number[1], 16)
+    assert value % 16 == 8
+    for wrong, message in ((3, "are not its weights"), (15, "name what is no input")):
+        with pytest.raises(CheckFailed) as caught:
+            check_wires(array, other(value - 8 + wrong))
+        assert caught.value.message == f"the wires of layer0_queries {message}"
+    lines = text.splitlines(keepends=True)
+    at = next(k for k, line in enumerate(lines) if "localparam" in line)
+    with pytest.raises(CheckFailed, match="the wires of layer0_queries are not all there"):
+        check_wires(array, "".join(lines[:at] + lines[at + 2 :]))
 
 
 def test_equal_programs_give_equal_files(program):
@@ -118,6 +190,7 @@ def test_the_chip_of_a_build_writes_and_says_what_the_integer_model_does(built):
         "greedy story in Verilator = integer model": "passed",
         "lint with Icarus Verilog": "passed",
         "lint with Verilator": "passed",
+        "wires, read back = weights": "passed",
     }
     assert checks["greedy story in Verilator = integer model"][1] == "8 tokens"
     assert read_chip(built)["rows"] == 2
@@ -126,7 +199,7 @@ def test_the_chip_of_a_build_writes_and_says_what_the_integer_model_does(built):
 @pytest.mark.tool("verilator")
 def test_a_chip_with_a_wrong_table_is_told_by_instruction_and_element(built, program, tmp_path):
     shutil.copytree(built, tmp_path / "chip")
-    table = tmp_path / "chip" / "mem" / "factor.hex"
+    table = tmp_path / "chip" / "mem" / "wires_factor.hex"
     lines = table.read_text().splitlines()
     lines[0] = f"{int(lines[0], 16) ^ 0x4000:04x}"
     table.write_text("\n".join(lines) + "\n")
@@ -187,8 +260,9 @@ def test_a_run_of_a_seed_is_that_of_the_integer_model(built, program, capsys):
     ],
 )
 def test_what_a_chip_cannot_do_is_refused(tmp_path, options, message):
-    facts = {"format": "flow-chip 1", "positions": 12, "vocabulary": 16, "heat": 9}
+    facts = {"format": "flow-chip 2", "positions": 12, "vocabulary": 16}
     (tmp_path / "chip.json").write_text(json.dumps(facts))
+    (tmp_path / "wires.json").write_text(json.dumps({"heat": 9}))
     with pytest.raises(UsageError) as caught:
         open_chip(tmp_path, options)
     assert caught.value.message == message

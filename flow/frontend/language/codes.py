@@ -87,6 +87,9 @@ def _blocks(w: NDArray[np.float64]) -> Coded:
     parts = padded.reshape(outputs, count, BLOCK)
     top = np.abs(parts).max(axis=2)
     scale = 2.0 ** (np.floor(np.log2(np.where(top > 0, top, 1.0))) - 2) / 2
+    # A block of zeros has the smallest scale of its row.
+    least = np.where(top > 0, scale, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+    scale = np.where(top > 0, scale, np.where(np.isfinite(least), least, 1.0))
     values = np.array(VALUES["mxfp4"], np.float64)
     integers = nearest(parts / scale[:, :, None], values).reshape(outputs, -1)[:, :inputs]
     return Coded("mxfp4", integers, scale)

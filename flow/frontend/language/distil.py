@@ -160,9 +160,11 @@ class _Pupil:
             key: Coded(self.code, self.integers(key).astype(np.int8), np.exp(scale.astype(float)))
             for key, scale in self.scales.items()
         }
+        norms: list[dict[str, Any]] = [
+            {name: self.free[n, name] for name in NORMS} for n in range(len(model.layers))
+        ]
         layers = tuple(
-            replace(layer, **{name: self.free[n, name] for name in NORMS})
-            for n, layer in enumerate(model.layers)
+            replace(layer, **gains) for layer, gains in zip(model.layers, norms, strict=True)
         )
         depth = len(layers)
         learnt = replace(

@@ -1,7 +1,8 @@
-"""What a float Llama answers: one pass over a text, or token by token with a cache.
+"""What a float Llama or gpt-oss answers: one pass over a text, or token by token with a cache.
 
 H. Touvron et al., "Llama 2", 2023; rotary embedding after J. Su et al., 2021, in pairs of
-neighbours; grouped queries after J. Ainslie et al., 2023.
+neighbours; grouped queries after J. Ainslie et al., 2023. Sinks, windows, biases and experts as in
+"gpt-oss-120b & gpt-oss-20b Model Card", 2025, and its published code.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from flow.frontend.language.experts import experts
 from flow.frontend.language.llama2c import LlamaLayer, LlamaWeights
+from flow.frontend.language.rotation import frequencies
 
 Reals = NDArray[np.float64]
 
@@ -64,12 +67,17 @@ def logits(
         h = seen[number, "queries"] = normed(x, layer.attention_norm, model.epsilon)
         mixed = _attention(model, layer, h, places, cache, number)
         seen[number, "output"] = mixed
-        x = x + mixed @ layer.output.T
+        x = x + answered(layer, "output", mixed)
         h = seen[number, "gate"] = normed(x, layer.feed_norm, model.epsilon)
-        gate = h @ layer.gate.T
-        inner = gate / (1 + np.exp(-gate)) * (h @ layer.up.T)
+        if layer.router is not None:
+            found_experts = experts(model, layer, h)
+            seen[number, "down"], seen[number, "expert"] = found_experts.inner, found_experts.each
+            x = x + found_experts.answer
+            continue
+        gate = answered(layer, "gate", h)
+        inner = gate / (1 + np.exp(-gate)) * answered(layer, "up", h)
         seen[number, "down"] = inner
-        x = x + inner @ layer.down.T
+        x = x + answered(layer, "down", inner)
     seen[len(model.layers), "residual"] = x
     h = seen[len(model.layers), "classifier"] = normed(x, model.norm, model.epsilon)
     cache.length += found.shape[-1]
@@ -107,6 +115,13 @@ def normed(x: Reals, gain: NDArray[np.float32], epsilon: float) -> Reals:
     return found
 
 
+def answered(layer: LlamaLayer, name: str, x: Reals) -> Reals:
+    """What a matrix of a layer answers, with its bias."""
+    weights: NDArray[np.float32] = getattr(layer, name)
+    found: Reals = x @ weights.T
+    return found + layer.biases[name] if name in layer.biases else found
+
+
 def rotated(x: Reals, turn: NDArray[np.complex128]) -> Reals:
     """Pairs of neighbours of `[..., tokens, heads, head]`, turned `[tokens, pairs]`."""
     turned = (x[..., 0::2] + 1j * x[..., 1::2]) * turn[:, None, :]
@@ -116,7 +131,7 @@ def rotated(x: Reals, turn: NDArray[np.complex128]) -> Reals:
 def turns(model: LlamaWeights, places: NDArray[np.int64]) -> NDArray[np.complex128]:
     """Turns `[places, pairs]` of the pairs of a head, as complex numbers."""
     size = model.shape.head_dim
-    angle = places[:, None] * model.base ** (-np.arange(0, size, 2) / size)
+    angle = places[:, None] * frequencies(model.base, size, model.scaling)
     found: NDArray[np.complex128] = np.exp(1j * angle)
     return found
 
@@ -132,18 +147,26 @@ def _attention(
     shape = model.shape
     size = shape.head_dim
     rows, turn = h.shape[:-1], turns(model, places)
-    queries = rotated((h @ layer.queries.T).reshape(*rows, shape.heads, size), turn)
-    keys = rotated((h @ layer.keys.T).reshape(*rows, shape.kv_heads, size), turn)
-    values = (h @ layer.values.T).reshape(*rows, shape.kv_heads, size)
+    queries = rotated(answered(layer, "queries", h).reshape(*rows, shape.heads, size), turn)
+    keys = rotated(answered(layer, "keys", h).reshape(*rows, shape.kv_heads, size), turn)
+    values = answered(layer, "values", h).reshape(*rows, shape.kv_heads, size)
     keys = cache.extended(cache.keys, number, keys)
     values = cache.extended(cache.values, number, values)
     group = shape.heads // shape.kv_heads
     # [..., KV heads, queries of a group, tokens, size]
     grouped = np.moveaxis(queries.reshape(*rows, shape.kv_heads, group, size), -4, -2)
-    scores = grouped @ np.moveaxis(keys, -3, -1)[..., None, :, :] / np.sqrt(size)
-    scores = np.where(np.arange(keys.shape[-3]) <= places[:, None], scores, -np.inf)
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights /= weights.sum(axis=-1, keepdims=True)
+    # Queries and keys both have the gain.
+    gain = model.scaling.gain**2 if model.scaling is not None else 1.0
+    scores = grouped @ np.moveaxis(keys, -3, -1)[..., None, :, :] / (np.sqrt(size) / gain)
+    ages = places[:, None] - np.arange(keys.shape[-3])
+    scores = np.where((ages >= 0) & (ages < (layer.window or np.inf)), scores, -np.inf)
+    top = scores.max(axis=-1, keepdims=True)
+    if layer.sinks is not None:
+        sinks = layer.sinks.astype(np.float64).reshape(shape.kv_heads, group, 1, 1)
+        top = np.maximum(top, sinks)
+    weights = np.exp(scores - top)
+    total = weights.sum(axis=-1, keepdims=True)
+    weights /= total if layer.sinks is None else total + np.exp(sinks - top)
     mixed = weights @ np.moveaxis(values, -3, -2)[..., None, :, :]
     found: Reals = np.moveaxis(mixed, -2, -4).reshape(*rows, -1)
     return found

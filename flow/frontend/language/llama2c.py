@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,19 @@ from flow.analysis.plan.shape import ModelShape
 from flow.errors import UsageError
 from flow.frontend.files import guards
 from flow.frontend.language.config import HEADER, shape_of_llama2c
+from flow.frontend.language.rotation import Scaling
 
 Matrix = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class LlamaLayer:
-    """Weights of a decoder layer, `[outputs, inputs]`, and the gains of its two norms."""
+    """Weights of a decoder layer, `[outputs, inputs]`, and the gains of its two norms.
+
+    With a `router` `[experts, inputs]`, as in gpt-oss, gate, down and up have an expert for each
+    first index. `biases` go by the names of the fields; `sinks` are a score for each head, and a
+    `window` above 0 is how many of the last positions a token attends to.
+    """
 
     attention_norm: Matrix
     queries: Matrix
@@ -29,13 +36,23 @@ class LlamaLayer:
     gate: Matrix
     down: Matrix
     up: Matrix
+    router: Matrix | None = None
+    biases: Mapping[str, Matrix] = field(default_factory=dict)
+    sinks: Matrix | None = None
+    window: int = 0
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a layer of the first Llama: no experts, biases, sinks or window."""
+        return self.router is None and not self.biases and self.sinks is None and not self.window
 
 
 @dataclass(frozen=True, slots=True)
 class LlamaWeights:
     """A whole model: sizes, embedding `[vocabulary, hidden]`, layers, last norm, classifier.
 
-    `epsilon` is what norms add to the mean square; `base` what rotations are powers of.
+    `epsilon` is what norms add to the mean square; `base` what rotations are powers of. Experts
+    hold gates to `limit` and read them `steepness` times as steep.
     """
 
     shape: ModelShape
@@ -45,6 +62,14 @@ class LlamaWeights:
     classifier: Matrix
     epsilon: float = 1e-5
     base: float = 10_000.0
+    scaling: Scaling | None = None
+    limit: float = 7.0
+    steepness: float = 1.702
+
+    @property
+    def plain(self) -> bool:
+        """Whether all of it is as in the first Llama."""
+        return self.scaling is None and all(layer.plain for layer in self.layers)
 
 
 def read_llama2c(path: Path) -> LlamaWeights:

@@ -1,4 +1,4 @@
-"""Any language model file: told apart by its content, read to the weights of a Llama."""
+"""Any language model file: told apart by its content, read to its weights."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def is_language(path: Path) -> bool:
 
 def read_language(path: Path) -> LlamaWeights:
     """The weights of a model; UsageError for files that are damaged, UnsupportedModel for models
-    that are no Llama or too large to be built."""
+    that are no Llama or gpt-oss, or too large to be built."""
     if path.is_dir() or not _is_llama2c(path):
         return read_hugging_face(path, MOST_WEIGHTS)
     shape = read_shape(path)
     if shape.total > MOST_WEIGHTS:
         raise UnsupportedModel(
             f"the model has {shape.total} weights, more than {MOST_WEIGHTS}", where=path.name,
-            hint="flow plan reads it; what is built is a small Llama",
+            hint="flow plan reads it; what is built is a small Llama or gpt-oss",
         )  # fmt: skip
     return read_llama2c(path)
 

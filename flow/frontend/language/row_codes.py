@@ -19,7 +19,8 @@ MOST_INTEGER = 1 << 15
 _E2M1 = np.array(VALUES["mxfp4"][7:], np.int32)
 _STORED = np.concatenate([_E2M1, -_E2M1])
 """Doubled E2M1 by its four bits (OCP Microscaling Formats 1.0, table 5)."""
-_BIAS, _NAN = 128, 255
+SCALE_OF_NAN = 255
+_BIAS = 128
 """Of scales in E8M0, whose bias is one less, for integers that are doubled."""
 
 
@@ -41,14 +42,12 @@ def integers(
         return whole.astype(np.int32), np.ones(len(whole))
     if kind == "mxfp4":
         codes, stored = block
-        if (stored == _NAN).any():
+        if (nan := (stored == SCALE_OF_NAN).any(axis=1)).any():
             raise UsageError(
-                f"a scale of neuron {first + int(np.argmax((stored == _NAN).any(axis=1)))} is NaN",
+                f"a scale of neuron {first + int(np.argmax(nan))} is NaN",
                 hint="the file is damaged",
             )
-        low, high = _STORED[codes & 15], _STORED[codes >> 4]
-        values = np.stack([low, high], axis=-1).reshape(*codes.shape[:2], BLOCK)
-        return _aligned(values, stored.astype(np.int64) - _BIAS, first)
+        return _aligned(*stored_values(codes, stored), first)
     matrix = block[0].astype(np.float32)
     found = coded(matrix, form)
     if form != "mxfp4":
@@ -59,6 +58,16 @@ def integers(
     padded[:, :inputs] = found.integers
     aligned, scales = _aligned(padded.reshape(rows, -1, BLOCK), exponents, first)
     return aligned[:, :inputs], scales
+
+
+def stored_values(
+    codes: NDArray[np.uint8], scales: NDArray[np.uint8]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Doubled E2M1 `[..., blocks, 32]` of bytes `[..., blocks, 16]`, the lower half first, and the
+    power of two of each block; a scale of 255, which is NaN, is up to the caller."""
+    low, high = _STORED[codes & 15], _STORED[codes >> 4]
+    values = np.stack([low, high], axis=-1).reshape(*codes.shape[:-1], BLOCK)
+    return values, scales.astype(np.int64) - _BIAS
 
 
 def _aligned(

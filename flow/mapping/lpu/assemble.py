@@ -143,7 +143,7 @@ class _Assembler:
             self.put(op=Op.APPLY, array=number, phase=phase)
             self.put(
                 op=Op.PASS, a=A.ARRAY, a_outer=1, outer=here, array=number, phase=phase,
-                to=To.SCRATCH, d_base=base + phase * count, d_outer=1, bits=_bits(vector),
+                to=To.SCRATCH, d_base=base + phase * count, d_outer=1,
             )  # fmt: skip
 
     def normalise(self, n: ir.Normalise) -> None:

@@ -7,7 +7,7 @@ the passes rtl/lpu_lane.v.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from flow.errors import InternalError
@@ -15,7 +15,9 @@ from flow.errors import InternalError
 FIELD = 16
 """Bits of a field of a word."""
 FIELDS = 22
-SHARE_BITS = 38
+SHIFT_BITS, EPSILON_BITS = 8, 48
+WIRED_BITS = SHIFT_BITS + EPSILON_BITS
+"""Bits of a word that depend on weights, in a table of their own."""
 
 
 class Op(IntEnum):
@@ -107,6 +109,17 @@ class Word:
     phase: int = 0
     array: int = 0
     epsilon: int = 0
+
+    @property
+    def fixed(self) -> int:
+        """The word without what depends on weights."""
+        return replace(self, shift=0, epsilon=0).encode()
+
+    @property
+    def wired(self) -> int:
+        """What depends on weights: the shift below the epsilon."""
+        self.encode()
+        return self.shift | self.epsilon << SHIFT_BITS
 
     def encode(self) -> int:
         """The word as a number of FIELDS fields; InternalError where a value has no room."""

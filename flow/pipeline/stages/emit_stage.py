@@ -35,6 +35,10 @@ from flow.verify.probes import probe_inputs
 Values = Mapping[str, NDArray[Any]]
 """(samples, lanes) by port."""
 
+PROBES = 1000
+"""Inputs for the benches beside the samples, at most, where nothing is asked for."""
+PROBED_GATES = 6000
+"""Gates of the largest circuit that has them unasked: seconds."""
 LIBERTY = "synth/cells.lib"
 ABC_SCRIPT = "synth/abc.script"
 
@@ -79,11 +83,13 @@ def bench_samples(state: State) -> tuple[Values, Values]:
 
     A circuit whose weights are loaded has none: its benches draw weights of their own.
     """
-    if not state.config.probes or state.freed is not None:
+    asked = state.config.probes
+    if asked == 0 or state.freed is not None:
         return state.inputs, state.expected
     network = have(state.network)
     chance = state.config.seed + 1
-    probes = probe_inputs(have(state.circuit), state.inputs, state.config.probes, chance)
+    most, largest = (PROBES, PROBED_GATES) if asked is None else (asked, None)
+    probes = probe_inputs(have(state.circuit), state.inputs, most, chance, largest)
     answers = evaluate_network(network, port_inputs(network, probes))
     ports = port_names("y", len(network.outputs))
     found = {p: flat(answers[name]) for p, name in zip(ports, network.outputs, strict=True)}

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from flow.backends.emission import write_files
-from flow.backends.lpu import emit_lpu, listing
+from flow.backends.lpu import LpuEmission, emit_lpu, listing, wires_name
+from flow.backends.lpu_wires import check_wires
 from flow.backends.render import fill
 from flow.errors import UsageError
 from flow.frontend.language.read import is_language
 from flow.mapping.lpu.assemble import assemble
+from flow.mapping.lpu.base import ChipBase, base_for
+from flow.pipeline.config import BuildConfig
 from flow.pipeline.folder import write_file
 from flow.pipeline.language import LanguageOptions, import_language
 from flow.pipeline.lpu import (
-    CHIP,
     TOKENIZER,
+    WIRES,
     Block,
     LpuBuild,
     chip_json,
     first_tokens,
     notes,
     tokenizer_json,
+    wires_json,
     with_blocks,
 )
 from flow.pipeline.lpu_area import engine_block
+from flow.pipeline.lpu_base import CHIP, hold_base, read_base
 from flow.pipeline.lpu_record import chip_record
 from flow.pipeline.lpu_vectors import vector_files
 from flow.pipeline.provenance import header_of
@@ -102,17 +108,23 @@ class EmitChip:
     name = "emit"
 
     def run(self, state: State, out: Path, own: Path) -> State:
-        """rtl/, mem/, tb/, vectors/, tokenizer.json"""
+        """rtl/, mem/, tb/, vectors/, tokenizer.json, wires.json"""
         made = have(state.lpu)
         header = header_of(state.config)
         state.progress("wires of every neuron")
-        emission = emit_lpu(made.assembly, header)
+        base = chosen_base(state.config, made)
+        emission = emit_lpu(made.assembly, header, base)
+        if state.config.base is not None:
+            hold_base(emission, state.config.base)
         write_files(emission.files, out)
+        wires = check_text(out, emission)
         for name, text in vector_files(made.assembly, first_tokens(made)[:BENCHED]).items():
             write_file(out / "vectors", name, text)
         if (pieces := tokenizer_json(made)) is not None:
             write_file(out, TOKENIZER, pieces)
-        return replace(state, lpu=replace(made, emission=emission))
+        write_file(out, WIRES, wires_json(made))
+        made = replace(made, emission=emission)
+        return replace(state, lpu=made, verdicts=(*state.verdicts, wires))
 
     def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
         """Emission is pure and quick: it runs again."""
@@ -169,6 +181,23 @@ class SimulateChip:
         return replace(state, verdicts=(*state.verdicts, *verdicts))
 
 
+def check_text(out: Path, emission: LpuEmission) -> Verdict:
+    """Whether the wires of all arrays, read back from their files, are the weights. CheckFailed."""
+    begin = time.monotonic()
+    for array in emission.arrays:
+        check_wires(array, (out / "rtl" / f"{wires_name(array)}.v").read_text(encoding="utf-8"))
+    weights = sum(array.array.weights.size for array in emission.arrays)
+    detail = f"{weights} weights in {len(emission.arrays)} arrays"
+    return Verdict("wires, read back = weights", "passed", detail, time.monotonic() - begin)
+
+
+def chosen_base(config: BuildConfig, made: LpuBuild) -> ChipBase:
+    """The base of an earlier chip, or one with room for these weights and a share more."""
+    if config.base is None:
+        return base_for(made.assembly.program, config.slack)
+    return read_base(config.base, config.rows)
+
+
 def slow_bench(out: Path, chosen: str, weights: int) -> tuple[Verdict, ...]:
     """The cocotb test in Icarus, or that a chip of so many weights leaves it out."""
     if chosen == "icarus" or (chosen == "both" and weights <= MOST_ICARUS):
@@ -193,7 +222,6 @@ class WriteChipReport:
         write_file(out, "report.html", to_html(record))
         text = fill(
             "lpu/README.md.j2",
-            model=have(state.config.model).name,
             facts=(*notes(made), f"Checks: {record.verdict}"),
             blocks=made.blocks,
             rows=made.assembly.rows,
