@@ -4,7 +4,7 @@
     make bench-detector       everything; goes on where it was stopped
     python benchmarks/detector.py [PART ...] [--quick] [--only TEXT] [--timeout SECONDS] [--report]
 
-Parts are tables, frequency, time, folding, muon, codesign, quantisation, econ, hls. What was
+Parts are tables, frequency, time, folding, muon, codesign, quantisation, econ, chip, hls. What was
 measured lies in benchmarks/cache; `--report` writes the table of it and measures nothing more of
 look-up tables. Writes benchmarks/detector.md and results/detector.json.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from common import Row, write
+from detector_chip import chip
 from detector_codesign import codesign
 from detector_econ import econ
 from detector_fabric import folding, frequency, tables, time_to_rtl
@@ -31,6 +32,7 @@ PARTS: dict[str, Part] = {
     "codesign": codesign,
     "quantisation": quantisation,
     "econ": econ,
+    "chip": chip,
     "hls": hls,
 }
 REMARKS = (

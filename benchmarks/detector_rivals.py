@@ -51,8 +51,9 @@ def _traced(text: dict[str, Any], loaded: Any) -> Any:
 
     config, solver = HWConfig(1, 1, -1), {"hard_dc": 5}
     if loaded is not None:
+        # A batch of one: convolutions count their dimensions with it.
         inputs = tuple(
-            FVArray.from_kif(*(np.array(x).reshape(shape.shape[1:]) for x in kif),
+            FVArray.from_kif(*(np.array(x).reshape(1, *shape.shape[1:]) for x in kif),
                              hwconf=config, solver_options=solver)
             for kif, shape in zip(text["inputs"], loaded.inputs, strict=True)
         )  # fmt: skip

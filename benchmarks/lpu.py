@@ -3,7 +3,7 @@
     make bench-lpu      everything
     python benchmarks/lpu.py [PART ...] [--only TEXT]
 
-Parts are headline, neurons, arrays, memory, models, unit. Writes benchmarks/lpu.md and
+Parts are headline, neurons, arrays, memory, models, unit, respin. Writes benchmarks/lpu.md and
 results/lpu.json.
 """
 
@@ -15,6 +15,7 @@ from cases import Options
 from common import ROOT, Row, write
 from lpu_arrays import arrays, memory
 from lpu_models import models
+from lpu_respin import respin
 from lpu_unit import unit
 from lpu_wires import neurons
 from parts import Part, run_parts
@@ -47,6 +48,9 @@ REMARKS: tuple[str, ...] = (
     "compiles anew, with nothing kept of earlier runs but what ccache holds of its library. Folded "
     "arrays are counted cell by cell, their clocks are those of the cycle model, which the checks "
     "hold against the RTL.",
+    "Re-spin: other weights over the base of the chip with taught weights, at each slack that its "
+    "regions got: taught by another seed, rounded without teaching, and the first ones shuffled "
+    "within each matrix. Areas are those of the arrays, cell by cell, as in the row of the chip.",
     "Integer model: everything in integers, from the embedding to the choice, beside the float "
     "model after each token of the same text. The reach is about the model's own greedy story; "
     "drawn stories are by another seed than those that teach; tinyshakespeare is a text that the "
@@ -75,7 +79,7 @@ def headline(options: Options) -> Iterable[list[Row]]:
 
 PARTS: dict[str, Part] = {
     "headline": headline, "neurons": neurons, "arrays": arrays, "memory": memory,
-    "models": models, "unit": unit,
+    "models": models, "unit": unit, "respin": respin,
 }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from flow.pipeline.config import BuildConfig
 from flow.pipeline.language import Language
 from flow.pipeline.lpu import array_block
 from flow.pipeline.running import RunOptions, open_chip
+from flow.pipeline.verifying import verify
 from flow.targets.lpu import LPU
 
 MODEL = ROOT.parent / "shared" / "models" / "stories260K" / "stories260K.bin"
@@ -100,7 +101,22 @@ def _measured(place: Path) -> Iterable[list[Row]]:
             float(near), "of 200"),
     ]  # fmt: skip
 
+    yield _verified(place / "out")
     yield from _folded(language)
+
+
+def _verified(folder: Path) -> list[Row]:
+    """The checks of a finished chip, from its folder alone."""
+    busy, begin = _processor(), time.perf_counter()
+    verdicts = verify(folder)
+    seconds, busy = time.perf_counter() - begin, _processor() - busy
+    return [
+        Row("stories260K: flow verify of the chip", seconds, "s",
+            note="; ".join(f"{v.check}: {v.status}, {v.detail}" for v in verdicts),
+            met=all(v.status == "passed" for v in verdicts), reach="every check passes"),
+        Row("stories260K: processor time of flow verify", busy, "s",
+            note="with all its programs"),
+    ]  # fmt: skip
 
 
 def _processor() -> float:

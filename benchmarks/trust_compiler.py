@@ -35,7 +35,8 @@ def soak(record: dict[str, Any]) -> list[Row]:
     wanted = len(record["counts"].get("layers", {})), len(record["counts"].get("passes", {}))
     note = (
         f"seed {record['seed']}, {record['stimuli']} stimuli each, {wanted[0]} kinds of layers, "
-        f"{wanted[1]} passes, {record['refused']} refused, {record['seconds'] / 3600:.1f} h"
+        f"{wanted[1]} passes, {record['refused']} refused, {len(record.get('mended', []))} mismatches "
+        f"on the way, mended, {record['seconds'] / 3600:.1f} h"
     )
     bound = 100 * 3 / count if count and not wrong else None
     return [

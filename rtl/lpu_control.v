@@ -10,7 +10,10 @@ module lpu_control #(
     parameter POSITIONS = 512,
     parameter LINE = 32,
     parameter PAIRS = 4,
-    parameter PC = 10
+    parameter PC = 10,
+    // Positions of passes that read the last ones only, and whether arrays are picked: 0 for neither.
+    parameter WINDOW = 0,
+    parameter EXPERTS = 0
 ) (
     input  wire clk,
     input  wire rst,
@@ -43,6 +46,9 @@ module lpu_control #(
     output reg  [31:0] heat,
     input  wire lane_busy,
     input  wire [31:0] largest,
+    /* verilator lint_off UNUSEDSIGNAL */
+    input  wire [31:0] top,
+    /* verilator lint_on UNUSEDSIGNAL */
     input  wire [31:0] drawn,
     // Root, quotient, point.
     output reg  unit_start,
@@ -51,6 +57,8 @@ module lpu_control #(
     input  wire unit_busy,
     // Planes of bits and the arrays.
     output wire turn,
+    output wire [15:0] array,
+    output wire [15:0] picked,
     output reg  run,
     output reg  plane_first,
     output reg  plane_last
@@ -58,9 +66,12 @@ module lpu_control #(
     localparam [2:0] IDLE = 0, FETCH = 1, START = 2, WALK = 3, DRAIN = 4, PLANES = 5, UNIT = 6,
         ANSWER = 7;
     localparam [3:0] PASS = 1, APPLY = 2, ROOT = 3, DIVIDE = 4, ASKED = 5, GREEDY = 6,
-        POINT = 7;
+        POINT = 7, TAKE = 8;
 
     reg [2:0] state;
+    // The expert that was taken, and where the window begins in the caches.
+    reg [15:0] expert;
+    reg [31:0] begun;
     reg ask;
     reg [31:0] position, line, turned, embedded;
     reg [15:0] outer, inner;
@@ -70,20 +81,27 @@ module lpu_control #(
     wire [3:0] op = word[3:0];
     wire [1:0] a = word[5:4];
     wire [2:0] b = word[9:7];
-    wire [15:0] seen = position[15:0] + 16'd1;
+    wire held = WINDOW != 0 && word[16+6] && position >= WINDOW;
+    wire [15:0] seen = held ? WINDOW[15:0] : position[15:0] + 16'd1;
+    wire [31:0] further = EXPERTS != 0 ? expert * word[16*21+:16] : 32'd0;
     wire [15:0] outers = word[11] ? seen : word[16*2+:16];
     wire [15:0] inners = word[12] ? seen : word[16*3+:16];
-    wire [31:0] a_base = word[16*4+:32] + (a == 2'd1 ? embedded : 32'd0);
+    wire [31:0] a_base = word[16*4+:32] + (a == 2'd1 ? embedded : 32'd0)
+        + (word[16+7] ? further : 32'd0);
     wire [15:0] a_inner = word[16*6+:16];
     wire [15:0] a_outer = word[16*7+:16];
-    wire [31:0] b_base = word[16*8+:32] + (b == 3'd6 ? turned : 32'd0);
+    wire [31:0] b_base = word[16*8+:32] + (b == 3'd6 ? turned : 32'd0)
+        + (word[16+8] ? further : 32'd0) + (held && b == 3'd5 ? begun : 32'd0);
     wire [15:0] b_inner = word[16*10+:16];
     wire [15:0] b_outer = word[16*11+:16];
-    wire [31:0] d_base = word[16*12+:32] + (word[17:16] == 2'd2 ? line : 32'd0);
+    wire [31:0] d_base = word[16*12+:32] + (word[17:16] == 2'd2 ? line : 32'd0)
+        + (word[16+9] ? further : 32'd0);
     wire [15:0] d_outer = word[16*14+:16];
 
     assign full = position == POSITIONS;
     assign in_ready = state == IDLE && (!full || in_first);
+    assign picked = EXPERTS != 0 && word[16+10] ? expert : 16'd0;
+    assign array = word[16*18+:16] + picked;
     assign unit_kind = op == ROOT ? 2'd0 : op == DIVIDE ? 2'd1 : 2'd2;
     assign turn = run && plane != 4'd9;
 
@@ -103,6 +121,7 @@ module lpu_control #(
                 if (in_first) begin
                     position <= 0;
                     line <= 0;
+                    begun <= 0;
                     turned <= 0;
                     heat <= heat_in;
                     random <= seed;
@@ -141,6 +160,11 @@ module lpu_control #(
                     ASKED: begin
                         pc <= pc + 1'b1;
                         state <= ask ? FETCH : ANSWER;
+                    end
+                    TAKE: begin
+                        pc <= pc + 1'b1;
+                        state <= FETCH;
+                        if (EXPERTS != 0) expert <= word[16+2] ? top[15:0] : largest[15:0];
                     end
                     GREEDY: begin
                         pc <= pc + 1'b1;
@@ -203,6 +227,7 @@ module lpu_control #(
                 out_valid <= 1'b0;
                 position <= position + 1;
                 line <= line + LINE;
+                if (WINDOW != 0 && position + 32'd1 >= WINDOW) begun <= begun + LINE;
                 turned <= turned + PAIRS;
                 state <= IDLE;
             end
@@ -214,7 +239,9 @@ module lpu_control #(
             run <= 1'b0;
             position <= 0;
             line <= 0;
+            begun <= 0;
             turned <= 0;
+            expert <= 0;
             heat <= 0;
             random <= 32'd1;
         end

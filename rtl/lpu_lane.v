@@ -18,6 +18,8 @@ module lpu_lane (
     input  wire [31:0] heat,
     input  wire [31:0] inverse,
     input  wire [31:0] point,
+    // Added to a literal.
+    input  wire [15:0] picked,
     // Operands, two clocks after the element.
     input  wire signed [31:0] scratch_a,
     input  wire signed [31:0] scratch_b,
@@ -40,6 +42,7 @@ module lpu_lane (
     output reg  signed [63:0] sum,
     output reg  [31:0] total,
     output reg  [31:0] largest,
+    output reg  signed [31:0] top,
     output reg  [31:0] drawn,
     output wire busy
 );
@@ -52,6 +55,7 @@ module lpu_lane (
     wire track = word[18];
     wire add_up = word[19];
     wire draw = word[20];
+    wire keep = word[21];
     wire [5:0] shift = word[16*15+:6];
     wire [5:0] bits = word[16*15+8+:6];
     wire [15:0] lookup = word[16*16+:16];
@@ -61,7 +65,6 @@ module lpu_lane (
     reg first1, first2, first3, last1, last2, last3, last4, last5, last6;
     reg [31:0] d1, d2, d3, d4, d5, d6;
     reg [15:0] i1, i2, i3, i4, i5, i6, i7;
-    reg signed [31:0] top;
     reg signed [32:0] first_operand, second_operand;
     reg signed [63:0] product, moved, held;
     reg [4:0] fall;
@@ -76,7 +79,8 @@ module lpu_lane (
         case (a)
             2'd0: first_operand = {scratch_a[31], scratch_a};
             2'd1: first_operand = {{17{embedding[15]}}, embedding};
-            default: first_operand = {array[31], array};
+            2'd2: first_operand = {array[31], array};
+            default: first_operand = {word[16*20+15], word[16*19+:32]} + {17'd0, picked};
         endcase
         if (below) first_operand = {top[31], top} - first_operand;
         case (b)
@@ -113,7 +117,7 @@ module lpu_lane (
     /* verilator lint_on UNUSEDSIGNAL */
 
     // The first result of a pass begins what is kept of all.
-    wire begins7 = i7 == 16'd0;
+    wire begins7 = i7 == 16'd0 && !keep;
     wire [31:0] next_running = (begins7 ? 32'd0 : running) + value;
 
     always @(posedge clk) begin

@@ -83,3 +83,15 @@ def test_a_run_that_was_killed_goes_on_and_leaves_the_same_record(tmp_path):
     assert first["mismatches"] == [{"block": 2, "message": "wrong"}]
     with pytest.raises(ValueError, match=r"^whole\.json has the seed 1, not 2$"):
         soak.soak(whole, 2, 40, fake)
+
+
+def test_a_block_with_a_mismatch_runs_again_and_what_is_gone_is_told_as_mended(tmp_path):
+    record = tmp_path / "record.json"
+    wrong = {"block": 3, "network": 7, "message": "wrong"}
+    text = {"seed": 1, "networks": 49, "code": {"old": 49}, "mismatches": [wrong]}
+    record.write_text(json.dumps(text))
+    known = soak.again(record, lambda seed, block: Found(networks=24, mismatches=[wrong]))
+    assert (known["networks"], known["mismatches"], "mended" in known) == (49, [wrong], False)
+    known = soak.again(record, lambda seed, block: Found(networks=25))
+    assert (known["networks"], known["mismatches"], known["mended"]) == (50, [], [wrong])
+    assert json.loads(record.read_text()) == known

@@ -1,34 +1,57 @@
 """Upsets of flip-flops: each one in each clock, many machines a step, and whether any hangs.
 
-A machine is the design with one flip-flop inverted before one clock; 64 samples are the bits of a
-word, a machine is a column of words, and all machines run side by side. Every machine sees its
-sample at the inputs all the time, with everything ready, so that its answer is known whenever
-it comes.
+A machine is the design on one sample with one bit of its state inverted before one clock; some
+hundred run side by side. Every machine sees its sample at the inputs all the time, with everything
+ready, so that its answer is known whenever it comes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flow.analysis.upset_machine import ALL, Flip, Machines, Memory, Snapshot
 from flow.errors import IRError
 from flow.ir.aig import Words
 from flow.ir.design import Design
 from flow.progress import Progress, silent
 
 RESET, VALID = "rst", "out_valid"
+CONTROL = (VALID, "in_ready")
 RESET_CLOCKS = 2
 SAMPLES = 64
-"""Of one word: as many are tried at most."""
+"""As many are tried at most."""
 MOST_CLOCKS = 20_000
+BLOCK = 256
+"""Clocks whose outputs are held at once."""
 CHUNK_WORDS = 1 << 22
-"""Words of all variables that one run holds."""
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+"""Words of all variables that one run of numpy holds."""
 
 Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a design needs beside its logic, and what is asked of it.
+
+    `answers` says which outputs are compared when an answer comes, `struck` which flip-flops are
+    upset. `loading` are clocks after the reset with these values at inputs, one after the other.
+    With `from_answer` upsets begin behind the first answer: what comes before it loads the design.
+    `cells`: bits of memories are upset, not flip-flops.
+    """
+
+    memories: tuple[Memory, ...] = ()
+    answers: Callable[[str], bool] = lambda name: name not in CONTROL
+    struck: Callable[[str], bool] = lambda name: True
+    loading: tuple[tuple[int, Mapping[str, int]], ...] = ()
+    from_answer: bool = False
+    cells: bool = False
+
+
+PLAIN = Setting()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,8 +61,8 @@ class Upsets:
     `places` are (flip-flop, clock); the other arrays have a number of samples for each of them:
     `wrong` gives a wrong answer, `shifted` an answer at another time, `lasting` is wrong at the
     last answers too, `hangs` gives none then. `clocks` are those from the end of the reset to the
-    second answer; upsets of later clocks repeat them. Each machine is watched for `watched` clocks
-    from the upset on; an answer comes every `interval`. `total` is how many places there are,
+    second answer, or those between both; upsets of later clocks repeat them. Each machine is watched
+    for at least `watched` clocks from the upset on; an answer comes every `interval`. `total` is how many places there are,
     also where only some are tried.
     """
 
@@ -71,143 +94,201 @@ def upsets(
     most: int | None = None,
     seed: int = 0,
     progress: Progress = silent,
+    setting: Setting = PLAIN,
 ) -> Upsets:
     """Every flip-flop upset in every clock; `drive` has the bits (samples,) of each data input.
 
     Of more than `most` places so many are drawn by chance. Inputs without data are held at 1
     (valid, ready), the reset at 1 for two clocks and then 0. A design without `out_valid` answers
-    in every clock. IRError for more than 64 samples, or where no answer comes.
+    in every clock. IRError for more than 64 samples, where no answer comes, or where answers to
+    what stays the same differ.
     """
-    machine = _Machine(design, drive)
-    golden = machine.golden()
-    total = len(design.flipflops) * golden.clocks
+    study = _Study(design, drive, setting)
+    rows = study.struck()
+    golden = study.golden()
+    total = len(rows) * golden.clocks
     chosen = np.arange(total)
     if most is not None and total > most:
-        chosen = np.sort(np.random.default_rng(seed).choice(total, most, replace=False))
+        # Of a large population: no array of it is made.
+        chosen = np.unique(np.random.default_rng(seed).integers(0, total, 2 * most))
+        chosen = np.sort(np.random.default_rng(seed).choice(chosen, most, replace=False))
     places = np.stack([chosen // golden.clocks, chosen % golden.clocks], axis=1)
-    rows = design.graph.first_gate + design.graph.size
-    step = max(1, CHUNK_WORDS // rows)
-    parts = []
-    for first in range(0, len(places), step):
-        progress("upsets", first, len(places))
-        parts.append(machine.upset(golden, places[first : first + step]))
-    found = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    found = study.run(golden, places, [row for _, row in rows], progress)
     return Upsets(
-        design.flipflops, golden.clocks, machine.samples, golden.interval, golden.watched, total,
-        places, **found,
+        tuple(name for name, _ in rows), golden.clocks, study.samples, golden.interval,
+        golden.watched, total, places, **found,
     )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Golden:
-    """The run without upsets: (clocks, ...) of its outputs, one word each, after the reset."""
+    """The run without upsets: what is held before its first clock, when all answer, and what."""
 
-    start: Words
-    answers: Words
+    start: Snapshot
     valid: Words
+    right: Words
     clocks: int
     interval: int
     watched: int
 
 
-class _Machine:
-    """The graph by levels, and its inputs as words."""
+class _Study:
+    """Machines of a design whose answers are watched: row 0 is whether there is one."""
 
-    def __init__(self, design: Design, drive: Mapping[str, NDArray[np.uint8]]) -> None:
-        graph = design.graph
-        self.design, self.graph = design, graph
-        self.samples = len(next(iter(drive.values())))
+    def __init__(
+        self, design: Design, drive: Mapping[str, NDArray[np.uint8]], setting: Setting
+    ) -> None:
+        self.design, self.setting, self.drive = design, setting, drive
+        graph, names = design.graph, design.outputs
+        valid = graph.literals[names.index(VALID)] if VALID in names else 1
+        data = [x for name, x in zip(names, graph.literals, strict=False) if setting.answers(name)]
+        words = max(1, CHUNK_WORDS // (graph.first_gate + graph.size))
+        self.samples = len(next(iter(drive.values()))) if drive else 1
         if not 0 < self.samples <= SAMPLES:
             raise IRError(f"{self.samples} samples do not fit one word")
-        shifts = np.arange(self.samples, dtype=np.uint64)
-        self.mask = np.uint64((1 << self.samples) - 1)
-        self.inputs = np.full(len(design.inputs), _ALL, dtype=np.uint64)
-        for k, name in enumerate(design.inputs):
-            if name in drive:
-                self.inputs[k] = (drive[name].astype(np.uint64) << shifts).sum(dtype=np.uint64)
-        self.reset = design.inputs.index(RESET) if RESET in design.inputs else None
-        names = design.outputs
-        self.valid = names.index(VALID) if VALID in names else None
-        control = (VALID, "in_ready")
-        self.data = np.array([i for i, x in enumerate(names) if x not in control], dtype=np.int64)
-        level = graph.levels()[graph.first_gate :]
-        order = np.argsort(level, kind="stable")
-        starts = np.flatnonzero(np.diff(level[order], prepend=0))
-        left, right = np.array(graph.left), np.array(graph.right)
-        self.levels = [
-            (gates + graph.first_gate, left[gates], right[gates])
-            for gates in np.split(order, starts[1:])
-        ] if graph.size else []  # fmt: skip
-        self.literals = np.array(graph.literals, dtype=np.int64)
+        self.machines = Machines(design, (valid, *data), words, setting.memories)
+        self.words = self.machines.words
+        self.each = 64 * self.words // self.samples
+        pattern = np.zeros(64 * self.words, dtype=np.uint8)
+        pattern[: self.each * self.samples] = 1
+        self.used = _packed(pattern)
 
-    def clock(self, state: Words, resetting: bool) -> tuple[Words, Words]:
-        """The outputs (outputs, words) of a state (flip-flops, words), and the next state."""
-        values = np.zeros((self.graph.first_gate + self.graph.size, state.shape[1]), np.uint64)
-        given = len(self.inputs)
-        values[1 : 1 + given] = self.inputs[:, None]
-        if self.reset is not None:
-            values[1 + self.reset] = _ALL if resetting else 0
-        values[1 + given : self.graph.first_gate] = state
-        for gates, a, b in self.levels:
-            values[gates] = _read(values, a) & _read(values, b)
-        found = _read(values, self.literals)
-        own = len(self.design.outputs)
-        return found[:own], found[own:]
+    def struck(self) -> list[tuple[str, int]]:
+        """Names and rows of what is upset."""
+        wanted, found = self.setting.struck, list[tuple[str, int]]()
+        if self.setting.cells:
+            for m, start in zip(self.setting.memories, self.machines.first_cell, strict=False):
+                if m.write and wanted(m.name):
+                    bits = m.depth * len(m.held)
+                    found += [(f"{m.name}[{k}]", -1 - start - k) for k in range(bits)]
+            return found
+        first = 1 + len(self.design.inputs)
+        found = [(name, first + k) for k, name in enumerate(self.design.flipflops) if wanted(name)]
+        for m in self.setting.memories:
+            if wanted(m.name):
+                found += [(f"{m.name}.q[{k}]", row) for k, row in enumerate(m.held)]
+        return found
+
+    def _fresh(self) -> Snapshot:
+        held = self.machines.fresh()
+        for k, name in enumerate(self.design.inputs, 1):
+            bits = self.drive.get(name)
+            held.values[k] = ALL if bits is None else self._spread(bits)
+        first = 1 + len(self.design.inputs)
+        for k, name in enumerate(self.design.flipflops):
+            held.values[first + k] = ALL if self.design.initial.get(name) == 1 else 0
+        for m in self.setting.memories:
+            held.values[list(m.held)] = 0
+        return held
+
+    def _spread(self, bits: NDArray[np.uint8]) -> Words:
+        """The bits of the samples, again for each machine of a row."""
+        row = np.zeros(64 * self.words, dtype=np.uint8)
+        row[: self.each * self.samples] = np.tile(bits, self.each)
+        return _packed(row)
+
+    def _set(self, held: Snapshot, inputs: Mapping[str, int]) -> None:
+        for name, value in inputs.items():
+            if name in self.design.inputs:
+                held.values[1 + self.design.inputs.index(name)] = ALL if value else 0
 
     def golden(self) -> _Golden:
         """The run from the reset on, long enough to watch an upset of its last clock."""
-        state = np.zeros((len(self.design.flipflops), 1), dtype=np.uint64)
-        for k, name in enumerate(self.design.flipflops):
-            state[k] = _ALL if self.design.initial.get(name) == 1 else 0
-        for _ in range(RESET_CLOCKS):
-            _, state = self.clock(state, True)
-        start = state
-        outputs: list[Words] = []
-        times: list[int] = []
-        end = MOST_CLOCKS
-        while len(outputs) < end:
-            out, state = self.clock(state, False)
-            outputs.append(out[:, 0])
-            valid = self.mask if self.valid is None else out[self.valid, 0] & self.mask
-            if valid == self.mask:
-                times.append(len(outputs) - 1)
-                if len(times) == 2:
-                    # Every value in the design has been replaced twice, and three answers more.
-                    clocks, interval = times[1] + 1, times[1] - times[0]
-                    watched = 2 * clocks + 4 * interval
-                    end = min(end, clocks + watched)
-        if len(times) < 2:
-            raise IRError(f"{self.graph.name}: no answer comes within {MOST_CLOCKS} clocks")
-        every = np.array(outputs)
-        shape = len(every), 1
-        valid = np.full(shape, _ALL) if self.valid is None else every[:, [self.valid]]
-        return _Golden(start, every[:, self.data], valid, clocks, interval, watched)
+        held = self._fresh()
+        self._set(held, {RESET: 1})
+        self.machines.run(held, RESET_CLOCKS)
+        self._set(held, {RESET: 0})
+        for clocks, inputs in self.setting.loading:
+            self._set(held, inputs)
+            self.machines.run(held, clocks)
+        start, valid, times = held.copy(), list[Words](), list[int]()
+        right: Words | None = None
+        first, end = 0, MOST_CLOCKS
+        clocks = interval = watched = 0
+        while len(valid) < end:
+            rows = self.machines.run(held, min(BLOCK, end - len(valid)))
+            for row in rows:
+                valid.append(row[0])
+                if (row[0] & self.used != self.used).any():
+                    continue
+                right = row[1:] & self.used if right is None else right
+                if (row[1:] & self.used != right).any():
+                    raise IRError(f"{self.design.graph.name}: answers to one sample differ")
+                times.append(len(valid) - 1)
+            if clocks == 0 and len(times) > 1:
+                # Every value in the design has been replaced twice, and three answers more.
+                first = times[0] + 1 if self.setting.from_answer else 0
+                clocks, interval = times[1] + 1 - first, times[1] - times[0]
+                watched = 2 * clocks + 4 * interval
+                end = min(end, first + clocks + watched)
+        if right is None or not clocks:
+            raise IRError(f"{self.design.graph.name}: no answer comes within {MOST_CLOCKS} clocks")
+        if first:
+            self.machines.run(start, first)
+        return _Golden(
+            start, np.array(valid)[first:], right, clocks, interval, watched
+        )  # fmt: skip
 
-    def upset(self, golden: _Golden, places: Counts) -> dict[str, Counts]:
-        """Machine k has the flip-flop places[k, 0] inverted before the clock places[k, 1]."""
-        many, since = len(places), places[:, 1]
-        state = np.repeat(golden.start, many, axis=1)
-        wrong, shifted, lasting, alive = (np.zeros(many, dtype=np.uint64) for _ in range(4))
-        answering = golden.valid[:, 0] & self.mask == self.mask
-        right = golden.answers[answering][0][:, None]
-        for t in range(golden.clocks + golden.watched):
-            now = np.flatnonzero(since == t)
-            state[places[now, 0], now] ^= _ALL
-            out, state = self.clock(state, False)
-            valid = golden.valid[t] if self.valid is None else out[self.valid]
-            bad = valid & np.bitwise_or.reduce(out[self.data] ^ right, axis=0)
-            age = t - since
-            watching = (age >= 0) & (age < golden.watched)
-            last = watching & (age >= golden.watched - 2 * golden.interval)
-            wrong |= np.where(watching, bad, 0)
-            shifted |= np.where(watching, valid ^ golden.valid[t], 0)
-            lasting |= np.where(last, bad, 0)
-            alive |= np.where(last, valid, 0)
-        counts = {"wrong": wrong, "shifted": shifted, "lasting": lasting, "hangs": ~alive}
-        return {n: np.bitwise_count(x & self.mask).astype(np.int64) for n, x in counts.items()}
+    def run(
+        self, golden: _Golden, places: Counts, rows: Sequence[int], progress: Progress
+    ) -> dict[str, Counts]:
+        """Counts of samples by place; machines are taken in the order of their clocks."""
+        order = np.argsort(places[:, 1], kind="stable")
+        found = {
+            name: np.zeros(len(places), dtype=np.int64)
+            for name in ("wrong", "shifted", "lasting", "hangs")
+        }
+        lead, at = golden.start.copy(), 0
+        for first in range(0, len(order), self.each):
+            progress("upsets", first, len(order))
+            chosen = order[first : first + self.each]
+            clock = int(places[chosen[0], 1])
+            while at < clock:
+                step = min(BLOCK, clock - at)
+                self.machines.run(lead, step)
+                at += step
+            flips = [
+                flip
+                for k, place in enumerate(chosen.tolist())
+                for flip in self._flips(int(places[place, 1]) - clock, rows[places[place, 0]], k)
+            ]
+            last = int(places[chosen[-1], 1]) - clock
+            seen = self._watch(golden, lead.copy(), clock, last + golden.watched, flips)
+            for name, row in seen.items():
+                bits = np.unpackbits(row.view(np.uint8), bitorder="little")
+                own = bits[: self.each * self.samples].reshape(self.each, self.samples)
+                found[name][chosen] = own.sum(axis=1)[: len(chosen)]
+        return found
+
+    def _flips(self, clock: int, row: int, machine: int) -> list[Flip]:
+        """One machine's bits, which may lie in two words."""
+        mask = ((1 << self.samples) - 1) << (machine * self.samples % 64)
+        word = machine * self.samples // 64
+        low, high = mask & ((1 << 64) - 1), mask >> 64
+        return [(clock, row, word, low), *([(clock, row, word + 1, high)] if high else [])]
+
+    def _watch(
+        self, golden: _Golden, held: Snapshot, start: int, clocks: int, flips: Sequence[Flip]
+    ) -> dict[str, Words]:
+        """Which machines of a row are wrong, shifted, wrong at the last answers, or hang."""
+        end = min(clocks, len(golden.valid) - start)
+        wrong, shifted, lasting, alive = (np.zeros(self.words, dtype=np.uint64) for _ in range(4))
+        for at in range(0, end, BLOCK):
+            step = min(BLOCK, end - at)
+            now = [(f[0] - at, *f[1:]) for f in flips if at <= f[0] < at + step]
+            rows = self.machines.run(held, step, now)
+            valid = rows[:, 0]
+            differ = np.bitwise_or.reduce(rows[:, 1:] ^ golden.right, axis=1)
+            bad = valid & differ
+            wrong |= np.bitwise_or.reduce(bad, axis=0)
+            late = golden.valid[start + at : start + at + step]
+            shifted |= np.bitwise_or.reduce(valid ^ late, axis=0)
+            if (last := max(0, end - 2 * golden.interval - at)) < step:
+                lasting |= np.bitwise_or.reduce(bad[last:], axis=0)
+                alive |= np.bitwise_or.reduce(valid[last:], axis=0)
+        return {"wrong": wrong, "shifted": shifted, "lasting": lasting, "hangs": ~alive}
 
 
-def _read(values: Words, literals: NDArray[np.int64]) -> Words:
-    found: Words = values[literals >> 1]
-    found[(literals & 1).astype(bool)] ^= _ALL
+def _packed(bits: NDArray[np.uint8]) -> Words:
+    found: Words = np.packbits(bits, bitorder="little").view(np.uint64)
     return found

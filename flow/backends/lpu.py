@@ -12,6 +12,7 @@ from flow.backends.lpu_wires import wires_text
 from flow.backends.names import comment, identifier
 from flow.backends.render import fill
 from flow.backends.verilog import Header
+from flow.errors import UnsupportedModel
 from flow.ir.language import Instruction
 from flow.mapping.lpu.assemble import Assembly
 from flow.mapping.lpu.base import ChipBase, base_for
@@ -22,6 +23,8 @@ from flow.mapping.lpu.words import (
     FIELDS,
     SHIFT_BITS,
     WIRED_BITS,
+    Op,
+    Word,
 )
 
 MODULES = (
@@ -105,6 +108,8 @@ def emit_lpu(
         positions=program.positions,
         line=memory.cache_size,
         pairs=pairs,
+        window=_window(words),
+        experts=int(any(word.op is Op.TAKE for word in words)),
         inputs=inputs,
         memories=[
             _memory("scratch_a", 32, scratch, "write_scratch", "a_next"),
@@ -135,6 +140,17 @@ def emit_lpu(
     for name, source in BENCH:
         files[PurePosixPath("tb", name)] = asset("sim", source).read_text(encoding="utf-8")
     return LpuEmission(files, TOP, arrays, base)
+
+
+def _window(words: tuple[Word, ...]) -> int:
+    """How many positions the passes with a window read; UnsupportedModel where they differ."""
+    found = sorted({word.window for word in words} - {0})
+    if len(found) > 1:
+        raise UnsupportedModel(
+            f"layers attend to the last {' and '.join(map(str, found))} positions",
+            hint="the chip has one window, and layers without",
+        )
+    return found[0] if found else 0
 
 
 def wires_name(made: Hardwired) -> str:

@@ -16,10 +16,15 @@ from flow.passes.widen import fitted, on_wider
 
 @dataclass(frozen=True)
 class CarryChains:
-    """Add the words of each linear row two at a time, each addition a carry chain."""
+    """Add the words of each linear row two at a time, each addition a carry chain.
+
+    With `shallow` no more of them follow one another in a row than in a balanced tree.
+    """
 
     name: ClassVar[str] = "carry-chains"
     exact: ClassVar[bool] = True
+
+    shallow: bool = False
 
     def run(self, circuit: Circuit) -> Circuit:
         """The circuit without Linear nodes."""
@@ -42,12 +47,12 @@ class CarryChains:
                 # A word that is cut anyway has no sign.
                 signed = node.range.signed and width == node.range.width
                 if node in free:
-                    moved, offsets[node] = chained(row, width, signed, True, intern)
+                    moved, offsets[node] = chained(row, width, signed, True, self.shallow, intern)
                     whole_range = width == node.range.width
                     if whole_range and node.range.hi + offsets[node] >= 1 << width:
                         free.remove(node)  # With its offset it would not fit the word.
                 if node not in free:
-                    moved, offsets[node] = chained(row, width, signed, False, intern)
+                    moved, offsets[node] = chained(row, width, signed, False, self.shallow, intern)
                 else:
                     done[node] = moved
                     continue

@@ -62,7 +62,9 @@ def _threshold(node: Node) -> tuple[Linear, int, bool] | None:
 
 def _bits(row: Linear, least: int, rank: dict[Node, tuple[int, int]]) -> Node | None:
     """Whether a row is at least a bound, as choices among its bits, or as a comparison of its only
-    term; None where neither will do."""
+    term; None where neither will do, or where a term has no weight."""
+    if 0 in row.coefficients:
+        return None
     if len(row.terms) == 1:
         (x,), (c,) = row.terms, row.coefficients
         if c > 0:

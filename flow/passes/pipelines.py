@@ -99,6 +99,9 @@ CHAINS: tuple[Pass, ...] = (
 )
 """Shared sums as words without sign on carry chains: the fewest look-up tables."""
 
+SHALLOW_CHAINS: tuple[Pass, ...] = (*CHAINS[:-1], CarryChains(shallow=True))
+"""The same with no more additions behind one another than balanced trees have."""
+
 SEARCHED_CHAINS: tuple[Pass, ...] = tuple(
     SolveLinear(method="bits", effort="high") if isinstance(step, SolveLinear) else step
     for step in CHAINS
@@ -126,6 +129,7 @@ PIPELINES: Mapping[str, tuple[Pass, ...]] = {
     "heaps": HEAPS,
     "searched": SEARCHED,
     "chains": CHAINS,
+    "shallow-chains": SHALLOW_CHAINS,
     "searched-chains": SEARCHED_CHAINS,
     "compressed": COMPRESSED,
     "shared-trees": SHARED_TREES,

@@ -15,6 +15,7 @@ from flow.backends.netlist_text import cell_models, netlist_json, netlist_verilo
 from flow.backends.tiny_tapeout import tiny_files
 from flow.ir.circuit import Circuit
 from flow.ir.netlist import flipflop
+from flow.mapping.drives import Driven, drive
 from flow.pipeline.chip import area_notes, copies_verdict, map_chip, scratch_chip
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.folder import write_file
@@ -92,7 +93,10 @@ class Cells:
                 circuit, library(technology), Path(folder), emission=emission,
                 objective=config.objective, effort=config.effort,
             )  # fmt: skip
-        return timing_of(mapped.netlist, library(technology)).delay_ns
+        found = mapped.netlist
+        if config.period is not None:
+            found = drive(found, library(technology), config.period).netlist
+        return timing_of(found, library(technology)).delay_ns
 
     def synthesise(self, state: State, out: Path, own: Path) -> State:
         """netlist/, synth/cells.lib, synth/abc.script; an AIGER file for each step; points.txt,
@@ -103,6 +107,7 @@ class Cells:
             emission=have(state.emission), objective=state.config.objective,
             effort=state.config.effort, progress=state.progress,
         )  # fmt: skip
+        result, driven = _driven(state, result, technology)
         hardened: tuple[str, ...] = ()
         if state.config.harden is not None:
             result, hardened = _hardened(state, result, technology)
@@ -116,7 +121,8 @@ class Cells:
         write_file(own, TECHNOLOGY, liberty_text(technology))
         lines = [f"{point_text(point, self.unit)}\n" for point in result.points]
         write_file(own, "points.txt", "".join([*lines, f"chosen: {result.variant}\n"]))
-        notes, emission = [*state.notes, *result.notes, *hardened], have(state.emission)
+        notes = [*state.notes, *result.notes, *driven, *hardened]
+        emission = have(state.emission)
         if state.config.tiny_tapeout:
             files = tiny_files(
                 emission, technology.area(result.netlist.histogram()), flipflop(technology)[0].area,
@@ -192,6 +198,30 @@ class Cells:
         ]
         write_file(own, "layers.txt", "".join(rows))
         return replace(state, measures=figures), verdicts
+
+
+def _driven(
+    state: State, found: Synthesis, technology: Technology
+) -> tuple[Synthesis, tuple[str, ...]]:
+    """The mapped circuit with buffers and drives for a period that was asked for, and a note."""
+    config = state.config
+    if config.period is None and config.interval is None:
+        return found, ()
+    period = clock_period(config, state.circuit_recipe)
+    made = drive(found.netlist, technology, period, state.progress)
+    if not made.buffers and not made.resized:
+        return found, ()
+    before = technology.area(found.netlist.histogram())
+    more = technology.area(made.netlist.histogram()) / before - 1
+    return replace(found, netlist=made.netlist), (_drive_note(made, more),)
+
+
+def _drive_note(made: Driven, more: float) -> str:
+    """What buffers and drives changed, in a line."""
+    return (
+        f"drives: {made.buffers} buffers and {made.resized} cells of another drive, "
+        f"{made.before_ns:.4g} ns became {made.after_ns:.4g} ns for {100 * more:.2g} % more area"
+    )
 
 
 def _hardened(

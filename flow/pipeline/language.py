@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flow.errors import UsageError
+from flow.frontend.language.byte_pairs import BytePairs
 from flow.frontend.language.coded_models import CodedLlama, calibrated_model, coded_model
 from flow.frontend.language.distil import Teaching, taught_model
 from flow.frontend.language.llama import drawn, greedy, logits
@@ -20,7 +21,7 @@ from flow.frontend.language.llama2c import LlamaWeights
 from flow.frontend.language.measures import Nearness, nearness, perplexity
 from flow.frontend.language.program import language_program, real_scores
 from flow.frontend.language.read import read_language, tokenizer_beside
-from flow.frontend.language.tokenizer import BEGIN, Tokenizer
+from flow.frontend.language.tokenizer import Tokenizer
 from flow.ir.language import Code, LanguageProgram
 from flow.ir.language_meaning import answers
 from flow.pipeline.config import BuildConfig, CodeRounding
@@ -59,7 +60,7 @@ class Language:
     source: LlamaWeights
     coded: CodedLlama
     program: LanguageProgram
-    tokenizer: Tokenizer | None
+    tokenizer: Tokenizer | BytePairs | None
     notes: tuple[str, ...]
 
 
@@ -92,7 +93,7 @@ def import_language(path: Path, options: LanguageOptions, progress: Progress = s
 
 def own_story(model: LlamaWeights, tokens: int = STORY) -> list[int]:
     """The greedy story of the float model after the token that begins texts."""
-    return [BEGIN, *islice(greedy(model, [BEGIN]), tokens - 1)]
+    return [model.begin, *islice(greedy(model, [model.begin]), tokens - 1)]
 
 
 def accuracy(language: Language, texts: Sequence[int] | NDArray[np.int64]) -> Accuracy:

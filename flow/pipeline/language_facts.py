@@ -13,7 +13,6 @@ from flow.errors import UsageError
 from flow.frontend.files import guards
 from flow.frontend.files.npy import parse_npy
 from flow.frontend.language.program import real_scores
-from flow.frontend.language.tokenizer import BEGIN
 from flow.ir.language_meaning import answers
 from flow.pipeline.language import (
     Accuracy,
@@ -87,10 +86,11 @@ def read_text(language: Language, path: Path) -> NDArray[np.int64]:
 def windows(language: Language, text: NDArray[np.int64]) -> NDArray[np.int64]:
     """The begin of a text as rows of equal length, each after the token that begins texts."""
     size = min(WINDOW, language.program.positions, len(text))
-    pieces = text[text != BEGIN]
+    begin = language.source.begin
+    pieces = text[text != begin]
     count = min(WINDOWS, len(pieces) // (size - 1))
     rows = pieces[: count * (size - 1)].reshape(count, size - 1)
-    return np.concatenate([np.full((count, 1), BEGIN), rows], axis=1)
+    return np.concatenate([np.full((count, 1), begin), rows], axis=1)
 
 
 def _encoded(language: Language, path: Path) -> NDArray[np.int64]:

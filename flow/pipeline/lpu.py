@@ -11,6 +11,7 @@ from typing import Any
 from flow.backends.lpu import LpuEmission
 from flow.backends.lpu_arrays import Hardwired
 from flow.errors import UsageError
+from flow.frontend.language.byte_pairs import BytePairs
 from flow.frontend.language.read import is_language
 from flow.ir.language import Choose
 from flow.mapping.hardwired.counts import cell_counts
@@ -169,10 +170,13 @@ def _block(block: Block) -> dict[str, Any]:
 
 
 def tokenizer_json(made: LpuBuild) -> str | None:
-    """Pieces as Latin-1 texts, so that any bytes stay what they are, and their scores."""
+    """What the tokenizer of Hugging Face was made of; or pieces as Latin-1 texts, so that any bytes
+    stay what they are, and their scores."""
     tokenizer = made.language.tokenizer
     if tokenizer is None:
         return None
+    if isinstance(tokenizer, BytePairs):
+        return json.dumps(tokenizer.table, indent=0) + "\n"
     pieces = [piece.decode("latin-1") for piece in tokenizer.pieces]
     return json.dumps({"pieces": pieces, "scores": list(tokenizer.scores)}, indent=0) + "\n"
 

@@ -16,7 +16,7 @@ from flow.mapping.lpu.base import ChipBase
 CHIP = "chip.json"
 MOST_SLACK = 16.0
 MOST_REGIONS = 256
-MOST_PORTS = 1 << 20
+MOST_PORTS, MOST_MAGNITUDE = 1 << 20, 1 << 24
 
 
 def base_facts(base: ChipBase) -> dict[str, Any]:
@@ -39,7 +39,9 @@ def read_base(folder: Path, rows: int) -> ChipBase:
     if not isinstance(made, dict):
         _no_base(folder)
     code, slack, arrays = (made.get(name) for name in ("code", "slack", "arrays"))
-    if not isinstance(arrays, list) or not isinstance(slack, (int, float)):
+    if not isinstance(arrays, list) or type(slack) not in (int, float):
+        _no_base(folder)
+    if not 0 <= slack <= MOST_SLACK:
         _no_base(folder)
     if facts.get("rows") != rows:
         raise UsageError(
@@ -58,9 +60,9 @@ def read_base(folder: Path, rows: int) -> ChipBase:
 
 
 def _cells(magnitudes: Any, ports: Any, folder: Path) -> Base:
-    for numbers in (magnitudes, ports):
+    for numbers, limit in ((magnitudes, MOST_MAGNITUDE), (ports, MOST_PORTS)):
         whole = isinstance(numbers, list) and 1 <= len(numbers) <= MOST_REGIONS
-        if not whole or not all(type(n) is int and 0 <= n < MOST_PORTS for n in numbers):
+        if not whole or not all(type(n) is int and 0 <= n < limit for n in numbers):
             _no_base(folder)
     if len(magnitudes) != len(ports) or sorted({0, *magnitudes}) != [0, *magnitudes]:
         _no_base(folder)

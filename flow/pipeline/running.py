@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from flow.errors import UsageError
-from flow.frontend.language.tokenizer import BEGIN, END, Tokenizer
+from flow.frontend.language.byte_pairs import BytePairs
+from flow.frontend.language.tokenizer import BEGIN, Tokenizer
+from flow.frontend.language.tokenizer_json import tokenizer_of
 from flow.ir.language import Choose
 from flow.ir.language_meaning import heat_of
 from flow.pipeline.lpu import TOKENIZER, read_chip
@@ -44,7 +46,7 @@ class Running:
     tokens: int
     heat: int
     seed: int
-    tokenizer: Tokenizer | None
+    tokenizer: Tokenizer | BytePairs | None
     begin: str
     said: list[int] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
@@ -69,7 +71,7 @@ class Running:
                 continue
             if self.tokenizer is None:
                 piece = f" {answer.token}"
-            elif answer.token in (BEGIN, END):
+            elif answer.token in self.tokenizer.stops:
                 break
             else:
                 piece = decoder.decode(self.tokenizer.piece(answer.token, before))
@@ -115,10 +117,10 @@ def open_chip(folder: Path, options: RunOptions, progress: Progress = silent) ->
         raise UsageError(f"--temperature {options.temperature:g} is not from 0 to {HOTTEST:g}")
     if not 1 <= options.seed < 1 << 32:
         raise UsageError(f"--seed {options.seed} is not from 1 to {(1 << 32) - 1}")
-    tokenizer = _tokenizer(folder)
+    tokenizer = _tokenizer(folder, int(facts["vocabulary"]))
     prompt = [min(BEGIN, int(facts["vocabulary"]) - 1)]
     if tokenizer is not None:
-        prompt = tokenizer.encode(options.prompt)
+        prompt = tokenizer.encode(options.prompt) or prompt
     elif options.prompt:
         raise UsageError(
             "the chip has no tokenizer, so it can be told no text", where=folder.name,
@@ -140,9 +142,11 @@ def open_chip(folder: Path, options: RunOptions, progress: Progress = silent) ->
     )  # fmt: skip
 
 
-def _tokenizer(folder: Path) -> Tokenizer | None:
+def _tokenizer(folder: Path, vocabulary: int) -> Tokenizer | BytePairs | None:
     if not (folder / TOKENIZER).is_file():
         return None
     table = json.loads(read_text(folder / TOKENIZER))
+    if "model" in table:
+        return tokenizer_of(table, vocabulary, TOKENIZER)
     pieces = tuple(piece.encode("latin-1") for piece in table["pieces"])
     return Tokenizer(pieces, tuple(table["scores"]))

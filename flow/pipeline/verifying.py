@@ -34,6 +34,7 @@ from flow.pipeline.verifying_flash import is_flash, verify_flash
 from flow.pipeline.verifying_hls import is_hls, verify_hls
 from flow.pipeline.verifying_lpu import is_chip, verify_chip
 from flow.pipeline.verifying_neurons import is_neurons, verify_neurons
+from flow.pipeline.verifying_store import verify_store
 from flow.pipeline.verifying_tulip import is_tulip, verify_tulip
 from flow.progress import Progress, counted, silent
 from flow.tech.liberty import read_liberty
@@ -98,7 +99,12 @@ def verify(
         except FlowError as error:
             verdicts.append(_failed("the netlist in the files", error, 0.0))
     begin = time.monotonic()
-    verdicts += _proved(design, mapped, prove_limit_s, seed, progress)
+    if mapped is not None and (store := design.emission.store) is not None:
+        # First, and half of the time at most: proofs of the circuit may take all that is left.
+        progress("proof of the chip's netlist")
+        verdicts += verify_store(design, store, mapped.technology, prove_limit_s / 2, seed)
+    left = prove_limit_s - (time.monotonic() - begin)
+    verdicts += _proved(design, mapped, max(left, 0.0), seed, progress)
     if part is not None and design.folding is None:
         left = prove_limit_s - (time.monotonic() - begin)
         verdicts.append(_proved_luts(design, part, left, seed))

@@ -115,8 +115,8 @@ def _faults(graph: Aig) -> list[FaultClass]:
 
 
 def _drawn(
-    circuit: Circuit, simulator: FaultSimulator, known: Rows, ends: tuple[Rows, Rows], turn: int, size: int,
-    rng: np.random.Generator,
+    circuit: Circuit, simulator: FaultSimulator, known: Rows, ends: tuple[Rows, Rows], turn: int,
+    size: int, rng: np.random.Generator,
 ) -> Rows:  # fmt: skip
     """Inputs for a turn: uniform, neighbours of known ones, and both sides of changes."""
     lo, hi = ends

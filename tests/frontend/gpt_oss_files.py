@@ -109,11 +109,11 @@ def yarn(config):
     return np.array(found), 0.1 * log(rope["factor"]) + 1
 
 
-def reference(found, tokens, config=None):
-    """Logits after each token, one token and one head at a time."""
+def reference(found, tokens, config=None, rotation=yarn):
+    """Logits after each token, one token and one head at a time; of a Llama, too."""
     c = CONFIG | (config or {})
     heads, kv_heads, size = c["num_attention_heads"], c["num_key_value_heads"], c["head_dim"]
-    angle, gain = yarn(c)
+    angle, gain = rotation(c)
     caches = [[] for _ in range(c["num_hidden_layers"])]
     logits = []
     for position, token in enumerate(tokens):
@@ -131,19 +131,20 @@ def reference(found, tokens, config=None):
             q = [turned(one) for one in q.reshape(heads, size)]
             cache.append(([turned(one) for one in k.reshape(kv_heads, size)],
                           v.reshape(kv_heads, size)))  # fmt: skip
-            slides = c["layer_types"][n] == "sliding_attention"
+            sinks = part.get("self_attn.sinks", np.full(heads, -np.inf))
+            slides = c.get("layer_types") and c["layer_types"][n] == "sliding_attention"
             seen = cache[-c["sliding_window"] :] if slides else cache
             mixed = []
             for head in range(heads):
                 group = head // (heads // kv_heads)
                 scores = [q[head] @ keys[group] / size**0.5 for keys, _ in seen]
-                shares = np.exp([*scores, part["self_attn.sinks"][head]])
+                shares = np.exp([*scores, sinks[head]])
                 shares /= shares.sum()
                 mixed.append(sum(s * values[group] for s, (_, values) in
                                  zip(shares[:-1], seen, strict=True)))  # fmt: skip
             x = x + linear(part, "self_attn.o_proj", np.concatenate(mixed))
             h = norm(x, part["post_attention_layernorm.weight"], c)
-            x = x + experts(part, h, c)
+            x = x + (experts if "mlp.router.weight" in part else dense)(part, h, c)
         h = norm(x, found["model.norm.weight"], c)
         logits.append(found["lm_head.weight"] @ h)
     return np.array(logits)
@@ -167,9 +168,54 @@ def experts(part, h, c):
     return total
 
 
+def dense(part, h, c):
+    """The feed-forward network of a Llama."""
+    gate = linear(part, "mlp.gate_proj", h)
+    inner = gate / (1 + np.exp(-gate)) * linear(part, "mlp.up_proj", h)
+    return linear(part, "mlp.down_proj", inner)
+
+
 def linear(part, name, x):
-    return part[f"{name}.weight"] @ x + part[f"{name}.bias"]
+    return part[f"{name}.weight"] @ x + part.get(f"{name}.bias", 0.0)
 
 
 def norm(x, gain, c):
     return x / np.sqrt((x * x).mean() + c["rms_norm_eps"]) * gain
+
+
+def tiny(seed=0, layers=2, experts=4, hidden=6, inner=5, positions=12, window=3):
+    """Weights of a model that no file could hold: its blocks are cut short."""
+    from flow.analysis.plan.shape import ModelShape
+    from flow.frontend.language.llama2c import LlamaLayer, LlamaWeights
+    from flow.frontend.language.rotation import Scaling
+
+    rng = np.random.default_rng(seed)
+
+    def make(*shape, size=0.6):
+        return rng.normal(0, size, shape).astype(np.float32)
+
+    def mxfp4(*shape):
+        values = np.concatenate([E2M1, -E2M1])[rng.integers(0, 16, shape)]
+        return (values * 2.0 ** rng.integers(-4, -2, (*shape[:2], 1))).astype(np.float32)
+
+    def layer(number):
+        return LlamaLayer(
+            attention_norm=1 + make(hidden, size=0.2), queries=make(8, hidden),
+            keys=make(4, hidden), values=make(4, hidden), output=make(hidden, 8),
+            feed_norm=1 + make(hidden, size=0.2), gate=mxfp4(experts, inner, hidden),
+            up=mxfp4(experts, inner, hidden), down=mxfp4(experts, hidden, inner),
+            router=make(experts, hidden, size=1.0), sinks=make(4),
+            window=0 if number % 2 else window,
+            biases={
+                "queries": make(8), "keys": make(4), "values": make(4), "output": make(hidden),
+                "router": make(experts), "gate": make(experts, inner), "up": make(experts, inner),
+                "down": make(experts, hidden),
+            },
+        )  # fmt: skip
+
+    return LlamaWeights(
+        ModelShape("tiny", hidden, layers, 4, 2, 2, inner, 16, positions, experts, 2),
+        make(16, hidden, size=1.0), tuple(layer(n) for n in range(layers)),
+        1 + make(hidden, size=0.2), make(16, hidden, size=1.0), base=150000.0,
+        scaling=Scaling("yarn", 4.0, 64.0, 1.0, 32.0, False, 1.139),
+    )  # fmt: skip

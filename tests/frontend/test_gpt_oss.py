@@ -1,5 +1,7 @@
 """gpt-oss as Hugging Face stores it: what it answers, its integer meaning, what is refused."""
 
+import json
+
 import numpy as np
 import pytest
 from frontend.gpt_oss_files import CONFIG, decoded, reference, tensors, write, yarn
@@ -198,3 +200,33 @@ def test_a_bias_that_needs_more_than_one_table_is_whole(tmp_path):
     assert np.allclose(sum(parts) * 7 / 2**15, 16.0, atol=1e-3)
     found = real_scores(program, answers(program, TEXT))
     assert np.corrcoef(logits(coded.real, TEXT).ravel(), found.ravel())[0, 1] > 0.98
+
+
+JUNK = (None, True, 0, 1.5, 1 << 70, "yarn", [None], {"factor": 1})
+
+
+def test_whatever_stands_in_a_configuration_it_is_read_or_refused(tmp_path):
+    write(tmp_path, tensors())
+    found = []
+    for key in (*CONFIG, "swiglu_alpha", "bos_token_id"):
+        for junk in JUNK:
+            (tmp_path / "config.json").write_text(json.dumps(CONFIG | {key: junk}))
+            found.append(answered(tmp_path))
+    for key in CONFIG["rope_scaling"]:
+        for junk in JUNK:
+            scaling = CONFIG["rope_scaling"] | {key: junk}
+            (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"rope_scaling": scaling}))
+            found.append(answered(tmp_path))
+    assert found.count("") > 10
+    assert len(set(found)) > 50
+    assert not any("\n" in message for message in found)
+
+
+def answered(folder):
+    """Why the model of a folder is refused; empty where it answers."""
+    try:
+        with np.errstate(all="ignore"):
+            logits(read_language(folder), TEXT[:2])
+    except FlowError as error:
+        return error.message
+    return ""

@@ -6,6 +6,7 @@ from math import isqrt
 
 import numpy as np
 import pytest
+from frontend.gpt_oss_files import tiny
 from frontend.llama_files import model_bytes
 
 from flow.errors import IRError
@@ -20,12 +21,16 @@ from flow.ir.language import (
     Choose,
     Embed,
     Lookup,
+    Mix,
     Multiply,
     Normalise,
+    Offset,
     Rotate,
     Scale,
+    Select,
     Store,
     Vector,
+    Weigh,
 )
 from flow.ir.language_meaning import Machine, advanced, answers, chosen, heat_of, told
 
@@ -38,6 +43,13 @@ def program(request, tmp_path_factory):
     path.write_bytes(model_bytes(5, sizes=(40, 44, 2, 4, 2, 300, 16)))
     coded = coded_model(read_llama2c(path), request.param)
     return language_program(coded, [TEXT, [1, 5, 5, 9]], "small")
+
+
+@pytest.fixture(scope="module")
+def routed():
+    """A program with experts, sinks, biases, and a layer that sees the last positions only."""
+    model = coded_model(tiny(), "fp4")
+    return language_program(model, [[1, 7, 3, 0, 4, 11], [1, 5, 5, 9]], "routed")
 
 
 def down(x, shift):
@@ -75,15 +87,31 @@ class Plain:
             case Embed():
                 return program.embedding[token].tolist()
             case Apply():
-                array = program.array(one.array)
+                array = program.family(one.array, one.picks)[self.picked(one)]
                 shifts = np.zeros((array.outputs, 2), int) if array.shifts is None else array.shifts
                 return [
                     sum(int(w) * x * 2 ** int(shifts[j][i // 32]) for i, (w, x) in
                         enumerate(zip(row, source, strict=True)))
                     for j, row in enumerate(array.weights)
                 ]  # fmt: skip
-            case Scale():
-                return [down(x * m, one.shift) for x, m in zip(source, table, strict=True)]
+            case Scale() | Offset():
+                begin = self.picked(one) * len(source)
+                part = zip(source, table[begin : begin + len(source)], strict=True)
+                if isinstance(one, Offset):
+                    return [down(x + m, one.shift) for x, m in part]
+                return [down(x * m, one.shift) for x, m in part]
+            case Select():
+                size, left, found = program.vector(one.to).size, list(source), []
+                while len(found) < size:
+                    found.append(left.index(max(left)))
+                    left[found[-1]] = -(2**40)
+                return found
+            case Weigh():
+                scores = [source[place] for place in memory[one.picks]]
+                shares = [share(program, scores[0] - s, table[0], one.shift) for s in scores]
+                return [down(s * (2**38 // sum(shares)), 23) for s in shares]
+            case Mix():
+                return [down(x * memory[one.weights][one.slot], one.shift) for x in source]
             case Add():
                 return [a + b for a, b in zip(memory[one.one], memory[one.other], strict=True)]
             case Multiply():
@@ -113,19 +141,27 @@ class Plain:
             case Attend():
                 return self.attended(one, table)
 
+    def picked(self, one):
+        return self.memory[one.picks][one.slot] if one.picks else 0
+
     def attended(self, one, table):
         program, size = self.program, self.program.head_size
         found = []
         for head in range(program.heads):
             at = head // (program.heads // program.kv_heads) * size
             query = self.memory[one.queries][head * size : (head + 1) * size]
-            keys = [key[at : at + size] for key in self.caches[one.keys]]
+            keys, values = (
+                [line[at : at + size] for line in self.caches[cache][-one.window :]]
+                for cache in (one.keys, one.values)
+            )
             scores = [sum(q * k for q, k in zip(query, key, strict=True)) for key in keys]
+            if one.sinks:
+                scores.append(int(program.tables[one.sinks][head]) * 2**one.rise)
+                values.append([0] * size)
             shares = [share(program, max(scores) - s, table[head], one.shift) for s in scores]
             inverse = 2**38 // sum(shares)
             for d in range(size):
-                values = [value[at + d] for value in self.caches[one.values]]
-                mixed = sum(s * v for s, v in zip(shares, values, strict=True))
+                mixed = sum(s * v[d] for s, v in zip(shares, values, strict=True))
                 found.append(down(mixed * inverse, 31))
         return found
 
@@ -141,6 +177,23 @@ def test_a_program_means_what_its_docstrings_say(program):
         expected = plain.run(token, position)
         found = [values[0].tolist() for _, values in machine.trace([token])]
         assert found == expected
+
+
+def test_experts_sinks_and_windows_mean_what_their_docstrings_say(routed):
+    plain, machine = Plain(routed), Machine(routed)
+    chosen = set()
+    for position, token in enumerate([1, 5, 9, 3, 15, 2, 2, 11]):
+        expected = plain.run(token, position)
+        found = [values[0].tolist() for _, values in machine.trace([token])]
+        assert found == expected
+        chosen.add(tuple(plain.memory["picks"]))
+    assert len(chosen) > 2
+
+
+def test_texts_with_other_experts_answer_as_each_alone(routed):
+    rows = [[1, 4, 9, 2], [1, 3, 0, 7], [15, 15, 2, 6]]
+    together = answers(routed, np.array(rows))
+    assert [answers(routed, row).tolist() for row in rows] == together.tolist()
 
 
 def test_no_instruction_of_a_real_program_is_idle(program):
@@ -240,3 +293,43 @@ def test_a_malformed_program_is_one_message(program, change, message):
     with pytest.raises(IRError) as error:
         change(program)
     assert error.value.message == message
+
+
+def place(program, op, changes):
+    """The first instruction of a kind; where a slot changes, one that has slots."""
+    return next(
+        number for number, one in enumerate(program.instructions)
+        if isinstance(one, op) and ("slot" not in changes or getattr(one, "picks", "mix"))
+    )  # fmt: skip
+
+
+def but(program, op, **changes):
+    """The program with that instruction changed."""
+    found = list(program.instructions)
+    at = place(program, op, changes)
+    found[at] = replace(found[at], **changes)
+    return replace(program, instructions=tuple(found))
+
+
+@pytest.mark.parametrize(
+    ("op", "changes"),
+    [
+        (Attend, {"sinks": "layer0_route_slope"}), (Attend, {"rise": 16}), (Attend, {"window": -1}),
+        (Select, {"to": "routes", "source": "picks"}), (Weigh, {"table": "layer0_slopes"}),
+        (Weigh, {"to": "routes"}), (Mix, {"slot": 2}), (Offset, {"table": "layer0_router_bias"}),
+        (Apply, {"slot": 2}), (Apply, {"picks": "picks"}), (Scale, {"picks": "picks"}),
+    ],
+)  # fmt: skip
+def test_experts_that_do_not_fit_are_one_message(routed, op, changes):
+    at = place(routed, op, changes)
+    name = routed.instructions[at].op
+    with pytest.raises(IRError) as error:
+        but(routed, op, **changes)
+    assert error.value.message == (
+        f"instruction {at}, {name}, does not fit what it reads and writes"
+    )
+
+
+def test_picks_of_nobody_are_one_message(routed):
+    with pytest.raises(IRError, match=r"^nothing selects the experts of 'gate'$"):
+        but(routed, Scale, picks="gate")

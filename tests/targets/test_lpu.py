@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -12,16 +13,20 @@ from flow.backends.lpu_wires import check_wires, wires_text
 from flow.cli.main import run
 from flow.errors import CheckFailed, InternalError, ToolNotFound, UsageError
 from flow.ir.language_meaning import told
+from flow.mapping.hardwired.neuron import Base
 from flow.mapping.lpu.assemble import assemble, slots
+from flow.mapping.lpu.base import ChipBase, base_for, wired
 from flow.mapping.lpu.clocks import clocks, silent_clocks, token_clocks
 from flow.mapping.lpu.words import FIELD, FIELDS, B, Op, To, Word
+from flow.pipeline import verifying_lpu
 from flow.pipeline.config import read_config
 from flow.pipeline.language import LanguageOptions, import_language
 from flow.pipeline.lpu import array_block, read_chip
+from flow.pipeline.lpu_base import read_base
 from flow.pipeline.running import RunOptions, open_chip
-from flow.pipeline.stages.lpu_stages import slow_bench
 from flow.verify.lpu import check_chip, check_layers, check_story
 from flow.verify.lpu_chip import answers, compiled
+from flow.verify.simulate import simulate_cocotb
 from tests.frontend.llama_files import model_bytes
 
 SIZES = (4, 6, 1, 2, 1, 16, 12)
@@ -151,6 +156,50 @@ def test_what_is_no_base_of_a_chip_is_refused(tmp_path, capsys, monkeypatch, opt
     assert capsys.readouterr().err.splitlines()[0] == f"error: {message}"
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("code", "fp5"), ("slack", True), ("slack", float("nan")), ("slack", -1), ("arrays", {}),
+        ("arrays", [{"kind": 3}]), ("arrays", [{"kind": "a", "magnitudes": [1]}]),
+        ("arrays", [{"kind": "a", "magnitudes": [2, 1], "ports": [1, 1]}]),
+        ("arrays", [{"kind": "a", "magnitudes": [1, 2], "ports": [1]}]),
+        ("arrays", [{"kind": "a", "magnitudes": [1], "ports": [1 << 20]}]),
+        ("arrays", [{"kind": "a", "magnitudes": [0], "ports": [1.0]}]),
+    ],
+)  # fmt: skip
+def test_a_damaged_base_is_refused(tmp_path, key, value):
+    base = {"code": "fp4", "slack": 0, "arrays": []}
+    (tmp_path / "chip.json").write_text(json.dumps({"rows": 1, "base": base}))
+    assert read_base(tmp_path, 1) == ChipBase("fp4", 0.0, {})
+    (tmp_path / "chip.json").write_text(json.dumps({"rows": 1, "base": base | {key: value}}))
+    with pytest.raises(UsageError):
+        read_base(tmp_path, 1)
+
+
+def test_a_base_of_other_arrays_is_refused(program):
+    base = base_for(program)
+    more = replace(base, kinds=base.kinds | {"strange 1 1": Base((1,), 8, (1,))})
+    wide = replace(base, kinds=base.kinds | {"gate 6 4": Base((5,), 8, (1,))})
+    for wrong, message in (
+        (more, "the base has an array that the model has not: strange 1 1"),
+        (wide, "a region of the base has more ports than layer0_gate has inputs"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            wired(program, wrong)
+        assert caught.value.message == message
+
+
+def test_slack_gives_every_region_room_and_none_more_than_there_are_inputs(program):
+    tight, half, full = (
+        base_for(program, slack).kinds["classifier 16 4"] for slack in (0, 0.5, 16)
+    )
+    assert half.magnitudes == full.magnitudes == (1, 2, 3, 4, 6, 8, 12)
+    assert full.ports == (4,) * 7
+    room = dict(zip(tight.magnitudes, tight.ports, strict=True))
+    wanted = [min(4, max(1, -(-room.get(m, 0) * 3 // 2))) for m in half.magnitudes]
+    assert list(half.ports) == wanted
+
+
 def test_wires_that_are_not_the_weights_are_told(program):
     (array, *_) = emit_lpu(assemble(program, 2)).arrays
     text = "".join(wires_text(array, "wires"))
@@ -190,6 +239,7 @@ def test_the_chip_of_a_build_writes_and_says_what_the_integer_model_does(built):
         "greedy story in Verilator = integer model": "passed",
         "lint with Icarus Verilog": "passed",
         "lint with Verilator": "passed",
+        "lint with Yosys": "passed",
         "wires, read back = weights": "passed",
     }
     assert checks["greedy story in Verilator = integer model"][1] == "8 tokens"
@@ -288,11 +338,54 @@ def test_without_verilator_a_build_says_that_nothing_was_checked(tmp_path, monke
     assert len(verdicts) == 4
 
 
-def test_a_large_chip_says_which_bench_it_leaves_out(tmp_path):
-    (verdict,) = slow_bench(tmp_path, "both", 32_769)
-    assert (verdict.check, verdict.status) == ("cocotb test with icarus", "not checked")
-    assert verdict.detail == ("above 32768 weights only with --simulator icarus, or by tb/run.py")
-    assert slow_bench(tmp_path, "verilator", 1) == ()
+@pytest.mark.parametrize(
+    ("chosen", "weights", "simulators"),
+    [
+        ("both", 32_768, ["icarus"]), ("both", 32_769, ["verilator"]),
+        ("icarus", 32_769, ["icarus"]), ("verilator", 1, []), ("none", 1, []),
+    ],
+)  # fmt: skip
+def test_a_large_chip_runs_its_bench_in_verilator(
+    tmp_path, monkeypatch, chosen, weights, simulators
+):
+    def simulated(folder, simulator, timeout_s):
+        assert (folder, timeout_s) == (tmp_path, 1800)
+        return simulator
+
+    monkeypatch.setattr(verifying_lpu, "simulate_cocotb", simulated)
+    assert list(verifying_lpu.token_bench(tmp_path, chosen, weights)) == simulators
+
+
+@pytest.mark.tool("verilator")
+def test_the_bench_of_the_first_tokens_passes_in_verilator(built):
+    verdict = simulate_cocotb(built, "verilator")
+    assert (verdict.status, verdict.detail) == ("passed", "2 samples, 1 tests")
+
+
+@pytest.mark.parametrize(
+    ("file", "more", "detail"),
+    [
+        ("tb/test_chip.py", "#", "tb/test_chip.py is not what flow writes, and it is a program"),
+        ("tb/more.py", "#", "tb/more.py is not what flow writes, and it is a program"),
+        ("rtl/lpu_lane.v", "//", "rtl/lpu_lane.v is not the module of this name"),
+        ("rtl/chip.v", '// " $display\n/* " */ initial $system("x");\n',
+         "rtl/chip.v holds '$system', which a chip does not need"),
+        ("rtl/cells0.v", "wire \\a\" ; initial $stop; //\"",
+         "rtl/cells0.v holds '\\\\a', which a chip does not need"),
+    ],
+)  # fmt: skip
+def test_a_bench_that_is_not_ours_is_not_run(built, tmp_path, monkeypatch, file, more, detail):
+    shutil.copytree(built, tmp_path / "chip")
+    with (tmp_path / "chip" / file).open("a") as changed:
+        changed.write(more)
+    monkeypatch.setattr(verifying_lpu, "lint", lambda *_, **__: ())
+    (verdict,) = verifying_lpu.verify_chip(tmp_path / "chip")
+    assert (verdict.check, verdict.status) == ("cocotb test", "not checked")
+    assert verdict.detail == detail
+
+
+def test_the_files_of_a_build_are_ours_and_call_nothing(built):
+    assert verifying_lpu._foreign(built) == ""
 
 
 def test_the_example_chooses_what_a_build_knows(root):

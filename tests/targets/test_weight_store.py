@@ -12,8 +12,8 @@ from flow.errors import UsageError
 from flow.pipeline.chip import COPIES, ChipMeasures, copies_verdict, measure_chip, register_bits
 from flow.pipeline.config import BuildConfig, check_config
 from flow.pipeline.reopening import foreign, reopen
+from flow.pipeline.verifying_store import verify_store
 from flow.tech.registry import load
-from flow.verify.chip import prove_chip
 
 WORDS = ("build", "model.onnx", "--data", "data.csv", "--target", "asic", "--effort", "fast",
          "--simulator", "icarus", "--input-bits", "3", "--weight-bits", "3",
@@ -85,11 +85,31 @@ def test_the_netlist_of_a_chip_is_proved_module_by_module(built, tmp_path, chang
         slices, count = re.subn(r"(__nor2_1 \S+ \(\s*\.A\()[^)]*\)", r"\g<1>1'b0)", slices, count=1)
         assert count == 1
         netlist.write_text(head + name + slices)
-    found = prove_chip(copy, emission, emission.store, timeout_s=100, seed=1)
+    found = verify_store(reopen(copy), emission.store, load("sky130"), 100, 1)
     assert [(verdict.check, verdict.status) for verdict in found] == [
+        ("copies of registers in the netlist", "passed"),
         ("netlist = Verilog, slices of 10 bytes", "disproved" if changed else "proved"),
         ("netlist = Verilog, around slices and circuit", "proved"),
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "text", "check", "detail"),
+    [
+        ("json", "{}", "copies of registers in the netlist",
+         "not a netlist of Yosys: 'modules'"),
+        ("v", None, "the chip's netlist", "it cannot be read: FileNotFoundError"),
+    ],
+)  # fmt: skip
+def test_a_netlist_of_a_chip_that_is_no_netlist_fails(built, tmp_path, file, text, check, detail):
+    copy = tmp_path / "copy"
+    shutil.copytree(built, copy)
+    place = copy / "netlist" / f"model_chip.{file}"
+    place.unlink() if text is None else place.write_text(text)
+    design = reopen(copy)
+    found = verify_store(design, design.emission.store, load("sky130"), 0.0, 1)
+    assert ("failed", detail) in [(v.status, v.detail) for v in found if v.check == check]
 
 
 def test_a_copy_that_synthesis_took_is_found():

@@ -10,6 +10,7 @@ WANTED = {
     "inv", "buf", "nand2", "nand3", "nand4", "nor2", "nor3", "and2", "or2", "a21oi", "a22oi",
     "o21ai", "o22ai", "xor2", "xnor2", "mux2", "ha", "fa", "dfxtp", "dfrtp",
 }  # fmt: skip
+DRIVES = {"inv_4", "buf_2", "buf_4", "buf_8", "buf_16"}
 HEIGHT, SITE = 2.72, 0.46  # um, of the rows of the library
 
 
@@ -19,7 +20,8 @@ def sky():
 
 
 def test_it_has_every_cell_that_mapping_wants(sky):
-    assert set(sky.cells) == {CELL.format(name) for name in WANTED}
+    drives = {CELL.format(name)[:-2] for name in DRIVES}
+    assert set(sky.cells) == {CELL.format(name) for name in WANTED} | drives
     check_technology(sky)
     assert (sky.voltage, sky.nand2, sky.temperature) == (1.8, CELL.format("nand2"), 25.0)
 
@@ -69,6 +71,21 @@ def test_delays_between_the_points_are_near_the_published_ones(sky):
     assert nand.fall.at(0.0531329, 0.00346659) == pytest.approx(0.0504824, rel=0.15)
     inverter = sky.cells[CELL.format("inv")].arcs[0]
     assert inverter.rise.at(0.282311, 0.0254232) == pytest.approx(0.2799442, rel=0.15)
+
+
+def test_larger_drives_compute_the_same_and_are_faster_under_load(sky):
+    for name in sorted(DRIVES):
+        cell = sky.cells[CELL.format(name)[:-2]]
+        small = sky.cells[CELL.format(name.split("_")[0])]
+        pin = cell.outputs[0]
+        assert cell.truth_table(pin) == small.truth_table(pin)
+        assert cell.max_capacitance[pin] > small.max_capacitance[pin]
+        for fast, slow in zip(cell.arcs, small.arcs, strict=True):
+            assert fast.rise.at(0.1, 0.1) < slow.rise.at(0.1, 0.1)
+            assert fast.fall.at(0.1, 0.1) < slow.fall.at(0.1, 0.1)
+    half = sky.cells[CELL.format("buf_8")[:-2]].arcs[0]
+    assert half.rise.at(0.01, 0.0005) == pytest.approx(0.0612234, abs=5e-5)
+    assert half.rise.at(0.01, 0.232079) == pytest.approx(0.3173798, rel=0.01)
 
 
 def test_the_energy_of_an_inverter_is_without_that_of_its_load(sky):

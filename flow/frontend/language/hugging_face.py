@@ -75,6 +75,7 @@ def read_hugging_face(path: Path, most: int) -> LlamaWeights:
         epsilon=_real(config.get("rms_norm_eps", EPSILON), "rms_norm_eps"),
         base=base,
         scaling=scaling,
+        begin=_begin(config, shape),
         limit=_real(config.get("swiglu_limit", LIMIT), "swiglu_limit"),
         steepness=_real(config.get("swiglu_alpha", STEEPNESS), "swiglu_alpha"),
     )
@@ -100,6 +101,18 @@ def _base(config: Mapping[str, Any]) -> Any:
     inner = rope.get("rope_theta") if isinstance(rope, dict) else None
     said = (config.get("rope_theta"), inner, BASE)
     return next(value for value in said if value is not None)
+
+
+def _begin(config: Mapping[str, Any], shape: ModelShape) -> int:
+    """bos_token_id, or 1 where the configuration has none."""
+    value = config.get("bos_token_id")
+    value = min(1, shape.vocabulary - 1) if value is None else value
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < shape.vocabulary:
+        raise UsageError(
+            f"bos_token_id is {printable(repr(value), 60)}", where=CONFIG,
+            hint=f"a token from 0 to {shape.vocabulary - 1}",
+        )  # fmt: skip
+    return value
 
 
 def _real(value: Any, key: str) -> float:

@@ -95,10 +95,11 @@ def greedy(model: LlamaWeights, prompt: Sequence[int]) -> Iterator[int]:
 
 
 def drawn(model: LlamaWeights, texts: int, tokens: int, seed: int) -> NDArray[np.int64]:
-    """Texts `[texts, tokens]` that the model draws after the token 1, each by its probability."""
+    """Texts `[texts, tokens]` that the model draws after the token that begins texts, each by its
+    probability."""
     rng = np.random.default_rng(seed)
     cache = Cache()
-    found = np.ones((texts, 1), np.int64)
+    found = np.full((texts, 1), model.begin, np.int64)
     while found.shape[1] < min(tokens, model.shape.positions):
         scores = logits(model, found[:, -1:], cache)[:, -1]
         chances = np.cumsum(np.exp(scores - scores.max(axis=1, keepdims=True)), axis=1)

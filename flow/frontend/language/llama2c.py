@@ -52,7 +52,8 @@ class LlamaWeights:
     """A whole model: sizes, embedding `[vocabulary, hidden]`, layers, last norm, classifier.
 
     `epsilon` is what norms add to the mean square; `base` what rotations are powers of. Experts
-    hold gates to `limit` and read them `steepness` times as steep.
+    hold gates to `limit` and read them `steepness` times as steep. Texts begin with the token
+    `begin`.
     """
 
     shape: ModelShape
@@ -65,6 +66,7 @@ class LlamaWeights:
     scaling: Scaling | None = None
     limit: float = 7.0
     steepness: float = 1.702
+    begin: int = 1
 
     @property
     def plain(self) -> bool:

@@ -6,14 +6,16 @@ from pathlib import Path
 
 from flow.errors import UnsupportedModel, UsageError
 from flow.frontend.files import guards
+from flow.frontend.language.byte_pairs import BytePairs
 from flow.frontend.language.config import CONFIG, FAMILIES, HEADER, read_shape
 from flow.frontend.language.hugging_face import read_hugging_face
 from flow.frontend.language.llama2c import LlamaWeights, read_llama2c
 from flow.frontend.language.tokenizer import Tokenizer, read_tokenizer
+from flow.frontend.language.tokenizer_json import read_tokenizer_json
 
 MOST_WEIGHTS = 1 << 24
 """Weights of a model that is held in memory and given its integer meaning."""
-TOKENIZERS = ("tok{vocabulary}.bin", "tokenizer.bin")
+TOKENIZERS = ("tok{vocabulary}.bin", "tokenizer.bin", "tokenizer.json")
 """Names that are looked for beside a model."""
 
 
@@ -47,15 +49,24 @@ def read_language(path: Path) -> LlamaWeights:
     return read_llama2c(path)
 
 
-def tokenizer_beside(path: Path, vocabulary: int, given: Path | None = None) -> Tokenizer | None:
+def tokenizer_beside(
+    path: Path, vocabulary: int, given: Path | None = None
+) -> Tokenizer | BytePairs | None:
     """The tokenizer that is given or lies beside a model by name; None where there is none."""
     if given is not None:
-        return read_tokenizer(given, vocabulary)
+        return _read(given, vocabulary)
     folder = path if path.is_dir() else path.parent
     for name in TOKENIZERS:
         if (found := folder / name.format(vocabulary=vocabulary)).is_file():
-            return read_tokenizer(found, vocabulary)
+            return _read(found, vocabulary)
     return None
+
+
+def _read(path: Path, vocabulary: int) -> Tokenizer | BytePairs:
+    """A tokenizer of llama2.c or of Hugging Face; the latter is a JSON object."""
+    if guards.read_head(path, 64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return read_tokenizer_json(path, vocabulary)
+    return read_tokenizer(path, vocabulary)
 
 
 def _is_header(fields: tuple[int, ...]) -> bool:

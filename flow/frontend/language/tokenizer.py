@@ -30,6 +30,11 @@ class Tokenizer:
     pieces: tuple[bytes, ...]
     scores: tuple[float, ...]
 
+    @property
+    def stops(self) -> frozenset[int]:
+        """Tokens that no text is of: a text ends at them."""
+        return frozenset((BEGIN, END))
+
     @cached_property
     def _tokens(self) -> dict[bytes, int]:
         return {piece: token for token, piece in reversed(list(enumerate(self.pieces)))}

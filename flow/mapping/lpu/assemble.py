@@ -9,7 +9,7 @@ from typing import Any
 from flow.errors import UnsupportedModel
 from flow.ir import language as ir
 from flow.mapping.lpu.memory import Memory, place
-from flow.mapping.lpu.words import A, B, Op, Post, To, Word
+from flow.mapping.lpu.words import A, B, Op, Post, To, Word, literal
 
 PLANES = 8
 """Bits of an input of an array."""
@@ -57,6 +57,7 @@ class _Assembler:
     words: list[Word] = field(default_factory=list)
     of: int = -1
     loaded: str = ""
+    taken: tuple[str, int] = ("", 0)
 
     def put(self, **fields: Any) -> None:
         """Another word of the instruction."""
@@ -69,9 +70,10 @@ class _Assembler:
                 self.each(to, a=A.EMBEDDING, a_outer=1)
             case ir.Apply():
                 self.apply(instruction)
-            case ir.Scale(to=to, source=source, table=table, shift=shift):
-                factors = {"b": B.FACTORS, "b_base": self.memory.factors[table], "b_outer": 1}
-                self.each(to, **self.read(source), **factors, shift=shift)
+            case ir.Scale(to=to, source=source, shift=shift):
+                self.each(to, **self.read(source), **self.part(instruction), shift=shift)
+            case ir.Offset():
+                self.offset(instruction)
             case ir.Add(to=to, one=one, other=other):
                 self.add(to, one, other)
             case ir.Multiply(to=to, one=one, other=other, shift=shift):
@@ -94,6 +96,13 @@ class _Assembler:
                 )  # fmt: skip
             case ir.Attend():
                 self.attend(instruction)
+            case ir.Select(to=to, source=source):
+                self.select(to, source)
+            case ir.Weigh():
+                self.weigh(instruction)
+            case ir.Mix(to=to, source=source, weights=weights, slot=slot, shift=shift):
+                share = {"b": B.SCRATCH, "b_base": self.memory.vectors[weights] + slot}
+                self.each(to, **self.read(source), **share, shift=shift)
             case ir.Choose(source=source, shift=shift):
                 self.choose(source, shift)
 
@@ -119,6 +128,69 @@ class _Assembler:
         """The planes no longer hold what the vector holds."""
         if vector == self.loaded:
             self.loaded = ""
+        if vector == self.taken[0]:
+            self.taken = ("", 0)
+
+    def take(self, picks: str, slot: int) -> None:
+        """The expert becomes the one that was picked."""
+        if (picks, slot) != self.taken:
+            at = self.memory.vectors[picks] + slot
+            self.put(op=Op.PASS, outer=1, a_base=at, track=True)
+            self.put(op=Op.TAKE, track=True)
+            self.taken = (picks, slot)
+
+    def part(self, instruction: ir.Scale | ir.Offset, value: int = 0) -> dict[str, Any]:
+        """A table, or the part of the picked expert, as the second operand; and a literal."""
+        fields = {
+            "b": B.FACTORS, "b_base": self.memory.factors[instruction.table], "b_outer": 1,
+            "epsilon": literal(value),
+        }  # fmt: skip
+        if instruction.picks:
+            self.take(instruction.picks, instruction.slot)
+            size = self.program.vector(instruction.to).size
+            fields |= {"pick_b": True, "epsilon": literal(value, size)}
+        return fields
+
+    def offset(self, instruction: ir.Offset) -> None:
+        """The table into spare words, and then a sum."""
+        size = self.program.vector(instruction.to).size
+        self.spare(size, a=A.LITERAL, **self.part(instruction, 1))
+        first, second = self.memory.vectors[instruction.source], self.memory.spare
+        self.each(
+            instruction.to, a_base=min(first, second), a_inner=abs(first - second), a_outer=1,
+            inner=2, shift=instruction.shift,
+        )  # fmt: skip
+
+    def select(self, to: str, source: str) -> None:
+        """The largest of a copy, again and again; who was largest becomes the smallest of all."""
+        size, count = self.program.vector(source).size, self.program.vector(to).size
+        begin, spare = self.memory.vectors[to], self.memory.spare
+        self.written(to)
+        self.taken = ("", 0)
+        self.spare(size, **self.read(source))
+        for slot in range(count):
+            self.put(op=Op.PASS, outer=size, a_base=spare, a_outer=1, track=True)
+            self.put(op=Op.TAKE)
+            self.put(
+                op=Op.PASS, outer=1, a=A.LITERAL, pick_array=True, to=To.SCRATCH,
+                d_base=begin + slot, bits=_bits(self.program.vector(to)),
+            )  # fmt: skip
+            self.spare(1, a=A.LITERAL, epsilon=literal(-1 << ir.WORD - 1, 1), pick_d=True)
+
+    def weigh(self, n: ir.Weigh) -> None:
+        """Scores of the picked ones side by side, their shares, the quotient."""
+        count, spare = self.program.vector(n.picks).size, self.memory.spare
+        for slot in range(count):
+            self.take(n.picks, slot)
+            begin = self.memory.vectors[n.source]
+            self.spare(1, at=slot, a_base=begin, pick_a=True, epsilon=literal(0, 1))
+        self.put(op=Op.PASS, outer=count, a_base=spare, a_outer=1, track=True)
+        self.spare(
+            count, a_base=spare, a_outer=1, below=True, b=B.FACTORS,
+            b_base=self.memory.factors[n.table], shift=n.shift, post=Post.EXPONENTIAL, total=True,
+        )  # fmt: skip
+        self.put(op=Op.DIVIDE, shift=ir.SHARE)
+        self.each(n.to, a_base=spare, a_outer=1, b=B.INVERSE, shift=ir.SHARE - ir.UNIT)
 
     def add(self, to: str, one: str, other: str) -> None:
         """to = one + other: an inner step for each, where the second is as far as it lies away."""
@@ -129,6 +201,9 @@ class _Assembler:
     def apply(self, instruction: ir.Apply) -> None:
         """Bits of the source into the planes, then the array, then its answers."""
         array, source = self.program.array(instruction.array), instruction.source
+        picked = bool(instruction.picks)
+        if picked:
+            self.take(instruction.picks, instruction.slot)
         number = [a.name for a in self.program.arrays].index(array.name)
         if self.loaded != source:
             self.put(op=Op.PASS, **self.read(source), outer=array.inputs, to=To.PLANES, bits=BYTE)
@@ -140,10 +215,10 @@ class _Assembler:
         base, count = self.memory.vectors[instruction.to], slots(array.outputs, self.rows)
         for phase in range(-(-array.outputs // count)):
             here = min(count, array.outputs - phase * count)
-            self.put(op=Op.APPLY, array=number, phase=phase)
+            self.put(op=Op.APPLY, array=number, phase=phase, pick_array=picked)
             self.put(
                 op=Op.PASS, a=A.ARRAY, a_outer=1, outer=here, array=number, phase=phase,
-                to=To.SCRATCH, d_base=base + phase * count, d_outer=1,
+                to=To.SCRATCH, d_base=base + phase * count, d_outer=1, pick_array=picked,
             )  # fmt: skip
 
     def normalise(self, n: ir.Normalise) -> None:
@@ -185,27 +260,40 @@ class _Assembler:
         program, memory = self.program, self.memory
         self.written(n.to)
         size, line = program.head_size, memory.cache_size
-        spare, mixture = memory.spare, program.positions
+        # With sinks the first spare word is the sink's score, and those of positions follow.
+        sink = int(bool(n.sinks))
+        spare, mixture = memory.spare, program.positions + sink
+        window, slopes = n.window, memory.factors[n.table]
         vector = program.vector(n.to)
         if program.vector(n.queries).high.bit_length() + 7 + size.bit_length() > 29:
             raise UnsupportedModel(f"scores of {size} products do not fit a word")
         for head in range(program.heads):
             column = head // (program.heads // program.kv_heads) * size
             cached = {"b": B.CACHE, "seen_outer": True, "b_inner": 1, "b_outer": line}
+            share = {
+                "below": True, "b": B.FACTORS, "b_base": slopes + head, "shift": n.shift,
+                "post": Post.EXPONENTIAL, "total": True,
+            }  # fmt: skip
+            if sink:
+                self.spare(
+                    1, a=A.LITERAL, epsilon=literal(1 << n.rise), b=B.FACTORS, track=True,
+                    b_base=memory.factors[n.sinks] + head,
+                )  # fmt: skip
             query = memory.vectors[n.queries] + head * size
             self.spare(
-                0, a_base=query, a_inner=1, inner=size, **cached,
-                b_base=memory.caches[n.keys] + column, track=True,
+                0, at=sink, a_base=query, a_inner=1, inner=size, **cached, window=window,
+                b_base=memory.caches[n.keys] + column, track=True, keep=bool(sink),
             )  # fmt: skip
+            if sink:
+                self.spare(1, a_base=spare, **share)
             self.spare(
-                0, a_base=spare, a_outer=1, below=True, seen_outer=True, b=B.FACTORS,
-                b_base=memory.factors[n.table] + head, shift=n.shift, post=Post.EXPONENTIAL,
-                total=True,
+                0, at=sink, a_base=spare + sink, a_outer=1, seen_outer=True, window=window,
+                keep=bool(sink), **share,
             )  # fmt: skip
             self.put(op=Op.DIVIDE, shift=ir.SHARE)
             self.spare(
-                size, at=mixture, a_base=spare, a_inner=1, seen_inner=True, b=B.CACHE,
-                b_base=memory.caches[n.values] + column, b_inner=line, b_outer=1,
+                size, at=mixture, a_base=spare + sink, a_inner=1, seen_inner=True, b=B.CACHE,
+                b_base=memory.caches[n.values] + column, b_inner=line, b_outer=1, window=window,
             )  # fmt: skip
             self.put(
                 op=Op.PASS, outer=size, a_base=spare + mixture, a_outer=1, b=B.INVERSE,

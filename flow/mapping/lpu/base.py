@@ -65,12 +65,23 @@ def wired(program: LanguageProgram, base: ChipBase) -> tuple[Wiring, ...]:
     lacking; or that the base is for other sizes.
     """
     for array in program.arrays:
-        if kind(array) not in base.kinds or array.code != base.code:
+        # Experts stay mxfp4 whatever the code of the others is.
+        if kind(array) not in base.kinds or array.code not in (base.code, "mxfp4"):
             raise UsageError(
                 f"the base has no {base.code} array for {array.name}, {array.code} "
                 f"{array.outputs} x {array.inputs}",
                 hint="a base holds other weights of the same sizes and code",
             )
+        if max(base.kinds[kind(array)].ports) > array.inputs:
+            raise UsageError(
+                f"a region of the base has more ports than {array.name} has inputs",
+                hint="a base is what an earlier build has written",
+            )
+    if strange := sorted(set(base.kinds) - {kind(array) for array in program.arrays}):
+        raise UsageError(
+            f"the base has an array that the model has not: {strange[0]}",
+            hint="a base holds other weights of the same sizes and code",
+        )
     found = []
     for array in program.arrays:
         try:

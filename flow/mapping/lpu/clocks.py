@@ -16,8 +16,9 @@ def clocks(word: Word, position: int) -> int:
     """Clocks of a word at a position."""
     match word.op:
         case Op.PASS:
-            outer = position + 1 if word.seen_outer else word.outer
-            inner = position + 1 if word.seen_inner else word.inner
+            seen = min(position + 1, word.window or position + 1)
+            outer = seen if word.seen_outer else word.outer
+            inner = seen if word.seen_inner else word.inner
             return BEGIN + outer * inner + EMPTY
         case Op.APPLY:
             return BEGIN + PLANES + 1

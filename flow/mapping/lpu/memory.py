@@ -14,6 +14,9 @@ from flow.ir.language import (
     LanguageProgram,
     Lookup,
     Normalise,
+    Offset,
+    Select,
+    Weigh,
 )
 
 
@@ -82,7 +85,9 @@ def _spare(program: LanguageProgram) -> int:
             case Normalise(source=source) | Choose(source=source):
                 most = max(most, program.vector(source).size)
             case Attend():
-                most = max(most, program.positions + program.head_size)
+                most = max(most, program.positions + program.head_size + 1)
+            case Offset(source=source) | Select(source=source) | Weigh(source=source):
+                most = max(most, program.vector(source).size)
             case Apply():
                 pass
     return most

@@ -31,6 +31,7 @@ class Op(IntEnum):
     ASKED = 5
     GREEDY = 6
     POINT = 7
+    TAKE = 8
 
 
 class A(IntEnum):
@@ -39,6 +40,7 @@ class A(IntEnum):
     SCRATCH = 0
     EMBEDDING = 1
     ARRAY = 2
+    LITERAL = 3
 
 
 class B(IntEnum):
@@ -70,13 +72,22 @@ class To(IntEnum):
     PLANES = 3
 
 
+def literal(value: int, stride: int = 0) -> int:
+    """The field `epsilon` of a pass: an operand of 32 bits, and what an expert is multiplied by."""
+    return value & 0xFFFFFFFF | stride << 32
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
     """A word of the sequencer; `of` is the number of the program's instruction that it is part of.
 
     Addresses advance by `*_inner` and `*_outer`. `below` takes the difference from the largest so
     far for operand a; `seen_*` count positions 0 .. position; `odd` is the second of a turned
-    pair; `track`, `total` and `draw` say what is kept of the results.
+    pair; `track`, `total` and `draw` say what is kept of the results, `keep` that it goes on from
+    what an earlier pass has kept. With a `window` above 0, only that many of the last positions
+    count. TAKE makes the place of the largest the expert, or with `track` its value; `pick_*` add
+    the expert to an address (times the `stride`) or to the number of the array. An operand LITERAL
+    is the epsilon below the stride.
     """
 
     op: Op
@@ -92,6 +103,12 @@ class Word:
     track: bool = False
     total: bool = False
     draw: bool = False
+    keep: bool = False
+    window: int = 0
+    pick_a: bool = False
+    pick_b: bool = False
+    pick_d: bool = False
+    pick_array: bool = False
     outer: int = 0
     inner: int = 1
     a_base: int = 0
@@ -127,7 +144,11 @@ class Word:
             self.op | self.a << 4 | self.below << 6 | self.b << 7 | self.odd << 10
             | self.seen_outer << 11 | self.seen_inner << 12 | self.post << 13
         )  # fmt: skip
-        kept = self.to | self.track << 2 | self.total << 3 | self.draw << 4
+        kept = (
+            self.to | self.track << 2 | self.total << 3 | self.draw << 4 | self.keep << 5
+            | (self.window > 0) << 6 | self.pick_a << 7 | self.pick_b << 8 | self.pick_d << 9
+            | self.pick_array << 10
+        )  # fmt: skip
         parts = (
             (flags, 1), (kept, 1), (self.outer, 1), (self.inner, 1),
             (self.a_base, 2), (self.a_inner, 1), (self.a_outer, 1),

@@ -44,10 +44,15 @@ TOGETHER = 24
 """Words among which the two that are cheapest to add are looked for."""
 
 
-def chained(row: Linear, width: int, signed: bool, free: bool, intern: Builder) -> tuple[Node, int]:
-    """The value of a row modulo 2**width; of a `free` row plus the offset that comes with it."""
+def chained(
+    row: Linear, width: int, signed: bool, free: bool, shallow: bool, intern: Builder
+) -> tuple[Node, int]:
+    """The value of a row modulo 2**width; of a `free` row plus the offset that comes with it.
+
+    A `shallow` sum has no more additions behind one another than a balanced tree.
+    """
     words, constant = _words(row, width, intern)
-    adder = _Adder(width, intern)
+    adder = _Adder(width, shallow, intern)
     total = adder.sum(words)
     if free:
         return adder.number(total, 0, False), adder.carried - constant
@@ -101,6 +106,7 @@ class _Adder:
     """Adds words modulo 2**width; `carried` are the carries that came in besides."""
 
     width: int
+    shallow: bool
     intern: Builder
     carried: int = 0
 
@@ -113,13 +119,17 @@ class _Adder:
         return left[0] if left else None
 
     def _few(self, words: list[Word]) -> Word:
-        """Some words as one: always the two that are cheapest to add."""
+        """Some words as one: always the two that are cheapest to add, of those that may be."""
         left = words
+        most = (sum(1 << w.depth for w in left) - 1).bit_length()
         while len(left) > 1:
+            # A tree of that depth has room for what is left (the inequality of Kraft).
+            room = (1 << most) - sum(1 << w.depth for w in left)
             _, i, j = min(
                 (_cost(a, b, self.width), i, j)
                 for i, a in enumerate(left)
                 for j, b in enumerate(left[:i])
+                if not self.shallow or abs((1 << a.depth) - (1 << b.depth)) <= room
             )
             total = self._add(left[j], left[i])
             left = [*(w for k, w in enumerate(left) if k not in (i, j)), total]

@@ -81,15 +81,18 @@ class Emit:
 def bench_samples(state: State) -> tuple[Values, Values]:
     """Inputs and answers for the benches, by port: the samples, and behind them the probes.
 
-    A circuit whose weights are loaded has none: its benches draw weights of their own.
+    A circuit whose weights are loaded has no probes: its benches draw weights of their own. Nor
+    has one that this build does not simulate, unless they were asked for.
     """
     asked = state.config.probes
-    if asked == 0 or state.freed is not None:
+    if asked == 0 or (asked is None and not state.simulated) or state.freed is not None:
         return state.inputs, state.expected
     network = have(state.network)
     chance = state.config.seed + 1
     most, largest = (PROBES, PROBED_GATES) if asked is None else (asked, None)
     probes = probe_inputs(have(state.circuit), state.inputs, most, chance, largest)
+    if not probes or not len(next(iter(probes.values()))):
+        return state.inputs, state.expected
     answers = evaluate_network(network, port_inputs(network, probes))
     ports = port_names("y", len(network.outputs))
     found = {p: flat(answers[name]) for p, name in zip(ports, network.outputs, strict=True)}

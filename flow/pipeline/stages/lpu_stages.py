@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from flow.backends.emission import write_files
-from flow.backends.lpu import LpuEmission, emit_lpu, listing, wires_name
+from flow.backends.lpu import WIRED, LpuEmission, emit_lpu, listing, wires_name
 from flow.backends.lpu_wires import check_wires
 from flow.backends.render import fill
 from flow.errors import UsageError
@@ -37,12 +37,11 @@ from flow.pipeline.lpu_vectors import vector_files
 from flow.pipeline.provenance import header_of
 from flow.pipeline.state import State, have
 from flow.pipeline.verdicts import read_verdicts, require_good, write_verdicts
-from flow.pipeline.verifying_lpu import READERS
+from flow.pipeline.verifying_lpu import token_bench
 from flow.report.codec import to_json
 from flow.report.html import to_html
 from flow.verify.lint import lint
 from flow.verify.lpu import check_chip
-from flow.verify.simulate import simulate_cocotb
 from flow.verify.verdict import Verdict
 
 QUICK: tuple[tuple[Block, ...], tuple[str, ...]] = (
@@ -51,9 +50,6 @@ QUICK: tuple[tuple[Block, ...], tuple[str, ...]] = (
 """In place of the blocks of the vector engine, which Yosys takes a while for."""
 BENCHED = 2
 """Tokens that the cocotb bench compares."""
-MOST_ICARUS = 1 << 15
-"""Weights of a chip up to which Icarus runs that bench too, unless it is asked for: an array costs
-it a thousand times what it costs Verilator."""
 STORY, DRAWN = 200, 40
 """Tokens that the chip tells in Verilator, greedy and drawn."""
 
@@ -162,13 +158,13 @@ class SimulateChip:
         verdicts: list[Verdict] = []
         if chosen != "none":
             state.progress("linters")
-            verdicts += lint(out, have(made.emission).top, by=READERS)
+            verdicts += lint(out, have(made.emission).top, boxes=WIRED)
         if chosen in ("verilator", "both"):
             state.progress("Verilator compiles the chip, which then tells stories")
             verdicts += check_chip(out, made.assembly, first_tokens(made), STORY, DRAWN)
         weights = sum(block.weights for block in made.blocks)
-        state.progress("cocotb test in Icarus Verilog")
-        verdicts += slow_bench(out, chosen, weights)
+        state.progress("cocotb test of the first tokens")
+        verdicts += token_bench(out, chosen, weights)
         verdicts.sort(key=lambda verdict: verdict.check)
         write_verdicts(own, verdicts)
         require_good(verdicts)
@@ -196,16 +192,6 @@ def chosen_base(config: BuildConfig, made: LpuBuild) -> ChipBase:
     if config.base is None:
         return base_for(made.assembly.program, config.slack)
     return read_base(config.base, config.rows)
-
-
-def slow_bench(out: Path, chosen: str, weights: int) -> tuple[Verdict, ...]:
-    """The cocotb test in Icarus, or that a chip of so many weights leaves it out."""
-    if chosen == "icarus" or (chosen == "both" and weights <= MOST_ICARUS):
-        return (simulate_cocotb(out),)
-    if chosen == "both":
-        told = f"above {MOST_ICARUS} weights only with --simulator icarus, or by tb/run.py"
-        return (Verdict("cocotb test with icarus", "not checked", told, 0.0),)
-    return ()
 
 
 @dataclass(frozen=True)

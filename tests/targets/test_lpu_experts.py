@@ -1,0 +1,105 @@
+"""A tiny gpt-oss as a chip: experts that are picked, sinks, windows and biases in the RTL."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from frontend import gpt_oss_files
+
+from flow.backends.emission import write_files
+from flow.backends.lpu import emit_lpu
+from flow.cli.main import run
+from flow.errors import UnsupportedModel
+from flow.frontend.language.coded_models import coded_model
+from flow.frontend.language.program import language_program
+from flow.ir.language import Apply, Attend
+from flow.mapping.lpu.assemble import assemble
+from flow.mapping.lpu.clocks import clocks
+from flow.mapping.lpu.words import Op, Word, literal
+from flow.pipeline.lpu_vectors import vector_files
+from flow.verify.simulate import simulate_cocotb
+
+SIZES = {"seed": 1, "hidden": 4, "inner": 4, "experts": 3, "positions": 6, "window": 2}
+TEXTS = [[1, 7, 3, 0, 4, 11], [1, 5, 5, 9]]
+
+
+@pytest.fixture(scope="module")
+def program():
+    return language_program(coded_model(gpt_oss_files.tiny(**SIZES), "fp4"), TEXTS, "tiny")
+
+
+def test_a_word_tells_what_is_picked():
+    word = Word(
+        op=Op.PASS, keep=True, window=2, pick_a=True, pick_d=True, epsilon=literal(-1, 5)
+    ).encode()
+    assert word >> 16 & 0xFFFF == 1 << 5 | 1 << 6 | 1 << 7 | 1 << 9
+    assert word >> 16 * 19 == 0xFFFFFFFF | 5 << 32
+    both = Word(op=Op.APPLY, pick_b=True, pick_array=True).encode()
+    assert both >> 16 & 0xFFFF == 1 << 8 | 1 << 10
+
+
+def test_the_expert_is_taken_once_for_all_that_it_does(program):
+    words = assemble(program).words
+    # Each layer selects two, weighs both, and comes back to each.
+    assert sum(word.op is Op.TAKE for word in words) == 2 * (2 + 2 + 2)
+    begin = [array.name for array in program.arrays].index("layer1x0_down")
+    picked = {word.array for word in words if word.op is Op.APPLY and word.pick_array}
+    assert begin in picked
+    assert len(picked) == 6
+
+
+def test_windows_bound_what_attention_costs(program):
+    words = [word for word in assemble(program).words if word.track and word.seen_outer]
+    # Four heads of each layer; products of two values at each position that is seen.
+    assert [clocks(word, 5) for word in words] == [2 + 2 * 2 + 8] * 4 + [2 + 6 * 2 + 8] * 4
+
+
+def test_a_chip_has_one_window(program):
+    found = list(program.instructions)
+    at = max(n for n, one in enumerate(found) if isinstance(one, Attend))
+    found[at] = replace(found[at], window=3)
+    with pytest.raises(UnsupportedModel) as error:
+        emit_lpu(assemble(replace(program, instructions=tuple(found))))
+    assert error.value.message == "layers attend to the last 2 and 3 positions"
+
+
+@pytest.mark.tool("icarus")
+def test_the_chip_writes_what_the_integer_model_does(tmp_path, program):
+    made = assemble(program, 2)
+    write_files(emit_lpu(made).files, tmp_path)
+    (tmp_path / "vectors").mkdir()
+    for name, text in vector_files(made, [1, 5, 9]).items():
+        (tmp_path / "vectors" / name).write_text(text)
+    # The tokens do not all choose the same experts.
+    steps = json.loads((tmp_path / "vectors" / "layers.json").read_text())["steps"]
+    chosen = {str(one["values"]) for step in steps for one in step if one["op"] == "select"}
+    assert len(chosen) == 5
+    verdict = simulate_cocotb(tmp_path)
+    assert (verdict.status, verdict.detail) == ("passed", "3 samples, 1 tests")
+
+
+@pytest.mark.tool("icarus")
+def test_a_chip_that_picks_another_expert_is_found_out(tmp_path, program):
+    found = list(program.instructions)
+    at = next(n for n, one in enumerate(found) if isinstance(one, Apply) and one.picks)
+    found[at] = replace(found[at], slot=1 - found[at].slot)
+    write_files(emit_lpu(assemble(replace(program, instructions=tuple(found)))).files, tmp_path)
+    (tmp_path / "vectors").mkdir()
+    for name, text in vector_files(assemble(program), [1]).items():
+        (tmp_path / "vectors" / name).write_text(text)
+    assert simulate_cocotb(tmp_path).status == "failed"
+
+
+@pytest.mark.campaign
+@pytest.mark.tool("verilator")
+def test_a_whole_build_holds(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "model").mkdir()
+    folder = gpt_oss_files.write(
+        tmp_path / "model", hidden_size=32, head_dim=8, num_attention_heads=2,
+        num_key_value_heads=1, vocab_size=40, max_position_embeddings=24,
+    )  # fmt: skip
+    words = ["build", str(folder), "--target", "lpu", "--simulator", "verilator", "-o"]
+    assert run([*words, str(tmp_path / "out")]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert {check["status"] for check in report["checks"]} == {"passed"}
