@@ -43,7 +43,8 @@ REMARKS = (
     "that latency. The same Yosys script: `synth_xilinx -family xc7 -flatten -noiopad -noclkbuf "
     "-nodsp -nobram -nolutram -nosrl`, with ABC9's script `&sweep;&dc2;&if` for both. Of ours, the "
     "first of the passes and slacks that is neither larger nor slower by flow's estimate on both "
-    "netlists; else the smallest that is not slower.",
+    "netlists; else the smallest that is not slower. For the muon network alkaid's Reshape is "
+    "mended: it leaves the batch out, and no slice can be taken after it.",
     "Frequency: nextpnr-ecp5 between the registers of a harness, the same seed.",
     "`ratio` is ours over the rival's. A row without a value says why there is none.",
 )

@@ -48,7 +48,7 @@ CUTOFF = 5.0
 """Levels a stage of `alkaid convert`, its default."""
 PASSES = "chains"
 FOLDED, INTERVALS = "hgq2_jsc_openml val0.733_ebops530", (2, 4, 8)
-TRIED = (("chains", 10), ("chains", 0), ("adders", 0))
+TRIED = (("chains", 10), ("chains", 0), ("shallow-chains", 0), ("adders", 0))
 """Passes, and percent by which a stage may be slower than need be where that saves registers."""
 
 

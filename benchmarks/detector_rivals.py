@@ -51,6 +51,7 @@ def _traced(text: dict[str, Any], loaded: Any) -> Any:
 
     config, solver = HWConfig(1, 1, -1), {"hard_dc": 5}
     if loaded is not None:
+        _mend_reshape()
         # A batch of one: convolutions count their dimensions with it.
         inputs = tuple(
             FVArray.from_kif(*(np.array(x).reshape(1, *shape.shape[1:]) for x in kif),
@@ -61,6 +62,21 @@ def _traced(text: dict[str, Any], loaded: Any) -> Any:
     kif = (np.array(x) for x in text["inputs"])
     inputs = FVArray.from_kif(*kif, hwconf=config, solver_options=solver)
     return trace(inputs, layered(inputs, text["layers"]))
+
+
+def _mend_reshape() -> None:
+    """alkaid 0.8.2 leaves the batch out where Keras reshapes, and cannot take a slice after it."""
+    import keras
+    from alkaid.converter.builtin.keras.layers.ops import ReplayReshape
+
+    plain = ReplayReshape.call
+
+    def call(self: Any, inputs: Any) -> Any:
+        if isinstance(self.op, keras.layers.Reshape):
+            return inputs.reshape((inputs.shape[0], *self.op.target_shape))
+        return plain(self, inputs)
+
+    ReplayReshape.call = call
 
 
 def _write(logic: Any, folder: Path, ternary: bool, cutoff: float) -> int:

@@ -3,8 +3,8 @@
     make bench-lpu      everything
     python benchmarks/lpu.py [PART ...] [--only TEXT]
 
-Parts are headline, neurons, arrays, memory, models, unit, respin. Writes benchmarks/lpu.md and
-results/lpu.json.
+Parts are headline, neurons, arrays, memory, models, experts, unit, respin. Writes
+benchmarks/lpu.md and results/lpu.json.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from cases import Options
 from common import ROOT, Row, write
 from lpu_arrays import arrays, memory
+from lpu_experts import experts
 from lpu_models import models
 from lpu_respin import respin
 from lpu_unit import unit
@@ -79,7 +80,7 @@ def headline(options: Options) -> Iterable[list[Row]]:
 
 PARTS: dict[str, Part] = {
     "headline": headline, "neurons": neurons, "arrays": arrays, "memory": memory,
-    "models": models, "unit": unit, "respin": respin,
+    "models": models, "experts": experts, "unit": unit, "respin": respin,
 }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def respin(options: Options) -> Iterable[list[Row]]:
     others = {
         "taught by another seed": _program("taught", 1),
         "rounded to the nearest": _program("nearest", 0),
-        "of its columns shuffled": _shuffled(first),
+        "shuffled within each matrix": _shuffled(first),
     }
     tight = _area(first, base_for(first))
     for slack in SLACKS:

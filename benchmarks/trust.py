@@ -3,8 +3,8 @@
     make bench-trust          everything; circuits are built once and kept in benchmarks/cache
     python benchmarks/trust.py [PART ...] [--quick] [--only TEXT] [--timeout SECONDS] [--report]
 
-Parts are faults, vectors, hardening, training, printed, fingerprint, watched, sequential, hostile
-and compiler; the last two are rows of the records of trust_hostile.py, and of soak.py in tests/,
+Parts are faults, vectors, hardening, training, printed, voltages, fingerprint, watched, sequential,
+hostile and compiler; the last two are rows of the records of trust_hostile.py, and of soak.py in tests/,
 pass_proofs.py, bench_strength.py, mutation.py and metamorphic.py. The circuits are exact
 perceptrons of one hidden layer with 8-bit weights and 4-bit inputs, mapped onto EGFET. Writes
 benchmarks/trust.md and results/trust.json.
@@ -28,6 +28,7 @@ from trust_hostile import hostile
 from trust_self_test import fingerprint, watched
 from trust_training import printed, training
 from trust_upsets import sequential
+from trust_voltages import voltages
 
 from flow.analysis.fault_simulation import FaultSimulator
 from flow.analysis.stuck_at import Faults, faults_of
@@ -168,7 +169,7 @@ def hardening(options: Options) -> Iterator[list[Row]]:
 PARTS: dict[str, Part] = {
     "faults": faults, "vectors": vectors, "hardening": hardening, "training": training,
     "printed": printed, "fingerprint": fingerprint, "watched": watched,
-    "sequential": sequential, "hostile": hostile, "compiler": compiler,
+    "sequential": sequential, "voltages": voltages, "hostile": hostile, "compiler": compiler,
 }  # fmt: skip
 REMARKS = (
     "Every single stuck-at fault of every line of the mapped netlist (outputs of cells, inputs of "
@@ -184,7 +185,12 @@ REMARKS = (
     "Fingerprints: faults in weights and activations of the integer network; one is told where "
     "the alarm is raised at a test sample at which it is silent without the fault. `watched` is "
     "the same for every stuck line of the mapped netlist, where synthesis may have removed checks.",
-    "Upsets: of the Verilog, every flip-flop in every clock up to the second answer.",
+    "Upsets: of the Verilog, every flip-flop in every clock up to the second answer; of the chips "
+    "of a language model and of the array from the first answer to the second, with a host that "
+    "gives the same token or batch again. Bits of memories that are written are upset apart.",
+    "Voltages: the circuits of the part `printed`, mapped onto threshold gates of at most five "
+    "inputs, each a flash cell of the assumed device of `flow/tech/data/flash_cell.toml`; a cell "
+    "is wrong where it decides wrongly at one of its inputs. Offsets scatter by 2 uA throughout.",
 )
 
 

@@ -23,7 +23,8 @@ from flow.pipeline.faulting import open_subject, study
 from flow.train.baseline import Perceptron
 from flow.train.dataset import Dataset
 from flow.train.export import TEST, build_files
-from flow.train.robust import REGULARISERS, RobustOptions, options_for, train_robust
+from flow.train.robust import REGULARISERS, RobustOptions, train_robust
+from flow.train.robust_choice import choose_options
 from flow.train.weight_faults import accuracies
 
 HIDDEN, SEEDS, DRAWS = 12, 3, 50
@@ -95,10 +96,9 @@ def _trained(
     key = (data.table.name, what, seed, bits, hidden)
     if key not in _KNOWN:
         plain = RobustOptions(hidden, weight_bits=bits, seed=seed)
-        chosen = options_for(what, hidden, bits, seed) if what else plain
-        _KNOWN[key] = train_robust(
-            data.x_fit, data.y_fit, data.classes, data.scaler.bits, chosen
-        )  # fmt: skip
+        samples = data.x_fit, data.y_fit, data.classes, data.scaler.bits
+        chosen = choose_options(what, *samples, plain) if what else plain
+        _KNOWN[key] = train_robust(*samples, chosen)
     return _KNOWN[key]
 
 
@@ -111,8 +111,7 @@ def _mean(net: Perceptron, data: Dataset, *, share: float = 0.0, sigma: float = 
 def printed(options: Options) -> Iterator[list[Row]]:
     """The same after mapping: faults of cells above 5 points, and delays of cells that scatter."""
     for name in [n for n in PRINTED if options.only in n][: 1 if options.quick else None]:
-        data = SETS[name].load()
-        known = {what: _built(name, data, what, options) for what in ("", "all")}
+        known = {what: perceptron_folder(name, what, options) for what in ("", "all")}
         if None in known.values():
             continue
         subjects = {what: open_subject(f, f.parent / "model" / TEST) for what, f in known.items()}
@@ -135,13 +134,14 @@ def printed(options: Options) -> Iterator[list[Row]]:
         ]  # fmt: skip
 
 
-def _built(name: str, data: Dataset, what: str, options: Options) -> Path | None:
+def perceptron_folder(name: str, what: str, options: Options) -> Path | None:
     """The build folder of a perceptron of few neurons on EGFET, kept in the cache."""
     place = HERE / "cache" / f"robust-{name}-{what or 'plain'}"
     model, folder = place / "model", place / "build"
     if not folder.is_dir():
         if options.report:
             return None
+        data = SETS[name].load()
         net = _trained(data, what, 0, 8, PRINTED_HIDDEN)
         model.mkdir(parents=True, exist_ok=True)
         for file, content in build_files(net, data).items():

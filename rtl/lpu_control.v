@@ -82,7 +82,9 @@ module lpu_control #(
     wire [1:0] a = word[5:4];
     wire [2:0] b = word[9:7];
     wire held = WINDOW != 0 && word[16+6] && position >= WINDOW;
-    wire [15:0] seen = held ? WINDOW[15:0] : position[15:0] + 16'd1;
+    // A bit that flips must not make a pass walk on and on: it never goes beyond the positions.
+    wire [15:0] seen = held ? WINDOW[15:0] : position >= POSITIONS ? 16'd1 :
+        position[15:0] + 16'd1;
     wire [31:0] further = EXPERTS != 0 ? expert * word[16*21+:16] : 32'd0;
     wire [15:0] outers = word[11] ? seen : word[16*2+:16];
     wire [15:0] inners = word[12] ? seen : word[16*3+:16];
@@ -182,7 +184,7 @@ module lpu_control #(
             WALK: begin
                 // The element that is in the registers goes; the next one follows.
                 valid <= 1'b1;
-                if (inner + 16'd1 != inners) begin
+                if (inner + 16'd1 < inners) begin
                     inner <= inner + 16'd1;
                     a_address <= a_address + {16'd0, a_inner};
                     b_address <= b_address + {16'd0, b_inner};
@@ -199,7 +201,7 @@ module lpu_control #(
                     d_address <= d_address + {16'd0, d_outer};
                     first <= 1'b1;
                     last <= inners == 16'd1;
-                    if (outer + 16'd1 == outers) begin
+                    if (outer + 16'd1 >= outers) begin
                         valid <= 1'b0;
                         state <= DRAIN;
                     end

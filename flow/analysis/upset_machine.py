@@ -135,12 +135,13 @@ class Machines:
         flip = np.array([f[:3] for f in flips] or [(-1, 0, 0)], dtype=np.int32)
         mask = np.array([f[3] for f in flips] or [0], dtype=np.uint64)
         room = len(self.held) + sum(len(m.held) for m in self.memories)
+        moved = np.empty(self.rows, dtype=np.uint8)
         following = np.empty((room + 1, self.words), dtype=np.uint64)
         self.kernel.run(
             self.first, self.gates, _at(self.left), _at(self.right), len(self.held),
             _at(self.held), _at(self.taken), len(self.memories), _at(self._memory_of),
             len(self.watch), _at(self.watch), clocks, len(flips), _at(flip), _at(mask),
-            _at(held.values), _at(held.cells), _at(following), _at(found),
+            _at(held.values), _at(held.cells), _at(following), _at(found), _at(moved),
         )  # fmt: skip
         return found
 

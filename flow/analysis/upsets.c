@@ -14,6 +14,15 @@ typedef struct {
     uint64_t w[WORDS];
 } row;
 
+/* Whether the row was another one. */
+static inline uint8_t move(row *at, const row *to)
+{
+    uint64_t differ = 0;
+    for (int w = 0; w < WORDS; w++) differ |= at->w[w] ^ to->w[w];
+    *at = *to;
+    return differ != 0;
+}
+
 static inline row literal(const row *value, int32_t x)
 {
     row r = value[x >> 1];
@@ -22,12 +31,19 @@ static inline row literal(const row *value, int32_t x)
     return r;
 }
 
-static void evaluate(int first, int gates, const int32_t *left, const int32_t *right, row *value)
+/* Most of a chip rests in most clocks: a gate neither of whose operands has moved is left alone,
+   but in the first clock. */
+static void evaluate(int first, int gates, const int32_t *left, const int32_t *right, row *value,
+                     uint8_t *moved, int all)
 {
     for (int k = 0; k < gates; k++) {
+        if (!(all | moved[left[k] >> 1] | moved[right[k] >> 1])) {
+            moved[first + k] = 0;
+            continue;
+        }
         row a = literal(value, left[k]), b = literal(value, right[k]);
         for (int w = 0; w < WORDS; w++) a.w[w] &= b.w[w];
-        value[first + k] = a;
+        moved[first + k] = move(value + first + k, &a);
     }
 }
 
@@ -94,18 +110,22 @@ static const int32_t *memory(const int32_t *m, const row *value, row *cells, row
 
 /* Runs so many clocks. Flip i inverts the bits mask[i] in word flip[3i + 2] of row flip[3i + 1], a
    variable, or cell -1 - row, before clock flip[3i]; flips stand in the order of their clocks.
-   `outputs` gets the watched literals of every clock. `next` has room for all that is held. */
+   `outputs` gets the watched literals of every clock. `next` has room for all that is held, `moved`
+   a byte for each variable. */
 void run(int first, int gates, const int32_t *left, const int32_t *right, int flops,
          const int32_t *held, const int32_t *taken, int memories, const int32_t *memory_of,
          int watched, const int32_t *watch, int clocks, int flips, const int32_t *flip,
-         const uint64_t *mask, row *value, row *cells, row *next, row *outputs)
+         const uint64_t *mask, row *value, row *cells, row *next, row *outputs, uint8_t *moved)
 {
+    memset(moved, 0, (size_t)first + gates);
     for (int t = 0; t < clocks; t++) {
         for (; flips && *flip == t; flips--, flip += 3, mask++) {
             row *at = flip[1] < 0 ? cells - 1 - flip[1] : value + flip[1];
             at->w[flip[2]] ^= *mask;
+            if (flip[1] >= 0) moved[flip[1]] = 1;
         }
-        evaluate(first, gates, left, right, value);
+        evaluate(first, gates, left, right, value, moved, t == 0);
+        memset(moved, 0, first);
         for (int k = 0; k < watched; k++) *outputs++ = literal(value, watch[k]);
         for (int k = 0; k < flops; k++) next[k] = literal(value, taken[k]);
         row *into = next + flops;
@@ -115,13 +135,13 @@ void run(int first, int gates, const int32_t *left, const int32_t *right, int fl
             m = memory(m, value, cells, into);
             into += width;
         }
-        for (int k = 0; k < flops; k++) value[held[k]] = next[k];
+        for (int k = 0; k < flops; k++) moved[held[k]] = move(value + held[k], next + k);
         into = next + flops;
         m = memory_of;
         for (int i = 0; i < memories; i++) {
             int width = m[1], lanes = m[2], bits = m[3];
             const int32_t *own = m + 5 + lanes + bits + width + 1 + bits;
-            for (int k = 0; k < width; k++) value[own[k]] = *into++;
+            for (int k = 0; k < width; k++, into++) moved[own[k]] = move(value + own[k], into);
             m = own + width;
         }
     }

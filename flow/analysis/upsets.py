@@ -61,9 +61,9 @@ class Upsets:
     `places` are (flip-flop, clock); the other arrays have a number of samples for each of them:
     `wrong` gives a wrong answer, `shifted` an answer at another time, `lasting` is wrong at the
     last answers too, `hangs` gives none then. `clocks` are those from the end of the reset to the
-    second answer, or those between both; upsets of later clocks repeat them. Each machine is watched
-    for at least `watched` clocks from the upset on; an answer comes every `interval`. `total` is how many places there are,
-    also where only some are tried.
+    second answer, or those between both; upsets of later clocks repeat them. Each machine is
+    watched for at least `watched` clocks from the upset on; an answer comes every `interval`.
+    `total` is how many places there are, also where only some are tried.
     """
 
     flipflops: tuple[str, ...]
@@ -216,10 +216,10 @@ class _Study:
                     raise IRError(f"{self.design.graph.name}: answers to one sample differ")
                 times.append(len(valid) - 1)
             if clocks == 0 and len(times) > 1:
-                # Every value in the design has been replaced twice, and three answers more.
+                # Every value in the design has been replaced, and some answers more.
                 first = times[0] + 1 if self.setting.from_answer else 0
                 clocks, interval = times[1] + 1 - first, times[1] - times[0]
-                watched = 2 * clocks + 4 * interval
+                watched = clocks + 3 * interval if first else 2 * clocks + 4 * interval
                 end = min(end, first + clocks + watched)
         if right is None or not clocks:
             raise IRError(f"{self.design.graph.name}: no answer comes within {MOST_CLOCKS} clocks")

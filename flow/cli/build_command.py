@@ -68,8 +68,8 @@ def command(
     """Build a circuit from a trained network.
 
     MODEL is a Keras (.h5, .keras, .json), QKeras, ONNX or skops file, or a language model for
-    the target lpu (llama2.c .bin, or the folder of a Hugging Face Llama). The build fails, and
-    leaves no output folder, unless the circuit is shown equal to the network.
+    the target lpu (llama2.c .bin, or the folder of a Hugging Face Llama or gpt-oss). The build
+    fails, and leaves no output folder, unless the circuit is shown equal to the network.
     """
     from flow.cli.building import run_build
 

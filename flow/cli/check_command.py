@@ -27,9 +27,9 @@ def command(config: Path | None, as_json: bool, **options: Any) -> None:
     reads and what of it saturates; for a float model the noise and the accuracy if this layer
     alone is quantised. Exit code 3 if something stands in the way. Nothing is built.
 
-    Of a language model (llama2.c .bin, or the folder of a Hugging Face Llama): the arrays of
-    neurons it becomes, and how near its integers are to the float model on its own greedy story
-    and on --data, a text or tokens.
+    Of a language model (llama2.c .bin, or the folder of a Hugging Face Llama or gpt-oss): the
+    arrays of neurons it becomes, and how near its integers are to the float model on its own
+    greedy story and on --data, a text or tokens.
     """
     from flow.pipeline.checking import examine
     from flow.report.quantisation import TITLES, rows

@@ -25,7 +25,7 @@ MARGIN = 0.98
 ROUNDS = 12
 """Rounds of buffers and drives, at most."""
 PATIENCE = 3
-"""Rounds without a faster netlist that end it."""
+"""Rounds without a faster netlist that end it; one does where the period is kept."""
 STEPS = 4
 """Steps of drives in a round."""
 LEAST = 1e-4
@@ -63,10 +63,10 @@ def drive(
     before = best = worst(arrays, slacks)
     if before <= period_ns:
         return Driven(netlist, before, before, 0, 0)
-    fastest, waited, added = netlist, 0, 0
-    current = netlist
+    current = fastest = netlist
+    waited = 0
     for number in range(ROUNDS):
-        if best <= target or waited > PATIENCE:
+        if best <= target or waited > (0 if best <= period_ns else PATIENCE):
             break
         progress(f"drives: {best:.4g} ns of {period_ns:.4g}", number, ROUNDS)
         grown, count = add_buffers(current, arrays, cells, slacks, buffers, target)
@@ -99,7 +99,8 @@ def families_of(technology: Technology) -> dict[str, tuple[str, ...]]:
     """For each cell those of the same pins and functions, itself among them, by area."""
     found: dict[object, list[Cell]] = {}
     for cell in technology.cells.values():
-        if cell.dont_use or cell.kind not in ("combinational", "flipflop"):
+        known = all(pin in cell.functions for pin in cell.outputs)
+        if cell.dont_use or not known or cell.kind not in ("combinational", "flipflop"):
             continue
         found.setdefault(_function(cell), []).append(cell)
     families: dict[str, tuple[str, ...]] = {}

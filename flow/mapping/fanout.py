@@ -44,6 +44,7 @@ def buffers_of(technology: Technology) -> tuple[Buffer, ...]:
         if c.kind == "combinational"
         and not c.dont_use
         and len(c.inputs) == len(c.outputs) == 1
+        and c.outputs[0] in c.functions
         and c.truth_table(c.outputs[0]) == 0b10
     ]
     return tuple(sorted(found, key=lambda b: (b.cell.area, b.cell.name)))

@@ -94,6 +94,8 @@ CHAINS: tuple[Pass, ...] = (
     SolveLinear(method="bits"),
     Simplify(),
     MergeSums(),
+    # Again, for the constants that came with the sums that were merged.
+    FoldTables(),
     # Last: words stay whole, as for heaps.
     CarryChains(),
 )

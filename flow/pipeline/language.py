@@ -119,7 +119,7 @@ def _coded(
     elif rounding == "taught" and not model.plain:
         raise UsageError(
             "weights are taught to a plain Llama only",
-            hint="experts, sinks, biases, scaled rotations go with nearest or calibrated",
+            hint="experts, sinks, biases and YaRN go with nearest or calibrated",
         )
     elif code == "mxfp4" and rounding != "nearest":
         raise UsageError(

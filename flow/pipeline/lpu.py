@@ -140,6 +140,7 @@ def chip_json(made: LpuBuild) -> str:
         "format": FORMAT,
         "vocabulary": program.vocabulary,
         "positions": program.positions,
+        "begin": _begin(made),
         "rows": made.assembly.rows,
         "words": len(made.assembly.words),
         "clocks": {
@@ -210,8 +211,13 @@ def first_tokens(made: LpuBuild) -> list[int]:
     from flow.ir.language_meaning import told
 
     program = made.assembly.program
-    begin = [min(1, program.vocabulary - 1)]
+    begin = [_begin(made)]
     return [*begin, *islice(told(program, begin), 3)]
+
+
+def _begin(made: LpuBuild) -> int:
+    """The token that texts begin with."""
+    return min(made.language.source.begin, made.assembly.program.vocabulary - 1)
 
 
 def read_chip(folder: Path) -> dict[str, Any]:

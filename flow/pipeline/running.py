@@ -11,7 +11,7 @@ from typing import Any
 
 from flow.errors import UsageError
 from flow.frontend.language.byte_pairs import BytePairs
-from flow.frontend.language.tokenizer import BEGIN, Tokenizer
+from flow.frontend.language.tokenizer import Tokenizer
 from flow.frontend.language.tokenizer_json import tokenizer_of
 from flow.ir.language import Choose
 from flow.ir.language_meaning import heat_of
@@ -118,7 +118,7 @@ def open_chip(folder: Path, options: RunOptions, progress: Progress = silent) ->
     if not 1 <= options.seed < 1 << 32:
         raise UsageError(f"--seed {options.seed} is not from 1 to {(1 << 32) - 1}")
     tokenizer = _tokenizer(folder, int(facts["vocabulary"]))
-    prompt = [min(BEGIN, int(facts["vocabulary"]) - 1)]
+    prompt = [int(facts.get("begin", 1))]
     if tokenizer is not None:
         prompt = tokenizer.encode(options.prompt) or prompt
     elif options.prompt:

@@ -19,7 +19,8 @@ from flow.train.clusters import retrain
 from flow.train.export import CONFIG, FIT, TEST, build_files, levels_csv
 from flow.train.gradient import GradientOptions, powers_of_two
 from flow.train.qkeras_train import train_qkeras
-from flow.train.robust import RobustOptions, options_for, train_robust
+from flow.train.robust import RobustOptions, train_robust
+from flow.train.robust_choice import choose_options
 from flow.train.weight_faults import accuracies
 
 NETWORKS, STEPS, RATE = 24, 800, 0.02
@@ -77,8 +78,10 @@ def write_robust(search: Search, out: Path, names: str, progress: Progress = sil
     """A perceptron trained with the regularisers of those names, as a folder for
     `flow build --config`; facts have an ordinary one of the same size beside it."""
     spec, data = search.spec, search.data
-    options = options_for(names, spec.hidden[0], seed=spec.seed)
     plain = RobustOptions(spec.hidden[0], seed=spec.seed)
+    options = choose_options(
+        names, data.x_fit, data.y_fit, data.classes, data.scaler.bits, plain, progress
+    )
     found, ordinary = (
         train_robust(data.x_fit, data.y_fit, data.classes, data.scaler.bits, each, progress)
         for each in (options, plain)
@@ -86,6 +89,8 @@ def write_robust(search: Search, out: Path, names: str, progress: Progress = sil
     _write(out, build_files(found, data))
     hidden = f"{data.features}-{spec.hidden[0]}-{data.classes}"
     facts = [("topology", hidden), ("train", f"{found.accuracy(data.x_fit, data.y_fit):.4f}")]
+    strengths = (("trained stuck", options.faults), ("trained spread", options.variability))
+    facts += [(label, f"{value:g}") for label, value in strengths if value]
     cases = {"test": (0.0, 0.0), "faulty": (FAULTY, 0.0), "spread": (0.0, SPREAD)}
     for label, net in (("", found), ("ordinary ", ordinary)):
         for name, (share, sigma) in cases.items():

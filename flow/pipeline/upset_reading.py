@@ -1,4 +1,4 @@
-"""Verilog of a chip as one graph: every flip-flop stays one of its own, memories stand beside it."""
+"""Verilog of a chip as one graph: no two flip-flops are merged, and memories stand beside it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from flow.backends.aiger import read_aiger
 from flow.errors import ToolFailed, UsageError
 from flow.ir.aig import Aig
 from flow.ir.design import HELD, TAKEN, Design
-from flow.pipeline.reading import read_text
 from flow.tools.yosys import yosys
 
 SECONDS = 600.0
@@ -32,13 +31,13 @@ def read_chip(
     texts: Mapping[str, str],
     top: str,
     boxes: Sequence[str] = (),
-    tables: Mapping[str, Path] | None = None,
+    tables: Mapping[str, Sequence[int]] | None = None,
     gated: Sequence[str] = (),
 ) -> tuple[Design, tuple[Memory, ...]]:
     """The design below `top`, and the memories whose modules are `boxes`.
 
-    No two flip-flops are merged, so that copies stay copies. `tables` are files of hexadecimal
-    words by the end of the name of the table that they fill. In modules that are `gated` every
+    No two flip-flops are merged, so that copies stay copies. `tables` are words by
+    the end of the name of the table that they fill. In modules that are `gated` every
     clock is one of `lpu_gate`: its flip-flops take something where it is open. UsageError where
     Yosys refuses the chip.
     """
@@ -82,7 +81,7 @@ def read_chip(
         if len(row) == 4 and row[0] == "latch":
             key, name = f"l{row[1]}", f"{row[3]}[{row[2]}]"
             # Of the nets of a flip-flop the innermost one: it is declared there.
-            names[key] = max(names.get(key, name), name, key=lambda n: (n.count("."), n))
+            names[key] = min(names.get(key, name), name, key=lambda n: (-n.count("."), n))
     design = Design(_renamed(graph, names))
     return design, _memories(design, tables or {})
 
@@ -92,7 +91,8 @@ def _box(text: str) -> str:
     found = _BOX.search(text)
     if found is None:
         raise UsageError("a memory of the chip is no module")
-    return f"(* box *)\n{found[0].replace('output reg', 'output wire')}\nendmodule\n"
+    body = found[0].replace("output reg", "output wire")
+    return f"(* box *)\n{body}\n    assign q = 0;\nendmodule\n"
 
 
 def _renamed(graph: Aig, names: Mapping[str, str]) -> Aig:
@@ -108,7 +108,7 @@ def _renamed(graph: Aig, names: Mapping[str, str]) -> Aig:
     )  # fmt: skip
 
 
-def _memories(design: Design, tables: Mapping[str, Path]) -> tuple[Memory, ...]:
+def _memories(design: Design, tables: Mapping[str, Sequence[int]]) -> tuple[Memory, ...]:
     """The memories that stand at the ports of the design."""
     pins: dict[str, dict[str, dict[int, int]]] = {}
     for k, name in enumerate(design.inputs, 1):
@@ -120,15 +120,17 @@ def _memories(design: Design, tables: Mapping[str, Path]) -> tuple[Memory, ...]:
     return tuple(_memory(name, of, tables) for name, of in sorted(pins.items()))
 
 
-def _memory(name: str, pins: Mapping[str, Mapping[int, int]], tables: Mapping[str, Path]) -> Memory:
+def _memory(
+    name: str, pins: Mapping[str, Mapping[int, int]], tables: Mapping[str, Sequence[int]]
+) -> Memory:
     def row(pin: str) -> tuple[int, ...]:
         own = pins.get(pin, {})
         return tuple(own[k] for k in range(len(own)))
 
     reading = row("read_address") or row("address")
     held = row("q")
-    path = next((file for end, file in tables.items() if name.endswith(end)), None)
-    table = None if path is None else _table(path, len(held))
+    words = next((rows for end, rows in tables.items() if name.endswith(end)), None)
+    table = None if words is None else _table(words, len(held))
     # Of an address that no word has, nothing is read.
     depth = 1 << len(reading) if table is None else len(table)
     return Memory(
@@ -137,6 +139,5 @@ def _memory(name: str, pins: Mapping[str, Mapping[int, int]], tables: Mapping[st
     )  # fmt: skip
 
 
-def _table(path: Path, width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    words = [int(line, 16) for line in read_text(path).split()]
+def _table(words: Sequence[int], width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.array([[w >> k & 1 for k in range(width)] for w in words], dtype=np.uint8)

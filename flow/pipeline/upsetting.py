@@ -6,21 +6,28 @@ import json
 import re
 import tempfile
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from flow import __version__
-from flow.analysis.upsets import SAMPLES, Upsets, upsets
+from flow.analysis.upsets import Setting, Upsets, upsets
 from flow.errors import UsageError
 from flow.frontend.circuits.verilog import read_verilog
 from flow.ir import design as logic
 from flow.pipeline.fault_folder import study_facts
 from flow.pipeline.fault_harm import sample_size
-from flow.pipeline.folder import replacing, write_file, write_manifest
+from flow.pipeline.folder import read_manifest, replacing, write_file, write_manifest
 from flow.pipeline.reopening import Design, reopen
+from flow.pipeline.upset_subjects import (
+    Subject,
+    array_subject,
+    circuit_drive,
+    language_subject,
+    store_subject,
+)
+from flow.pipeline.verifying_lpu import is_chip
+from flow.pipeline.verifying_tulip import is_tulip
 from flow.progress import Progress, silent
 
 FORMAT = "flow-upsets 1"
@@ -35,6 +42,8 @@ class UpsetStudy:
     line: str
     rows: tuple[tuple[str, ...], ...]
     found: Upsets
+    cells: Upsets | None = None
+    """Upsets of the bits of memories that the design has beside its flip-flops."""
 
 
 def study_upsets(folder: Path, most: int, seed: int = 0, progress: Progress = silent) -> UpsetStudy:
@@ -43,20 +52,26 @@ def study_upsets(folder: Path, most: int, seed: int = 0, progress: Progress = si
     Beyond `most` places as many are drawn as give a share to one point at 99 % confidence.
     UsageError where the design holds no state.
     """
-    opened = reopen(folder)
-    design = read_design(opened)
+    subject = subject_of(folder, progress)
+    design, drive, setting = subject.design, subject.drive, subject.setting
     if not design.flipflops:
         raise UsageError(
             "the circuit has no flip-flops",
             where=str(folder),
             hint="leave out --upsets: its faults are those of its lines",
         )
-    drive = drive_of(opened)
-    few = upsets(design, drive, 1, seed)
+    few = upsets(design, drive, 1, seed, setting=setting)
     size = None if few.total <= most else sample_size(few.total)
-    found = upsets(design, drive, size, seed, progress)
+    found = upsets(design, drive, size, seed, progress, setting)
+    cells = None
+    if any(memory.write for memory in setting.memories):
+        held = replace(setting, cells=True)
+        few = upsets(design, drive, 1, seed, setting=held)
+        size = None if few.total <= most else sample_size(few.total)
+        cells = upsets(design, drive, size, seed, progress, held)
     rows = _rows(found)
-    return UpsetStudy(_json(opened, found, rows), _line(found), rows, found)
+    text = _json(subject.name, found, rows, cells)
+    return UpsetStudy(text, _line(found, cells), rows, found, cells)
 
 
 def write_upsets(
@@ -71,6 +86,19 @@ def write_upsets(
     return found
 
 
+def subject_of(folder: Path, progress: Progress = silent) -> Subject:
+    """The design of a build folder and what drives it; UsageError where the folder has none."""
+    progress("the Verilog is read")
+    if is_chip(folder):
+        return language_subject(folder)
+    if is_tulip(read_manifest(folder)):
+        return array_subject(folder)
+    opened = reopen(folder)
+    if opened.emission.store is not None:
+        return store_subject(opened, opened.emission.store)
+    return Subject(opened.emission.top, read_design(opened), circuit_drive(opened), Setting())
+
+
 def read_design(opened: Design) -> logic.Design:
     """The Verilog of a build as one graph, through Yosys; its flip-flops have no reset of their
     own: it is part of what they take."""
@@ -83,18 +111,6 @@ def read_design(opened: Design) -> logic.Design:
         place = Path(scratch) / f"{opened.emission.top}.v"
         place.write_text("\n".join(texts), encoding="utf-8")
         return read_verilog(place)
-
-
-def drive_of(opened: Design) -> dict[str, NDArray[np.uint8]]:
-    """The bits of every data input for the first vectors of the folder."""
-    found: dict[str, NDArray[np.uint8]] = {}
-    for port in opened.emission.inputs:
-        values = np.asarray(opened.inputs[port.source])[:SAMPLES]
-        for i, lane in enumerate(port.lanes):
-            for bit in range(lane.width):
-                name = port.name if port.width == 1 else f"{port.name}[{lane.offset + bit}]"
-                found[name] = ((values[:, i] >> bit) & 1).astype(np.uint8)
-    return found
 
 
 def _rows(found: Upsets) -> tuple[tuple[str, ...], ...]:
@@ -117,31 +133,55 @@ def _rows(found: Upsets) -> tuple[tuple[str, ...], ...]:
     return (row("all", len(found.flipflops), list(range(len(found.places)))), *order)
 
 
-def _line(found: Upsets) -> str:
-    tried = "every flip-flop in every clock"
-    if len(found.places) < found.total:
-        tried = f"{len(found.places)} of {found.total} places drawn, shares to 1 point (99 %)"
+def _line(found: Upsets, cells: Upsets | None) -> str:
     hangs, lasting = int(found.hangs.sum()), int(found.lasting.sum())
     end = "none hangs" if not hangs else f"{hangs} hang"
-    return (
+    text = (
         f"{found.count} upsets of {len(found.flipflops)} flip-flops in {found.clocks} clocks on "
-        f"{found.samples} samples: {tried}.\n"
+        f"{_samples(found)}: {_tried(found, 'every flip-flop')}.\n"
         f"{100 * found.share(found.wrong):.2f} % give a wrong answer, {end}, "
         f"{lasting or 'none'} stays wrong, watched for {found.watched} clocks."
     )
+    if cells is None:
+        return text
+    return (
+        f"{text}\n{cells.count} upsets of {len(cells.flipflops)} bits of memories: "
+        f"{_tried(cells, 'every bit')}. {100 * cells.share(cells.wrong):.2f} % give a wrong "
+        f"answer, {100 * cells.share(cells.lasting):.2f} % until the bit is written again, "
+        f"{int(cells.hangs.sum()) or 'none'} hangs."
+    )
 
 
-def _json(opened: Design, found: Upsets, rows: tuple[tuple[str, ...], ...]) -> str:
-    facts = {
-        "format": FORMAT, "flow": __version__, "name": opened.emission.top,
+def _samples(found: Upsets) -> str:
+    return f"{found.samples} sample{'s' * (found.samples != 1)}"
+
+
+def _tried(found: Upsets, every: str) -> str:
+    if len(found.places) < found.total:
+        return f"{len(found.places)} of {found.total} places drawn, shares to 1 point (99 %)"
+    return f"{every} in every clock"
+
+
+def _json(name: str, found: Upsets, rows: tuple[tuple[str, ...], ...], cells: Upsets | None) -> str:
+    facts: dict[str, Any] = {
+        "format": FORMAT, "flow": __version__, "name": name, **_facts(found),
+        "registers": [dict(zip(TITLES, row, strict=True)) for row in rows[1:]],
+    }  # fmt: skip
+    if cells is not None:
+        facts["memories"] = _facts(cells) | {
+            "registers": [dict(zip(TITLES, row, strict=True)) for row in _rows(cells)[1:]]
+        }
+    return json.dumps(facts, indent=1, sort_keys=True) + "\n"
+
+
+def _facts(found: Upsets) -> dict[str, int]:
+    return {
         "flipflops": len(found.flipflops), "clocks": found.clocks, "interval": found.interval,
         "watched": found.watched, "samples": found.samples, "upsets": found.count,
         "places": len(found.places), "all_places": found.total,
         "wrong": int(found.wrong.sum()), "shifted": int(found.shifted.sum()),
         "lasting": int(found.lasting.sum()), "hangs": int(found.hangs.sum()),
-        "registers": [dict(zip(TITLES, row, strict=True)) for row in rows[1:]],
     }  # fmt: skip
-    return json.dumps(facts, indent=1, sort_keys=True) + "\n"
 
 
 def _table(found: Upsets) -> str:

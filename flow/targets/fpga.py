@@ -16,6 +16,6 @@ FPGA = CircuitRecipe(
     passes=("chains", "adders"),
     interval=5e-6,
     high_passes=("searched-chains", "plain"),
-    quick_passes=("packed", "adders"),
+    quick_passes=("shallow-chains", "packed", "adders"),
     defaults={"input_bits": 8, "weight_bits": 8, "activation_bits": 8},
 )

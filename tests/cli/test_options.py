@@ -10,7 +10,8 @@ PASSES = (
     "simplify, share, round-first, narrow, conjunctions, fold-comparisons, fold-tables, "
     "offset-tables, pack-bits, solve-linear, expand-linear, merge-sums, "
     "compressor-trees, carry-chains, balance-adders, pipeline, canonical, adders, plain, packed, "
-    "bespoke, heaps, searched, chains, searched-chains, compressed, shared-trees, trees"
+    "bespoke, heaps, searched, chains, shallow-chains, searched-chains, compressed, "
+    "shared-trees, trees"
 )
 STAGES = "import, lower, optimise, emit, simulate, synthesise, prove, measure, report"
 

@@ -182,6 +182,13 @@ def test_an_impossible_configuration_is_one_message(tmp_path, changes, message):
     assert error.value.message == message
 
 
+def test_a_configuration_by_another_name_says_what_it_is_too_large_for(root):
+    with pytest.raises(UnsupportedModel) as error:
+        read_language(root / "examples" / "lpu" / "gpt_oss_120b.json")
+    assert error.value.message == "this language model is planned, not built"
+    assert error.value.obstacles == ("116788838400 weights, more than 16777216",)
+
+
 def test_experts_that_are_not_mxfp4_are_refused(tmp_path):
     found = tensors()
     name = f"{AT}mlp.experts.down_proj_blocks"

@@ -7,7 +7,8 @@ import pytest
 from frontend import gpt_oss_files
 
 from flow.frontend.language.coded_models import coded_model
-from flow.frontend.language.llama import logits
+from flow.frontend.language.distil import Teaching, taught_model
+from flow.frontend.language.llama import drawn, logits
 from flow.frontend.language.measures import nearness
 from flow.frontend.language.program import language_program, real_scores
 from flow.frontend.language.read import read_language
@@ -115,6 +116,18 @@ def test_without_biases_nothing_is_added(tmp_path):
     assert model.plain
     program = language_program(coded_model(model, "fp4"), [TEXT.tolist()], "plain")
     assert not any(isinstance(one, Offset) for one in program.instructions)
+
+
+def test_teaching_follows_scaled_angles(tmp_path):
+    config = SIZES | {"rope_scaling": LLAMA_3, "attention_bias": False, "mlp_bias": False}
+    model = read_language(gpt_oss_files.write(tmp_path, tensors(biases=False), **config))
+    assert model.plain
+    texts = drawn(model, 8, 16, 0)
+    start = nearness(logits(model, texts), logits(coded_model(model, "fp4").real, texts))
+    taught = taught_model(model, "fp4", texts, Teaching(rounds=20, rate=2e-3))
+    assert nearness(logits(model, texts), logits(taught.real, texts)).divergence < (
+        0.7 * start.divergence
+    )
 
 
 def test_whole_pairs_bound_what_yarn_scales():

@@ -109,6 +109,12 @@ CASES = {
         Signed(Signed(Y, 3), 4),
         Signed(Bits(Y, 0, 4), 3),
     ],
+    "cut_of_sum": [
+        Signed(Add(Signed(Y, 4), X), 3),
+        Signed(Linear((Signed(Y, 4), Bits(U, 0, 3)), (3, -5), 7), 3),
+        Bits(Sub(X, Bits(U, 0, 4)), 1, 3),
+        Bits(Neg(Signed(Y, 4)), 0, 4),
+    ],
     "concat_parts": [
         Concat((U,), (6,)),
         Concat((U, C(0), C(1), P), (4, 1, 1, 1)),

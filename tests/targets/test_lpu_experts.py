@@ -1,7 +1,10 @@
 """A tiny gpt-oss as a chip: experts that are picked, sinks, windows and biases in the RTL."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 from frontend import gpt_oss_files
@@ -12,10 +15,14 @@ from flow.cli.main import run
 from flow.errors import UnsupportedModel
 from flow.frontend.language.coded_models import coded_model
 from flow.frontend.language.program import language_program
+from flow.frontend.language.read import read_language, tokenizer_beside
 from flow.ir.language import Apply, Attend
+from flow.ir.language_meaning import told
 from flow.mapping.lpu.assemble import assemble
+from flow.mapping.lpu.base import base_for
 from flow.mapping.lpu.clocks import clocks
 from flow.mapping.lpu.words import Op, Word, literal
+from flow.pipeline.language import LanguageOptions, import_language
 from flow.pipeline.lpu_vectors import vector_files
 from flow.verify.simulate import simulate_cocotb
 
@@ -26,6 +33,26 @@ TEXTS = [[1, 7, 3, 0, 4, 11], [1, 5, 5, 9]]
 @pytest.fixture(scope="module")
 def program():
     return language_program(coded_model(gpt_oss_files.tiny(**SIZES), "fp4"), TEXTS, "tiny")
+
+
+@pytest.fixture(scope="module")
+def example(root, tmp_path_factory):
+    """What the example script writes."""
+    folder = tmp_path_factory.mktemp("example") / "tiny"
+    script = root / "examples" / "lpu" / "make_gpt_oss.py"
+    subprocess.run([sys.executable, script, folder], check=True, timeout=60)
+    return folder
+
+
+def test_the_example_is_read_whole(example):
+    model = read_language(example)
+    assert (model.shape.experts, model.shape.active_experts, model.begin) == (4, 2, 0)
+    assert [layer.window for layer in model.layers] == [4, 0]
+    tokenizer = tokenizer_beside(example, model.shape.vocabulary)
+    pieces = list(tokenizer.vocabulary)
+    tokens = tokenizer.encode("the and")
+    assert [pieces[token] for token in tokens] == ["<s>", "the", "\u0120", "and"]
+    assert tokenizer.decode(tokens) == "the and"
 
 
 def test_a_word_tells_what_is_picked():
@@ -54,6 +81,17 @@ def test_windows_bound_what_attention_costs(program):
     assert [clocks(word, 5) for word in words] == [2 + 2 * 2 + 8] * 4 + [2 + 6 * 2 + 8] * 4
 
 
+def test_other_experts_change_wires_alone(program):
+    other = coded_model(gpt_oss_files.tiny(**SIZES | {"seed": 2}), "fp4")
+    base = base_for(program, 8.0)
+    one = emit_lpu(assemble(program), base=base).files
+    two = emit_lpu(assemble(language_program(other, TEXTS, "tiny")), base=base).files
+    assert set(one) == set(two)
+    changed = {name.name for name in one if one[name] != two[name]}
+    assert "wires_layer1x2_down.v" in changed
+    assert all(name.startswith("wires_") for name in changed)
+
+
 def test_a_chip_has_one_window(program):
     found = list(program.instructions)
     at = max(n for n, one in enumerate(found) if isinstance(one, Attend))
@@ -78,6 +116,7 @@ def test_the_chip_writes_what_the_integer_model_does(tmp_path, program):
     assert (verdict.status, verdict.detail) == ("passed", "3 samples, 1 tests")
 
 
+@pytest.mark.campaign
 @pytest.mark.tool("icarus")
 def test_a_chip_that_picks_another_expert_is_found_out(tmp_path, program):
     found = list(program.instructions)
@@ -92,14 +131,14 @@ def test_a_chip_that_picks_another_expert_is_found_out(tmp_path, program):
 
 @pytest.mark.campaign
 @pytest.mark.tool("verilator")
-def test_a_whole_build_holds(tmp_path, monkeypatch):
+def test_the_example_is_built_and_talks(example, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "model").mkdir()
-    folder = gpt_oss_files.write(
-        tmp_path / "model", hidden_size=32, head_dim=8, num_attention_heads=2,
-        num_key_value_heads=1, vocab_size=40, max_position_embeddings=24,
-    )  # fmt: skip
-    words = ["build", str(folder), "--target", "lpu", "--simulator", "verilator", "-o"]
+    words = ["build", str(example), "--target", "lpu", "--simulator", "verilator", "-o"]
     assert run([*words, str(tmp_path / "out")]) == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert {check["status"] for check in report["checks"]} == {"passed"}
+    capsys.readouterr()
+    assert run(["run", str(tmp_path / "out"), "--prompt", "the", "--tokens", "8", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    program = import_language(example, LanguageOptions()).program
+    assert said["tokens"] == list(islice(told(program, said["prompt"]), len(said["tokens"])))

@@ -9,6 +9,7 @@ from flow.errors import UsageError
 from flow.train.baseline import Perceptron
 from flow.train.dataset import prepare
 from flow.train.robust import RobustOptions, options_for, train_robust
+from flow.train.robust_choice import STRENGTHS, choose_options
 from flow.train.table import bundled
 from flow.train.weight_faults import accuracies, draw_stuck, stuck_weights
 
@@ -69,6 +70,18 @@ def test_equal_options_train_equal_networks_and_two_classes_have_one_output(iris
     a, b = (train_robust(iris.x_fit, y, 2, 4, options) for _ in range(2))
     assert (a.w1.shape, a.w2.shape) == ((4, 4), (4, 1))
     assert all((getattr(a, n) == getattr(b, n)).all() for n in ("w1", "b1", "w2", "b2"))
+
+
+def test_strengths_are_chosen_on_samples_that_are_kept_back(iris):
+    given = iris.x_fit, iris.y_fit, 3, 4, RobustOptions(4, steps=40, weight_bits=6, seed=5)
+    chosen = choose_options("all", *given)
+    assert (chosen.faults, chosen.variability) in STRENGTHS
+    assert (chosen.quantisation, chosen.weight_bits, chosen.steps, chosen.seed) == (10.0, 6, 40, 5)
+    assert choose_options("all", *given) == chosen
+    # One strength is no choice: nothing is trained.
+    alone = choose_options("quantisation", *given)
+    assert (alone.quantisation, alone.faults, alone.variability) == (10.0, 0.0, 0.0)
+    assert choose_options("faults", *given).variability == 0.0
 
 
 def test_an_unknown_regulariser_is_refused_with_those_there_are():

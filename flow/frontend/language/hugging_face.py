@@ -44,8 +44,10 @@ def read_hugging_face(path: Path, most: int) -> LlamaWeights:
     weights; UsageError for files that are damaged.
     """
     folder = path if path.is_dir() else path.parent
-    where = CONFIG
-    config = guards.parse_json(guards.read_bytes(folder / CONFIG, guards.JSON_BYTES), where)
+    own = path.is_file() and path.suffix == ".json" and not path.name.endswith(".index.json")
+    file = path if own else folder / CONFIG
+    where = file.name
+    config = guards.parse_json(guards.read_bytes(file, guards.JSON_BYTES), where)
     shape = shape_of_config(config, folder.resolve().name, where)
     if obstacles := _obstacles(config, shape, most):
         raise UnsupportedModel(

@@ -70,8 +70,9 @@ class LlamaWeights:
 
     @property
     def plain(self) -> bool:
-        """Whether all of it is as in the first Llama."""
-        return self.scaling is None and all(layer.plain for layer in self.layers)
+        """Whether all of it is as in the first Llama, but for the angles of rotations."""
+        kept = self.scaling is None or self.scaling.gain == 1
+        return kept and all(layer.plain for layer in self.layers)
 
 
 def read_llama2c(path: Path) -> LlamaWeights:

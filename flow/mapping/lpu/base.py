@@ -44,7 +44,7 @@ def base_for(program: LanguageProgram, slack: float = 0.0) -> ChipBase:
     for array in program.arrays:
         members.setdefault(kind(array), []).append(array)
     code = program.arrays[0].code
-    return ChipBase(code, slack, {name: _base(of, slack) for name, of in members.items()})
+    return ChipBase(code, float(slack), {name: _base(of, slack) for name, of in members.items()})
 
 
 def _base(arrays: list[Array], slack: float) -> Base:

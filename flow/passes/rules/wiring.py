@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from flow.ir.builder import Rule
 from flow.ir.interval import twos_complement, unsigned
-from flow.ir.nodes import And, Bits, Concat, Const, FullAdder, Node, Shl, Shr, Signed
+from flow.ir.nodes import (
+    Add,
+    And,
+    Bits,
+    Concat,
+    Const,
+    FullAdder,
+    Linear,
+    Neg,
+    Node,
+    Shl,
+    Shr,
+    Signed,
+    Sub,
+)
 
 
 def bits_that_are_all(node: Node) -> Node | None:
@@ -87,6 +101,33 @@ def signed_of_field(node: Node) -> Node | None:
     return None
 
 
+def cut_of_sum(node: Node) -> Node | None:
+    """signed(signed(x, v) + y, w) -> signed(x + y, w), where w <= v;  bits(..., l, w) alike, where
+    l + w <= v, and every linear operation: what wraps at more bits wraps at fewer, too"""
+    match node:
+        case Signed(Add() | Sub() | Neg() | Linear() as total, width):
+            inner = _uncut(total, width)
+            return None if inner is None else Signed(inner, width)
+        case Bits(Add() | Sub() | Neg() | Linear() as total, low, width):
+            inner = _uncut(total, low + width)
+            return None if inner is None else Bits(inner, low, width)
+    return None
+
+
+def _uncut(total: Node, width: int) -> Node | None:
+    """A sum without the cuts of its operands that leave the low `width` bits."""
+    operands = []
+    for x in total.operands:
+        match x:
+            case Signed(inner, kept) | Bits(inner, 0, kept) if kept >= width:
+                operands.append(inner)
+            case _:
+                operands.append(x)
+    if all(a is b for a, b in zip(operands, total.operands, strict=True)):
+        return None
+    return total.with_operands(*operands)
+
+
 def concat_parts(node: Node) -> Node | None:
     """concat(x) -> x;  nested concats, constants side by side and zeros on top are merged"""
     assert isinstance(node, Concat)
@@ -164,8 +205,15 @@ def full_adder_of_equals(node: Node) -> Node | None:
 
 
 RULES: dict[type[Node], tuple[Rule, ...]] = {
-    Bits: (bits_that_are_all, bits_of_shift, bits_of_field, bits_of_concat, bits_of_mask),
-    Signed: (signed_that_fits, signed_of_field),
+    Bits: (
+        bits_that_are_all,
+        bits_of_shift,
+        bits_of_field,
+        bits_of_concat,
+        bits_of_mask,
+        cut_of_sum,
+    ),
+    Signed: (signed_that_fits, signed_of_field, cut_of_sum),
     Concat: (concat_parts, concat_of_one_word),
     FullAdder: (full_adder_of_equals,),
 }

@@ -68,7 +68,7 @@ class ImportLanguage:
         if not is_language(model):
             raise UsageError(
                 "the target lpu is for language models", where=model.name,
-                hint="give a llama2.c .bin or the folder of a Hugging Face Llama",
+                hint="give a llama2.c .bin or the folder of a Hugging Face Llama or gpt-oss",
             )  # fmt: skip
         options = LanguageOptions(config.code, config.rounding, config.tokenizer, config.seed)
         language = import_language(model, options, state.progress)
