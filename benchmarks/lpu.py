@@ -46,7 +46,9 @@ REMARKS: tuple[str, ...] = (
     "equal bytes for any number of processes. Memory: the largest resident size of a process, as "
     "the system counted it.",
     "Chip: `flow build stories260K.bin --target lpu`, then `flow run` of 200 tokens; Verilator "
-    "compiles anew, with nothing kept of earlier runs but what ccache holds of its library. Folded "
+    "compiles anew, with nothing kept of earlier runs but what ccache holds of its library. The "
+    "machine did much else at the same time: seconds of processors say more than those of the "
+    "clock. Folded "
     "arrays are counted cell by cell, their clocks are those of the cycle model, which the checks "
     "hold against the RTL.",
     "Re-spin: other weights over the base of the chip with taught weights, at each slack that its "

@@ -3,8 +3,9 @@
     make bench-trust          everything; circuits are built once and kept in benchmarks/cache
     python benchmarks/trust.py [PART ...] [--quick] [--only TEXT] [--timeout SECONDS] [--report]
 
-Parts are faults, vectors, hardening, training, printed, voltages, fingerprint, watched, sequential,
-hostile and compiler; the last two are rows of the records of trust_hostile.py, and of soak.py in tests/,
+Parts are faults, vectors, hardening, training, printed, voltages, fingerprint, watched,
+sequential, hostile and compiler; the last two are rows of the records of trust_hostile.py, and of
+soak.py in tests/,
 pass_proofs.py, bench_strength.py, mutation.py and metamorphic.py. The circuits are exact
 perceptrons of one hidden layer with 8-bit weights and 4-bit inputs, mapped onto EGFET. Writes
 benchmarks/trust.md and results/trust.json.

@@ -33,10 +33,11 @@ def soak(record: dict[str, Any]) -> list[Row]:
     """Networks that agree on every rung, and how many do not."""
     count, wrong = record["networks"], len(record["mismatches"])
     wanted = len(record["counts"].get("layers", {})), len(record["counts"].get("passes", {}))
+    mended = len(record.get("mended", []))
     note = (
         f"seed {record['seed']}, {record['stimuli']} stimuli each, {wanted[0]} kinds of layers, "
-        f"{wanted[1]} passes, {record['refused']} refused, {len(record.get('mended', []))} mismatches "
-        f"on the way, mended, {record['seconds'] / 3600:.1f} h"
+        f"{wanted[1]} passes, {record['refused']} refused, {mended} mismatches mended on the way, "
+        f"{record['seconds'] / 3600:.1f} h"
     )
     bound = 100 * 3 / count if count and not wrong else None
     return [

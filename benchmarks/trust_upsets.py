@@ -34,6 +34,8 @@ STORE = ("--target", "asic", "--weights", "registers", "--tmr")
 SIZES = (4, 6, 1, 2, 1, 16, 12)
 """Of the language chip: hidden, inner, layers, heads, KV heads, vocabulary, positions."""
 BINARY = "keras_binary_3layer/KERAS_3layer_binary_smaller"
+LOADED = "loaded weights"
+"""In the names of designs whose upsets stay until somebody loads them again."""
 PLACES = 20_000
 """Flip-flops times clocks that are all tried; of more, a sample."""
 
@@ -55,20 +57,26 @@ def sequential(options: Options) -> Iterator[list[Row]]:
 def _shares(name: str, study: UpsetStudy, took: float) -> list[Row]:
     found, cells = study.found, study.cells
     hangs, lasting = int(found.hangs.sum()), int(found.lasting.sum())
-    loaded = name.startswith("chip")
     note = (
         f"{len(found.flipflops)} flip-flops, {found.clocks} clocks, {found.samples} samples, "
         f"{len(found.places)} of {found.total} places"
     )
     watched = f"{found.count} upsets, each watched for {found.watched} clocks"
-    rows = [
-        Row(f"upsets, {name}, wrong answer", 100 * found.share(found.wrong), "%", note=note),
-        Row(f"upsets, {name}, that hang", hangs, "", reach="0", met=hangs == 0, note=watched),
-        Row(f"upsets, {name}, that stay wrong", lasting, "",
-            reach="" if loaded else "0", met=None if loaded else lasting == 0),
+    rows = [Row(f"upsets, {name}, wrong answer", 100 * found.share(found.wrong), "%", note=note)]
+    if LOADED in name or cells is not None:
+        rows += [
+            Row(f"upsets, {name}, that hang", hangs, "", reach="0", met=hangs == 0, note=watched),
+            Row(f"upsets, {name}, that stay wrong", lasting, ""),
+        ]  # fmt: skip
+    else:
+        rows.append(
+            Row(f"upsets, {name}, that hang or stay wrong", hangs + lasting, "", reach="0",
+                met=hangs + lasting == 0, note=watched)
+        )  # fmt: skip
+    rows.append(
         Row(f"upsets, {name}, seconds of the whole study", took, "s",
-            reach=f"at most {MOST_SECONDS}", met=took <= MOST_SECONDS),
-    ]  # fmt: skip
+            reach=f"at most {MOST_SECONDS}", met=took <= MOST_SECONDS)
+    )  # fmt: skip
     if cells is not None:
         note = f"{len(cells.places)} of {cells.total} places, {len(cells.flipflops)} bits"
         hangs = int(cells.hangs.sum())
@@ -158,8 +166,8 @@ DESIGNS: dict[str, Callable[[Path], Path | None]] = {
     "folded, seeds, 3 clocks a sample": partial(_circuit, "seeds", FOLDED),
     "pipelined, vertebral_2c, 4 stages": partial(_circuit, "vertebral_2c", CELLS),
     "pipelined, mammographic, 4 stages": partial(_circuit, "mammographic", CELLS),
-    "chip with loaded weights, mammographic": partial(_circuit, "mammographic", (*STORE, "none")),
-    "chip with loaded weights in three copies, mammographic": partial(
+    f"chip with {LOADED}, mammographic": partial(_circuit, "mammographic", (*STORE, "none")),
+    f"chip with {LOADED} in three copies, mammographic": partial(
         _circuit, "mammographic", (*STORE, "all")
     ),
     "language chip, 1 layer": _language,

@@ -27,8 +27,8 @@ SAMPLES = 64
 MOST_CLOCKS = 20_000
 BLOCK = 256
 """Clocks whose outputs are held at once."""
-CHUNK_WORDS = 1 << 22
-"""Words of all variables that one run of numpy holds."""
+CHUNK_WORDS, MOST_WORDS = 1 << 20, 64
+"""Words of all variables that one run of numpy holds, and of a row."""
 
 Counts = NDArray[np.int64]
 
@@ -91,14 +91,15 @@ class Upsets:
 def upsets(
     design: Design,
     drive: Mapping[str, NDArray[np.uint8]],
-    most: int | None = None,
+    most: int | Callable[[int], int] | None = None,
     seed: int = 0,
     progress: Progress = silent,
     setting: Setting = PLAIN,
 ) -> Upsets:
     """Every flip-flop upset in every clock; `drive` has the bits (samples,) of each data input.
 
-    Of more than `most` places so many are drawn by chance. Inputs without data are held at 1
+    Of more than `most` places so many are drawn by chance; `most` may be a function of how many
+    there are. Inputs without data are held at 1
     (valid, ready), the reset at 1 for two clocks and then 0. A design without `out_valid` answers
     in every clock. IRError for more than 64 samples, where no answer comes, or where answers to
     what stays the same differ.
@@ -107,11 +108,10 @@ def upsets(
     rows = study.struck()
     golden = study.golden()
     total = len(rows) * golden.clocks
+    count = total if most is None else most if isinstance(most, int) else most(total)
     chosen = np.arange(total)
-    if most is not None and total > most:
-        # Of a large population: no array of it is made.
-        chosen = np.unique(np.random.default_rng(seed).integers(0, total, 2 * most))
-        chosen = np.sort(np.random.default_rng(seed).choice(chosen, most, replace=False))
+    if count < total:
+        chosen = np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
     places = np.stack([chosen // golden.clocks, chosen % golden.clocks], axis=1)
     found = study.run(golden, places, [row for _, row in rows], progress)
     return Upsets(
@@ -142,7 +142,7 @@ class _Study:
         graph, names = design.graph, design.outputs
         valid = graph.literals[names.index(VALID)] if VALID in names else 1
         data = [x for name, x in zip(names, graph.literals, strict=False) if setting.answers(name)]
-        words = max(1, CHUNK_WORDS // (graph.first_gate + graph.size))
+        words = min(MOST_WORDS, max(1, CHUNK_WORDS // (graph.first_gate + graph.size)))
         self.samples = len(next(iter(drive.values()))) if drive else 1
         if not 0 < self.samples <= SAMPLES:
             raise IRError(f"{self.samples} samples do not fit one word")

@@ -11,6 +11,7 @@ from flow.backends.emission import Direction, Emission, Lane, VerilogPort
 from flow.backends.expressions import Wires, constant, literal
 from flow.backends.names import MODULES, Namer, comment
 from flow.backends.operations import RENDER, render, table_of
+from flow.backends.verilog_tables import table_function, wrapped
 from flow.errors import InternalError
 from flow.ir.circuit import Circuit, Port, lane_width
 from flow.ir.nodes import Bits, Input, Lookup, Node, Register
@@ -222,25 +223,8 @@ class _Module:
         if not self.wires.functions:
             self.index = self.name("index")
         self.wires.functions[table] = name = self.name("lut")
-        width, index_width, entries = table
-        self.functions += [
-            f"    function [{width - 1}:0] {name};",
-            f"        input [{index_width - 1}:0] {self.index};",
-            f"        case ({self.index})",
-        ]
-        places: dict[int, list[int]] = {}
-        for pattern, entry in enumerate(entries):
-            places.setdefault(entry, []).append(pattern)
-        default = max(places, key=lambda entry: len(places[entry]))
-        for entry, patterns in places.items():
-            if entry != default:
-                cases = _wrapped([literal(p, index_width) for p in patterns], " " * 12)
-                self.functions.append(f"{cases}: {name} = {literal(entry, width)};")
-        self.functions += [
-            f"            default: {name} = {literal(default, width)};",
-            "        endcase",
-            "    endfunction",
-        ]
+        width, bits, entries = table
+        self.functions += table_function(name, self.index, width, bits, entries)
 
     def _outputs(self) -> Iterator[str]:
         for port, declared in zip(self.circuit.outputs, self.outputs, strict=True):
@@ -296,7 +280,7 @@ class _Module:
         if bits:
             yield "    // Bits that the circuit does not need."
             yield f"    wire {self.name('unused')} = &{{"
-            yield f"        1'b0, {_wrapped(bits, ' ' * 8).lstrip()}"
+            yield f"        1'b0, {wrapped(bits, ' ' * 8).lstrip()}"
             yield "    };"
 
 
@@ -377,16 +361,3 @@ def _runs(name: str, mask: int, width: int) -> Iterator[str]:
             high += 1
         yield f"{name}[{low}]" if high == low else f"{name}[{high}:{low}]"
         mask &= ~((1 << (high + 1)) - 1)
-
-
-def _wrapped(items: Sequence[str], indent: str, limit: int = 96) -> str:
-    """Items with commas between, broken into indented lines."""
-    lines: list[str] = []
-    line = indent
-    for i, item in enumerate(items):
-        piece = item + (", " if i < len(items) - 1 else "")
-        if len(line) + len(piece.rstrip()) > limit and line != indent:
-            lines.append(line.rstrip())
-            line = indent
-        line += piece
-    return "\n".join([*lines, line])

@@ -39,9 +39,9 @@ def read_base(folder: Path, rows: int) -> ChipBase:
     if not isinstance(made, dict):
         _no_base(folder)
     code, slack, arrays = (made.get(name) for name in ("code", "slack", "arrays"))
-    if not isinstance(arrays, list) or type(slack) not in (int, float):
+    if not isinstance(arrays, list) or not isinstance(slack, (int, float)):
         _no_base(folder)
-    if not 0 <= slack <= MOST_SLACK:
+    if isinstance(slack, bool) or not 0 <= slack <= MOST_SLACK:
         _no_base(folder)
     if facts.get("rows") != rows:
         raise UsageError(

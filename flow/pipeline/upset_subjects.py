@@ -20,6 +20,7 @@ from flow.frontend.files.guards import read_bytes
 from flow.frontend.files.npy import parse_npy
 from flow.ir.design import Design as Logic
 from flow.ir.network_text import parse_network
+from flow.ir.tensor import IntArray
 from flow.mapping.tulip.plan import Plan
 from flow.pipeline.reading import read_text
 from flow.pipeline.reopening import Design
@@ -68,12 +69,12 @@ def store_subject(opened: Design, store: Store) -> Subject:
         (int(value) & ((1 << lane.width) - 1)) << lane.offset
         for lane, value in zip(port.lanes, weights[0].tolist(), strict=True)
     )
-    loading = tuple(_i2c(store.address, word.to_bytes(store.bytes, "little")))
+    loading = tuple(i2c_write(store.address, word.to_bytes(store.bytes, "little")))
     design, _ = read_chip(_texts(opened.folder), store.top)
     return Subject(store.top, design, drive, Setting(loading=loading))
 
 
-def _i2c(address: int, data: bytes) -> Iterator[tuple[int, Mapping[str, int]]]:
+def i2c_write(address: int, data: bytes) -> Iterator[tuple[int, Mapping[str, int]]]:
     """A write of `data` from byte address 0, as clocks and levels of both lines."""
 
     def level(scl: int, sda: int, quarters: int = 1) -> tuple[int, Mapping[str, int]]:
@@ -120,23 +121,34 @@ def array_subject(folder: Path) -> Subject:
     plan = plan_network(network).plan
     lanes = parse_npy(read_bytes(folder / "vectors/inputs.npy"), "vectors/inputs.npy")
     inputs = array_inputs(network, split_inputs(network, lanes[: plan.shape.cols]))
-    texts = {name: text for name, text in _texts(folder).items() if name != "tulip_host"}
+    texts = _texts(folder)
     tops = [name for name in texts if name not in tulip.MODULES]
     if len(tops) != 1:
         raise UsageError("the folder has no top module of an array", where="rtl")
+    return hosted_array(plan, inputs, texts, tops[0])
+
+
+def hosted_array(plan: Plan, inputs: IntArray, texts: Mapping[str, str], top: str) -> Subject:
+    """An array of these texts by module, and its host with one batch of inputs (samples, lanes)."""
     text = asset("sim", "tulip_host.v").read_text(encoding="utf-8")
     table, host = text.split("\nmodule tulip_host #", 1)
-    texts |= {"tulip_host_table": table, "tulip_host": f"module tulip_host #{host}"}
     tables = {
         "host.lines": list(tulip.config_words(plan)),
         "host.images": list(tulip.image_lines(plan, inputs)),
         "host.kernels": list(tulip.kernel_words(plan)),
     }
-    texts["hosted"] = _hosted(plan, tops[0], {name: len(rows) for name, rows in tables.items()})
+    sizes = {name: len(rows) for name, rows in tables.items()}
+    whole = {
+        **texts, "tulip_host_table": table, "tulip_host": f"module tulip_host #{host}",
+        "hosted": _hosted(plan, top, sizes),
+    }  # fmt: skip
     boxes = ("tulip_memory", "tulip_host_table")
-    design, memories = read_chip(texts, "hosted", boxes, tables)
-    setting = Setting(memories, struck=lambda name: name.startswith("array."), from_answer=True)
-    return Subject(tops[0], design, {}, setting)
+    design, memories = read_chip(whole, "hosted", boxes, tables)
+    setting = Setting(
+        memories, answers=lambda name: name.startswith("answer["),
+        struck=lambda name: name.startswith("array."), from_answer=True,
+    )  # fmt: skip
+    return Subject(top, design, {}, setting)
 
 
 def _hosted(plan: Plan, top: str, sizes: Mapping[str, int]) -> str:

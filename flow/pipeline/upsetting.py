@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from flow.errors import UsageError
 from flow.frontend.circuits.verilog import read_verilog
 from flow.ir import design as logic
 from flow.pipeline.fault_folder import study_facts
-from flow.pipeline.fault_harm import sample_size
+from flow.pipeline.fault_harm import MARGIN, sample_size
 from flow.pipeline.folder import read_manifest, replacing, write_file, write_manifest
 from flow.pipeline.reopening import Design, reopen
 from flow.pipeline.upset_subjects import (
@@ -31,6 +32,8 @@ from flow.pipeline.verifying_tulip import is_tulip
 from flow.progress import Progress, silent
 
 FORMAT = "flow-upsets 1"
+CELL_MARGIN = 0.02
+"""Of shares of bits of memories, at 99 % confidence."""
 TITLES = ("register", "bits", "upsets", "wrong", "shifted", "lasting", "hangs")
 
 
@@ -60,15 +63,15 @@ def study_upsets(folder: Path, most: int, seed: int = 0, progress: Progress = si
             where=str(folder),
             hint="leave out --upsets: its faults are those of its lines",
         )
-    few = upsets(design, drive, 1, seed, setting=setting)
-    size = None if few.total <= most else sample_size(few.total)
-    found = upsets(design, drive, size, seed, progress, setting)
+
+    def tried(total: int, margin: float) -> int:
+        return total if total <= most else sample_size(total, margin)
+
+    found = upsets(design, drive, partial(tried, margin=MARGIN), seed, progress, setting)
     cells = None
     if any(memory.write for memory in setting.memories):
         held = replace(setting, cells=True)
-        few = upsets(design, drive, 1, seed, setting=held)
-        size = None if few.total <= most else sample_size(few.total)
-        cells = upsets(design, drive, size, seed, progress, held)
+        cells = upsets(design, drive, partial(tried, margin=CELL_MARGIN), seed, progress, held)
     rows = _rows(found)
     text = _json(subject.name, found, rows, cells)
     return UpsetStudy(text, _line(found, cells), rows, found, cells)
@@ -136,19 +139,22 @@ def _rows(found: Upsets) -> tuple[tuple[str, ...], ...]:
 def _line(found: Upsets, cells: Upsets | None) -> str:
     hangs, lasting = int(found.hangs.sum()), int(found.lasting.sum())
     end = "none hangs" if not hangs else f"{hangs} hang"
+    stays = f"{lasting} stay" if lasting else "none stays"
     text = (
         f"{found.count} upsets of {len(found.flipflops)} flip-flops in {found.clocks} clocks on "
-        f"{_samples(found)}: {_tried(found, 'every flip-flop')}.\n"
+        f"{_samples(found)}: {_tried(found, 'every flip-flop', MARGIN)}.\n"
         f"{100 * found.share(found.wrong):.2f} % give a wrong answer, {end}, "
-        f"{lasting or 'none'} stays wrong, watched for {found.watched} clocks."
+        f"{stays} wrong, watched for {found.watched} clocks."
     )
     if cells is None:
         return text
+    hangs = int(cells.hangs.sum())
+    end = "none hangs" if not hangs else f"{hangs} hang"
     return (
         f"{text}\n{cells.count} upsets of {len(cells.flipflops)} bits of memories: "
-        f"{_tried(cells, 'every bit')}. {100 * cells.share(cells.wrong):.2f} % give a wrong "
-        f"answer, {100 * cells.share(cells.lasting):.2f} % until the bit is written again, "
-        f"{int(cells.hangs.sum()) or 'none'} hangs."
+        f"{_tried(cells, 'every bit', CELL_MARGIN)}. {100 * cells.share(cells.wrong):.2f} % give "
+        f"a wrong answer, {100 * cells.share(cells.lasting):.2f} % until the bit is written again, "
+        f"{end}."
     )
 
 
@@ -156,9 +162,11 @@ def _samples(found: Upsets) -> str:
     return f"{found.samples} sample{'s' * (found.samples != 1)}"
 
 
-def _tried(found: Upsets, every: str) -> str:
+def _tried(found: Upsets, every: str, margin: float) -> str:
     if len(found.places) < found.total:
-        return f"{len(found.places)} of {found.total} places drawn, shares to 1 point (99 %)"
+        drawn = f"{len(found.places)} of {found.total} places drawn"
+        points = round(100 * margin)
+        return f"{drawn}, shares to {points} point{'s' * (points != 1)} (99 %)"
     return f"{every} in every clock"
 
 

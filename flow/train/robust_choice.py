@@ -17,7 +17,7 @@ from flow.train.robust import RobustOptions, options_for, train_robust
 from flow.train.table import IntArray
 from flow.train.weight_faults import accuracies
 
-STRENGTHS = ((0.15, 0.3), (0.1, 0.1), (0.05, 0.1))
+STRENGTHS = ((0.15, 0.3), (0.1, 0.1), (0.05, 0.1), (0.02, 0.05))
 """Shares of stuck weights, and spreads, that are tried together."""
 KEPT = 4
 """One sample of so many is kept back."""

@@ -277,6 +277,6 @@ def test_whatever_stands_in_a_file_it_is_read_or_refused(table):
                 refused.append(error.message)
             else:
                 read += 1
-    assert read > 10
-    assert len(refused) > 100
+    assert read > 2
+    assert len(refused) > 50
     assert not any("\n" in message for message in refused)

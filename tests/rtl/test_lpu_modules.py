@@ -323,6 +323,7 @@ LANES = {
                     bits=16, to=To.SCRATCH),
     "an exponential": Word(op=Op.PASS, b=B.ONE, shift=2, post=Post.EXPONENTIAL, total=True,
                            to=To.SCRATCH),
+    "the first of equal ones": Word(op=Op.PASS, b=B.ONE, bits=4, track=True),
     "a draw": Word(op=Op.PASS, b=B.ONE, draw=True, total=True),
 }  # fmt: skip
 

@@ -20,14 +20,9 @@ module little (
 
     function [3:0] lut;
         input [3:0] index;
-        case (index)
-            4'd6: lut = -4'd5;
-            4'd7: lut = -4'd6;
-            4'd8: lut = 4'd1;
-            4'd9: lut = 4'd2;
-            4'd10: lut = 4'd3;
-            default: lut = 4'd4;
-        endcase
+        lut = (index[3] ? (index[2] ? 4'd4 : (index[1] ? (index[0] ? 4'd4 : 4'd3) :
+            (index[0] ? 4'd2 : 4'd1))) : (index[2] ? (index[1] ? (index[0] ? -4'd6 : -4'd5) :
+            4'd4) : 4'd4));
     endfunction
 
     wire signed [3:0] x_0 = x[3:0];  // [-8, 7]
