@@ -114,6 +114,7 @@ CASES = {
         Signed(Linear((Signed(Y, 4), Bits(U, 0, 3)), (3, -5), 7), 3),
         Bits(Sub(X, Bits(U, 0, 4)), 1, 3),
         Bits(Neg(Signed(Y, 4)), 0, 4),
+        Signed(Shr(Add(Signed(Y, 4), X), 1), 3),
     ],
     "concat_parts": [
         Concat((U,), (6,)),

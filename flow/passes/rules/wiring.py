@@ -102,12 +102,15 @@ def signed_of_field(node: Node) -> Node | None:
 
 
 def cut_of_sum(node: Node) -> Node | None:
-    """signed(signed(x, v) + y, w) -> signed(x + y, w), where w <= v;  bits(..., l, w) alike, where
-    l + w <= v, and every linear operation: what wraps at more bits wraps at fewer, too"""
+    """signed(signed(x, v) + y, w) -> signed(x + y, w), where w <= v;  signed(... >> l, w) and
+    bits(..., l, w) alike, where l + w <= v: what wraps at more bits wraps at fewer, too"""
     match node:
         case Signed(Add() | Sub() | Neg() | Linear() as total, width):
             inner = _uncut(total, width)
             return None if inner is None else Signed(inner, width)
+        case Signed(Shr(Add() | Sub() | Neg() | Linear() as total, amount), width):
+            inner = _uncut(total, amount + width)
+            return None if inner is None else Signed(Shr(inner, amount), width)
         case Bits(Add() | Sub() | Neg() | Linear() as total, low, width):
             inner = _uncut(total, low + width)
             return None if inner is None else Bits(inner, low, width)
