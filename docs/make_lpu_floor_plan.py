@@ -17,6 +17,8 @@ HUES = {"queries": "#9ecae1", "keys": "#c6dbef", "values": "#c6dbef", "output": 
 OTHER = "#d9d9d9"
 SMALLEST = 26.0
 """Sides of a rectangle below which it has no name."""
+LETTER = 7.0
+"""The room that a letter takes."""
 
 
 def split(
@@ -58,10 +60,10 @@ def floor_plan(facts: dict[str, Any]) -> str:
             kind = block["name"].removeprefix(f"{name}_")
             fill = HUES.get(kind, OTHER)
             parts.append(rectangle(bx, by, bw, bh, fill, "#777777", 0.5))
-            if min(bw, bh) >= SMALLEST:
+            if min(bw, bh) >= SMALLEST and bw >= LETTER * len(kind):
                 parts.append(text(bx + bw / 2, by + bh / 2 + 4, kind, 11))
         parts.append(rectangle(x, y, w, h, "none", "#222222", 1.5))
-        if min(w, h) >= SMALLEST and name not in HUES:
+        if min(w, h) >= SMALLEST and w >= LETTER * len(name) and name not in HUES:
             parts.append(text(x + 4, y + 13, name, 11, "start"))
     memory = sum(block["memory_bits"] for block in facts["blocks"]) / 1e6
     tables = sum(block["table_bits"] for block in facts["blocks"]) / 1e6
