@@ -35,12 +35,12 @@ from flow.ir.evaluate import evaluate
 from flow.ir.netlist import ONE, ZERO, Instance, Netlist
 from flow.pipeline.faulting import Subject
 from flow.pipeline.measures import stimulus
-from flow.pipeline.stages.emit_stage import PROBES
 from flow.tech.technology import Technology
 from flow.verify.atpg import vectors_for
 from flow.verify.probes import probe_inputs
 from flow.verify.simulate import simulate_cocotb, simulate_netlist
 
+PROBES = 1000
 NAMES = ("balance_scale", "vertebral_2c", "seeds", "mammographic", "breast_cancer")
 
 

@@ -44,9 +44,7 @@ def build(
     """
     begin, end = _bounds(recipe.stages, first, last)
     earlier = _earlier(out, config, recipe.stages, begin) if begin else None
-    simulated = any(stage.name == "simulate" for stage in recipe.stages[: end + 1])
-    tools = tool_versions(recipe.tools)
-    state = State(config, recipe, tools=tools, progress=progress, simulated=simulated)
+    state = State(config, recipe, tools=tool_versions(recipe.tools), progress=progress)
     seconds: list[tuple[str, float]] = []
     with replacing(out) as folder:
         for i, stage in enumerate(recipe.stages[: end + 1]):

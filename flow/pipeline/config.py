@@ -138,9 +138,8 @@ class BuildConfig:
     slack: float = 0.0
     #: of a language chip, the folder of an earlier one: all but its wires stays as it is
     base: Path | None = None
-    #: inputs beside the samples, at most, that show the benches mistakes which samples do not; by
-    #: default 1000 for a circuit of at most 6000 gates, else 0
-    probes: int | None = None
+    #: inputs beside the samples, at most, that show the benches mistakes which samples do not
+    probes: int = 0
     #: seconds that all proofs together may take
     prove_limit: float = 300.0
     #: where every choice by chance starts

@@ -209,7 +209,6 @@ class State:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     expected: Mapping[str, Any] = field(default_factory=dict)
     bench_samples: int = 0
-    simulated: bool = True
     technology: Technology | Part | None = None
     synthesis: Synthesis | None = None
     luts: LutSynthesis | None = None

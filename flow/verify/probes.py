@@ -39,26 +39,17 @@ Rows = NDArray[np.int64]
 
 
 def probe_inputs(
-    circuit: Circuit,
-    samples: Mapping[str, NDArray[Any]],
-    most: int,
-    seed: int = 0,
-    largest: int | None = None,
+    circuit: Circuit, samples: Mapping[str, NDArray[Any]], most: int, seed: int = 0
 ) -> dict[str, NDArray[Any]]:
     """At most so many inputs by port, (probes, lanes), that show more than `samples` do.
 
-    Empty arrays for a circuit with an input of more than 62 bits, without inputs, or of more
-    than `largest` gates.
+    Empty arrays for a circuit with an input of more than 62 bits, or without inputs.
     """
     lanes = [lane.range for port in circuit.inputs for lane in port.lanes]
     known = _joined(circuit, samples)
     if not lanes or max(r.width for r in lanes) > 62 or most <= 0:
         return _split(circuit, known[:0])
-    if largest is not None and sum(1 for _ in circuit.walk()) > largest:
-        return _split(circuit, known[:0])
     graph = bitblast(transparent(circuit))
-    if largest is not None and graph.size > largest:
-        return _split(circuit, known[:0])
     rng = np.random.default_rng(seed)
     faults = _faults(graph)
     if len(faults) > MOST_FAULTS:

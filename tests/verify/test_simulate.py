@@ -80,7 +80,7 @@ def test_verilator_reports_a_wrong_value_with_its_place(tmp_path):
 MUTANTS = [
     ("dense_1_acc_0[5] ? 5'd0 : ", ""),
     ("{2{x_0[3]}}", "2'd0"),
-    ("4'd9: lut = 4'd2", "4'd9: lut = 4'd3"),
+    ("index[0] ? 4'd2", "index[0] ? 4'd3"),
     ("> 6'sd3", "> 6'sd4"),
 ]
 

@@ -35,10 +35,6 @@ from flow.verify.probes import probe_inputs
 Values = Mapping[str, NDArray[Any]]
 """(samples, lanes) by port."""
 
-PROBES = 1000
-"""Inputs for the benches beside the samples, at most, where nothing is asked for."""
-PROBED_GATES = 6000
-"""Gates of the largest circuit that has them unasked: seconds."""
 LIBERTY = "synth/cells.lib"
 ABC_SCRIPT = "synth/abc.script"
 
@@ -81,16 +77,13 @@ class Emit:
 def bench_samples(state: State) -> tuple[Values, Values]:
     """Inputs and answers for the benches, by port: the samples, and behind them the probes.
 
-    A circuit whose weights are loaded has no probes: its benches draw weights of their own. Nor
-    has one that this build does not simulate, unless they were asked for.
+    A circuit whose weights are loaded has none: its benches draw weights of their own.
     """
-    asked = state.config.probes
-    if asked == 0 or (asked is None and not state.simulated) or state.freed is not None:
+    if not state.config.probes or state.freed is not None:
         return state.inputs, state.expected
     network = have(state.network)
     chance = state.config.seed + 1
-    most, largest = (PROBES, PROBED_GATES) if asked is None else (asked, None)
-    probes = probe_inputs(have(state.circuit), state.inputs, most, chance, largest)
+    probes = probe_inputs(have(state.circuit), state.inputs, state.config.probes, chance)
     if not probes or not len(next(iter(probes.values()))):
         return state.inputs, state.expected
     answers = evaluate_network(network, port_inputs(network, probes))
