@@ -11,10 +11,10 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from heapq import heappop, heappush
 from typing import Any, Literal
 
 from flow.errors import UsageError, printable
+from flow.frontend.language.merging import merged
 from flow.frontend.language.text_pieces import words
 
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
@@ -142,34 +142,7 @@ class BytePairs:
         """Pairs of the lowest rank merge first, the leftmost of equal ones."""
         if self.whole and word in self.vocabulary:
             return [self.vocabulary[word]]
-        tokens: list[int | None] = [*self._symbols(word)]
-        after = list(range(1, len(tokens) + 1))
-        before = list(range(-1, len(tokens) - 1))
-        merges: list[tuple[int, int, tuple[int, int], int]] = []
-
-        def offer(left: int, right: int) -> None:
-            if left < 0 or right >= len(tokens):
-                return
-            one, other = tokens[left], tokens[right]
-            assert one is not None
-            assert other is not None
-            if (found := self.ranks.get((one, other))) is not None:
-                heappush(merges, (found[0], left, (one, other), found[1]))
-
-        for left in range(len(tokens) - 1):
-            offer(left, left + 1)
-        while merges:
-            _, left, (one, other), merged = heappop(merges)
-            right = after[left]
-            if tokens[left] != one or right >= len(tokens) or tokens[right] != other:
-                continue
-            tokens[left], tokens[right] = merged, None
-            after[left] = after[right]
-            if after[left] < len(tokens):
-                before[after[left]] = left
-            offer(before[left], left)
-            offer(left, after[left])
-        return [token for token in tokens if token is not None]
+        return merged(self._symbols(word), lambda one, other: self.ranks.get((one, other)))
 
     def _bytes(self, piece: str, names: Mapping[str, int]) -> bytes:
         if self.rules.spaces == "bytes":

@@ -7,13 +7,13 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from heapq import heappop, heappush
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 
 from flow.errors import UsageError
 from flow.frontend.files import guards
+from flow.frontend.language.merging import merged
 
 BEGIN, END = 1, 2
 """Tokens at the begin and at the end of a text."""
@@ -44,35 +44,11 @@ class Tokenizer:
 
         A character that is no piece becomes its bytes in UTF-8.
         """
-        tokens: list[int | None] = [*self._characters(text)]
-        after = list(range(1, len(tokens) + 1))
-        before = list(range(-1, len(tokens) - 1))
-        merges: list[tuple[float, int, int, int, int]] = []
+        return [BEGIN, *merged(self._characters(text), self._rank)]
 
-        def offer(left: int, right: int) -> None:
-            if left < 0 or right >= len(tokens):
-                return
-            one, other = tokens[left], tokens[right]
-            assert one is not None
-            assert other is not None
-            merged = self._tokens.get(self.pieces[one] + self.pieces[other])
-            if merged is not None:
-                heappush(merges, (-self.scores[merged], left, one, other, merged))
-
-        for left in range(len(tokens) - 1):
-            offer(left, left + 1)
-        while merges:
-            _, left, one, other, merged = heappop(merges)
-            right = after[left]
-            if tokens[left] != one or right >= len(tokens) or tokens[right] != other:
-                continue
-            tokens[left], tokens[right] = merged, None
-            after[left] = after[right]
-            if after[left] < len(tokens):
-                before[after[left]] = left
-            offer(before[left], left)
-            offer(left, after[left])
-        return [BEGIN, *(token for token in tokens if token is not None)]
+    def _rank(self, one: int, other: int) -> tuple[float, int] | None:
+        token = self._tokens.get(self.pieces[one] + self.pieces[other])
+        return None if token is None else (-self.scores[token], token)
 
     def _characters(self, text: str) -> Iterator[int]:
         for character in f" {text}" if text else "":
