@@ -3,7 +3,7 @@
     make bench-lpu      everything
     python benchmarks/lpu.py [PART ...] [--only TEXT]
 
-Parts are headline, neurons, arrays, memory, models, experts, unit, respin. Writes
+Parts are headline, neurons, arrays, memory, models, experts, unit, folded, respin. Writes
 benchmarks/lpu.md and results/lpu.json.
 """
 
@@ -17,7 +17,7 @@ from lpu_arrays import arrays, memory
 from lpu_experts import experts
 from lpu_models import models
 from lpu_respin import respin
-from lpu_unit import unit
+from lpu_unit import folded, unit
 from lpu_wires import neurons
 from parts import Part, run_parts
 
@@ -46,11 +46,9 @@ REMARKS: tuple[str, ...] = (
     "equal bytes for any number of processes. Memory: the largest resident size of a process, as "
     "the system counted it.",
     "Chip: `flow build stories260K.bin --target lpu`, then `flow run` of 200 tokens; Verilator "
-    "compiles anew, with nothing kept of earlier runs but what ccache holds of its library. The "
-    "machine did much else at the same time: seconds of processors say more than those of the "
-    "clock. Folded "
-    "arrays are counted cell by cell, their clocks are those of the cycle model, which the checks "
-    "hold against the RTL.",
+    "compiles anew, with nothing kept of earlier runs but what ccache holds of its library. Each "
+    "folded chip is built, checked and run like it; arrays are counted cell by cell, clocks of a "
+    "position are those of the cycle model, which the checks hold against the RTL.",
     "Re-spin: other weights over the base of the chip with taught weights, at each slack that its "
     "regions got: taught by another seed, rounded without teaching, and the first ones shuffled "
     "within each matrix. Areas are those of the arrays, cell by cell, as in the row of the chip.",
@@ -82,7 +80,8 @@ def headline(options: Options) -> Iterable[list[Row]]:
 
 PARTS: dict[str, Part] = {
     "headline": headline, "neurons": neurons, "arrays": arrays, "memory": memory,
-    "models": models, "experts": experts, "unit": unit, "respin": respin,
+    "models": models, "experts": experts, "unit": unit, "folded": folded,
+    "respin": respin,
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from flow.backends.names import comment, identifier
 from flow.backends.render import fill
 from flow.backends.verilog import Header
 from flow.errors import UnsupportedModel
-from flow.ir.language import Instruction
+from flow.ir.language_instructions import Instruction
 from flow.mapping.lpu.assemble import Assembly
 from flow.mapping.lpu.base import ChipBase, base_for
 from flow.mapping.lpu.memory import largest_input

@@ -35,13 +35,6 @@ from flow.ir.language_instructions import (
     Weigh,
 )
 
-__all__ = [
-    "BLOCK", "CODES", "FINER", "FRACTION", "INVERSE", "SHARE", "TURN", "UNIT", "VALUES", "WORD",
-    "Add", "Apply", "Array", "Attend", "Cache", "Choose", "Code", "Codes", "Embed", "Instruction",
-    "Ints", "LanguageProgram", "Lookup", "Mix", "Multiply", "Normalise", "Offset", "Rotate",
-    "Scale", "Select", "Store", "Vector", "Weigh",
-]  # fmt: skip
-
 Code = Literal["fp4", "mxfp4", "ternary", "int4"]
 CODES: tuple[Code, ...] = get_args(Code)
 VALUES: Mapping[Code, tuple[int, ...]] = {

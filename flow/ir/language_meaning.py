@@ -12,21 +12,14 @@ from math import isqrt
 import numpy as np
 
 from flow.errors import IRError
-from flow.ir.language import (
-    FINER,
-    FRACTION,
-    INVERSE,
-    SHARE,
-    UNIT,
-    WORD,
+from flow.ir.language import FINER, FRACTION, INVERSE, SHARE, UNIT, WORD, Ints, LanguageProgram
+from flow.ir.language_instructions import (
     Add,
     Apply,
     Attend,
     Choose,
     Embed,
     Instruction,
-    Ints,
-    LanguageProgram,
     Lookup,
     Mix,
     Multiply,

@@ -13,7 +13,7 @@ from flow.backends.lpu_arrays import Hardwired
 from flow.errors import UsageError
 from flow.frontend.language.byte_pairs import BytePairs
 from flow.frontend.language.read import is_language
-from flow.ir.language import Choose
+from flow.ir.language_instructions import Choose
 from flow.mapping.hardwired.counts import cell_counts
 from flow.mapping.lpu.assemble import Assembly
 from flow.mapping.lpu.clocks import token_clocks

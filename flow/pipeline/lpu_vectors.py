@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from flow.ir.language import Choose, Store
+from flow.ir.language_instructions import Choose, Store
 from flow.ir.language_meaning import Machine
 from flow.mapping.lpu.assemble import Assembly
 

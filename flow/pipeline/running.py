@@ -13,7 +13,7 @@ from flow.errors import UsageError
 from flow.frontend.language.byte_pairs import BytePairs
 from flow.frontend.language.tokenizer import Tokenizer
 from flow.frontend.language.tokenizer_json import tokenizer_of
-from flow.ir.language import Choose
+from flow.ir.language_instructions import Choose
 from flow.ir.language_meaning import heat_of
 from flow.pipeline.lpu import TOKENIZER, read_chip
 from flow.pipeline.reading import read_text

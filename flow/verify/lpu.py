@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from flow.errors import ToolFailed, ToolNotFound, printable
-from flow.ir.language import Choose, Store
+from flow.ir.language_instructions import Choose, Store
 from flow.ir.language_meaning import Machine, heat_of, told
 from flow.mapping.lpu.assemble import Assembly
 from flow.mapping.lpu.clocks import silent_clocks, token_clocks

@@ -13,7 +13,7 @@ from flow.frontend.language.measures import nearness
 from flow.frontend.language.program import language_program, real_scores
 from flow.frontend.language.read import read_language
 from flow.frontend.language.rotation import frequencies
-from flow.ir.language import Apply, Attend, Select, Weigh
+from flow.ir.language_instructions import Apply, Attend, Select, Weigh
 from flow.ir.language_meaning import Machine, answers
 
 TEXT = np.random.default_rng(1).integers(0, CONFIG["vocab_size"], 14)

@@ -13,7 +13,7 @@ from flow.frontend.language.measures import nearness
 from flow.frontend.language.program import language_program, real_scores
 from flow.frontend.language.read import read_language
 from flow.frontend.language.rotation import Scaling, frequencies
-from flow.ir.language import Offset
+from flow.ir.language_instructions import Offset
 from flow.ir.language_meaning import answers
 
 SIZES = {

@@ -13,10 +13,10 @@ from flow.errors import IRError
 from flow.frontend.language.coded_models import coded_model
 from flow.frontend.language.llama2c import read_llama2c
 from flow.frontend.language.program import language_program
-from flow.ir.language import (
+from flow.ir.language import Array, Vector
+from flow.ir.language_instructions import (
     Add,
     Apply,
-    Array,
     Attend,
     Choose,
     Embed,
@@ -29,7 +29,6 @@ from flow.ir.language import (
     Scale,
     Select,
     Store,
-    Vector,
     Weigh,
 )
 from flow.ir.language_meaning import Machine, advanced, answers, chosen, heat_of, told

@@ -4,42 +4,17 @@ from math import isqrt
 from random import Random
 
 import pytest
+from rtl.lpu_benches import hexed, ran, signed
 
 from flow.assets import asset
 from flow.backends.lpu import MODULES
-from flow.mapping.lpu.clocks import EMPTY, clocks
+from flow.mapping.lpu.clocks import clocks
 from flow.mapping.lpu.words import A, B, Op, Post, To, Word
 from flow.tools import icarus, verilator
 from flow.tools.yosys import yosys
 
 FILES = [asset("rtl", f"{module}.v") for module in MODULES]
 WORD, HALF = 1 << 32, 1 << 31
-
-
-def ran(tmp_path, bench, *modules):
-    """What the module `bench` prints, a list of integers a line; what is unknown is None."""
-    (tmp_path / "bench.v").write_text(bench)
-    files = [tmp_path / "bench.v", *(asset("rtl", f"{module}.v") for module in modules)]
-    icarus.compile_verilog(files, "bench", tmp_path / "bench.vvp", tmp_path, 60)
-    log = icarus.simulate(tmp_path / "bench.vvp", tmp_path, 60).log
-    read = {"x": None, "X": None}
-    return [[read.get(w, w) and int(w) for w in line.split()] for line in log.splitlines()]
-
-
-def hexed(path, rows, widths):
-    """A file for $readmemh: the numbers of each row side by side, the first lowest."""
-    lines = []
-    for row in rows:
-        value = place = 0
-        for number, width in zip(row, widths, strict=True):
-            value |= (number & (1 << width) - 1) << place
-            place += width
-        lines.append(f"{value:x}\n")
-    path.write_text("".join(lines))
-
-
-def signed(value, bits=32):
-    return (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
 
 
 @pytest.mark.tool("icarus")
@@ -361,103 +336,3 @@ def test_the_lane_multiplies_adds_shifts_and_keeps(tmp_path, name):
         assert largest == largest_wanted
     if word.draw:
         assert drawn == drawn_wanted
-
-
-CONTROL = """
-module bench;
-    reg clk = 0, rst = 1, in_valid = 0;
-    reg [351:0] words [0:15];
-    wire [3:0] pc;
-    reg [351:0] word;
-    wire in_ready, out_valid, full, valid, first, last, unit_start, turn, run, pf, pl;
-    wire [31:0] out_token, a, b, d, heat, random;
-    wire [15:0] index;
-    wire [1:0] kind;
-    reg [6:0] there = 0;
-    reg [5:0] busy = 0;
-    integer clocks = 0, k;
-    lpu_control #(.HIDDEN(6), .POSITIONS(3), .LINE(5), .PAIRS(2), .PC(4)) control (.clk(clk),
-        .rst(rst), .in_valid(in_valid), .in_ready(in_ready), .in_token(32'd7), .in_first(k == 0),
-        .in_ask(1'b1), .heat_in(32'd0), .seed(32'd9), .out_valid(out_valid), .out_ready(1'b1),
-        .out_token(out_token), .full(full), .pc(pc), .word(word), .valid(valid), .first(first),
-        .last(last), .a_address(a), .b_address(b), .d_address(d), .index(index), .heat(heat),
-        .lane_busy(valid || there != 0), .largest(32'd11), .drawn(32'd0), .unit_start(unit_start),
-        .unit_kind(kind), .random(random), .unit_busy(busy != 0), .turn(turn), .run(run),
-        .plane_first(pf), .plane_last(pl));
-    always #1 clk = !clk;
-    always @(posedge clk) begin
-        word <= words[pc];
-        there <= {there[5:0], valid};
-        // As long as a quotient of the shift 18 takes.
-        busy <= unit_start ? 6'd19 : busy == 0 ? 6'd0 : busy - 6'd1;
-        clocks <= clocks + 1;
-        if (valid) $display("1 %0d %0d %0d %0d %0d %0d", a, b, d, index, first, last);
-        if (run) $display("2 %0d %0d %0d", pf, pl, turn);
-        if (unit_start) $display("3 %0d", kind);
-    end
-    initial begin
-        $readmemh("words.hex", words);
-        repeat (2) @(negedge clk);
-        rst = 0;
-        for (k = 0; k < 4 && !full; k = k + 1) begin
-            in_valid = 1;
-            @(negedge clk);
-            clocks = 0;
-            in_valid = 0;
-            while (!out_valid) @(negedge clk);
-            $display("4 %0d %0d", out_token, clocks);
-            @(negedge clk);
-            @(negedge clk);
-        end
-        $display("5 %0d %0d", k, in_ready);
-        $finish;
-    end
-endmodule
-"""
-
-
-def walked(word, position):
-    """The elements of a pass: addresses, index, first, last."""
-    outer = position + 1 if word.seen_outer else word.outer
-    inner = position + 1 if word.seen_inner else word.inner
-    a_base = word.a_base + (7 * 6 if word.a is A.EMBEDDING else 0)
-    b_base = word.b_base + (2 * position if word.b is B.TURN else 0)
-    d_base = word.d_base + (5 * position if word.to is To.CACHE else 0)
-    return [
-        [1, a_base + o * word.a_outer + i * word.a_inner,
-         b_base + o * word.b_outer + i * word.b_inner, d_base + o * word.d_outer, o,
-         int(i == 0), int(i == inner - 1)]
-        for o in range(outer) for i in range(inner)
-    ]  # fmt: skip
-
-
-@pytest.mark.tool("icarus")
-def test_the_sequencer_walks_every_pass_drives_the_arrays_and_takes_the_clocks_of_the_model(
-    tmp_path,
-):
-    words = [
-        Word(op=Op.PASS, outer=3, a=A.EMBEDDING, a_outer=1, d_base=70000, d_outer=2),
-        Word(op=Op.PASS, outer=2, inner=3, a_base=9, a_inner=4, a_outer=1, b=B.TURN, b_base=20,
-             b_inner=7, b_outer=2, to=To.CACHE, d_base=3, d_outer=1),
-        Word(op=Op.APPLY),
-        Word(op=Op.PASS, seen_outer=True, inner=1, a_outer=1),
-        Word(op=Op.PASS, outer=2, seen_inner=True, a_inner=2, a_outer=9),
-        Word(op=Op.DIVIDE, shift=18),
-        Word(op=Op.ASKED),
-        Word(op=Op.GREEDY),
-    ]  # fmt: skip
-    rest = [(0,)] * (16 - len(words))
-    hexed(tmp_path / "words.hex", [*((word.encode(),) for word in words), *rest], (352,))
-    wanted = []
-    for position in range(3):
-        for word in words:
-            if word.op is Op.PASS:
-                wanted += walked(word, position)
-            elif word.op is Op.APPLY:
-                wanted += [[2, int(k == 0), int(k == 7), int(k < 8)] for k in range(9)]
-            elif word.op is Op.DIVIDE:
-                wanted.append([3, 1])
-        wanted.append([4, 11, sum(clocks(word, position) for word in words)])
-    wanted.append([5, 3, 0])
-    assert ran(tmp_path, CONTROL, "lpu_control") == wanted
-    assert EMPTY == 8

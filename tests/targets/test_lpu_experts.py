@@ -16,7 +16,7 @@ from flow.errors import UnsupportedModel
 from flow.frontend.language.coded_models import coded_model
 from flow.frontend.language.program import language_program
 from flow.frontend.language.read import read_language, tokenizer_beside
-from flow.ir.language import Apply, Attend
+from flow.ir.language_instructions import Apply, Attend
 from flow.ir.language_meaning import told
 from flow.mapping.lpu.assemble import assemble
 from flow.mapping.lpu.base import base_for

@@ -15,6 +15,7 @@ from flow.frontend.language.codes import Coded
 from flow.frontend.language.llama import Reads, logits
 from flow.frontend.language.steps import INT8, INT16, INT24, Reals, fitted
 from flow.ir import language as ir
+from flow.ir import language_instructions as ops
 
 HEADROOM = 1.5
 """How much larger than on the measured texts an INT16 may become."""
@@ -62,12 +63,12 @@ class Builder:
     caches: list[ir.Cache] = field(default_factory=list)
     arrays: list[ir.Array] = field(default_factory=list)
     tables: dict[str, ir.Ints] = field(default_factory=dict)
-    instructions: list[ir.Instruction] = field(default_factory=list)
+    instructions: list[ops.Instruction] = field(default_factory=list)
     residual: float = 0.0
 
     def __post_init__(self) -> None:
         self.residual = step_of(self.measures.residual, INT16)
-        self.instructions.append(ir.Embed(self.vector("x", self.model.real.shape.hidden, INT16)))
+        self.instructions.append(ops.Embed(self.vector("x", self.model.real.shape.hidden, INT16)))
 
     def vector(self, name: str, size: int, top: int) -> str:
         """A vector of -top - 1 .. top; layers share it."""
@@ -102,7 +103,7 @@ class Builder:
         table, shift = self.table(name, factors)
         epsilon = max(1, round(self.model.real.epsilon * len(gain) / self.residual**2))
         h = self.vector("h", len(gain), INT8)
-        self.instructions.append(ir.Normalise(h, "x", table, shift, epsilon))
+        self.instructions.append(ops.Normalise(h, "x", table, shift, epsilon))
         return step
 
     def apply(
@@ -116,7 +117,7 @@ class Builder:
         coded = self._coded(n, what, name)
         wide = f"wide{len(steps)}"
         first = self.arrays[self._places(name)].name
-        self.instructions.append(ir.Apply(wide, source, first, *pick))
+        self.instructions.append(ops.Apply(wide, source, first, *pick))
         units = np.concatenate([one.units * step / steps for one in coded])
         bias = self.model.real.layers[n].biases.get(what) if n < self._depth else None
         if bias is None:
@@ -153,7 +154,7 @@ class Builder:
     def scale(self, name: str, source: str, factors: Reals, to: str, pick: Pick = EVERY) -> None:
         """to = source * factors"""
         table, shift = self.table(name, factors)
-        self.instructions.append(ir.Scale(to, source, table, shift, *pick))
+        self.instructions.append(ops.Scale(to, source, table, shift, *pick))
 
     def offset(
         self, name: str, source: str, more: Reals, to: str, shift: int, pick: Pick = EVERY
@@ -173,7 +174,7 @@ class Builder:
             last = number == count - 1
             self.tables.setdefault(title, part)
             self.instructions.append(
-                ir.Offset(to if last else source, source, title, shift if last else 0, *pick)
+                ops.Offset(to if last else source, source, title, shift if last else 0, *pick)
             )
 
     def table(self, name: str, factors: Reals) -> tuple[str, int]:

@@ -18,6 +18,7 @@ from flow.frontend.language.builder import (
 from flow.frontend.language.experts import routed
 from flow.frontend.language.steps import INT8, INT16, fitted
 from flow.ir import language as ir
+from flow.ir import language_instructions as ops
 
 
 def add_experts(build: Builder, n: int) -> None:
@@ -36,7 +37,7 @@ def add_experts(build: Builder, n: int) -> None:
     slope = np.array([unit / np.log(2) * (1 << ir.FRACTION)])
     table, shift = build.table(f"layer{n}_route_slope", slope)
     build.instructions += [
-        ir.Select(picks, routes), ir.Weigh(shares, routes, picks, table, shift),
+        ops.Select(picks, routes), ops.Weigh(shares, routes, picks, table, shift),
     ]  # fmt: skip
     for slot in range(shape.active_experts):
         _add_expert(build, n, step, (picks, slot))
@@ -53,8 +54,8 @@ def _add_expert(build: Builder, n: int, step: float, pick: Pick) -> None:
         build.apply(n, name, "h", step, np.full(size, unit), name, pick)
     steep = build.curve("steep_sigmoid", model.limit, model.steepness)
     build.instructions += [
-        ir.Lookup(curve, gate, steep, (2 * INT16 // SIGMOID).bit_length()),
-        ir.Multiply(gate, gate, curve, ir.UNIT),
+        ops.Lookup(curve, gate, steep, (2 * INT16 // SIGMOID).bit_length()),
+        ops.Multiply(gate, gate, curve, ir.UNIT),
     ]
     # One more than the limit has another bit.
     more_unit = unit * 2.0 ** np.ceil(np.log2(1 + 1 / model.limit))
@@ -66,7 +67,7 @@ def _add_expert(build: Builder, n: int, step: float, pick: Pick) -> None:
     )
     product = build.vector("product", size, INT16)
     held = build.vector("inner", size, INT8)
-    build.instructions.append(ir.Multiply(product, gate, more, shift))
+    build.instructions.append(ops.Multiply(product, gate, more, shift))
     factor = np.full(size, finest * 2.0**shift / inner)
     build.scale(f"layer{n}_inner_scale", product, factor, held)
     largest = float(np.abs(build.measures.reads[n, "expert"]).max()) * HEADROOM / INT16
@@ -76,5 +77,5 @@ def _add_expert(build: Builder, n: int, step: float, pick: Pick) -> None:
     steps = np.full(shape.hidden, build.residual * 2.0**rise)
     build.apply(n, "down", held, inner, steps, answer, pick)
     build.instructions += [
-        ir.Mix(delta, answer, "shares", pick[1], ir.UNIT - rise), ir.Add("x", "x", delta),
+        ops.Mix(delta, answer, "shares", pick[1], ir.UNIT - rise), ops.Add("x", "x", delta),
     ]  # fmt: skip

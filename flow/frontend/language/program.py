@@ -24,6 +24,7 @@ from flow.frontend.language.expert_program import add_experts
 from flow.frontend.language.llama import answered, turns
 from flow.frontend.language.steps import INT8, INT16, INT24, Reals, fitted
 from flow.ir import language as ir
+from flow.ir import language_instructions as ops
 
 KEYS = 7
 """Fraction bits of keys before they are rotated and rounded to INT8."""
@@ -94,11 +95,11 @@ def add_attention(build: Builder, n: int) -> None:
     o_step = fitted(build.measures.reads[n, "output"])
     finer = np.repeat(v_steps.reshape(-1, 1, size), group, axis=1).ravel() / (1 << ir.FINER)
     build.instructions += [
-        ir.Rotate(turned, "queries", ir.TURN),
-        ir.Rotate(stored, "keys", ir.TURN + KEYS),
-        ir.Store(caches[0].name, stored),
-        ir.Store(caches[1].name, "values"),
-        ir.Attend(
+        ops.Rotate(turned, "queries", ir.TURN),
+        ops.Rotate(stored, "keys", ir.TURN + KEYS),
+        ops.Store(caches[0].name, stored),
+        ops.Store(caches[1].name, "values"),
+        ops.Attend(
             mixed, turned, caches[0].name, caches[1].name, table, shift, sinks, rise, layer.window
         ),
     ]
@@ -129,9 +130,9 @@ def add_feed(build: Builder, n: int) -> None:
     build.apply(n, "up", "h", step, np.full(shape.inner, inner * 2.0 ** (below - shift)), up)
     held = build.vector("inner", shape.inner, INT8)
     build.instructions += [
-        ir.Lookup(sigmoid, gate, "sigmoid", below - entries),
-        ir.Multiply(gate, gate, sigmoid, ir.UNIT),
-        ir.Multiply(held, gate, up, shift),
+        ops.Lookup(sigmoid, gate, "sigmoid", below - entries),
+        ops.Multiply(gate, gate, sigmoid, ir.UNIT),
+        ops.Multiply(held, gate, up, shift),
     ]
     _add(build, n, "down", held, inner)
 
@@ -149,7 +150,7 @@ def add_classifier(build: Builder) -> None:
     build.apply(n, "classifier", "h", step, np.full(scores.shape[1], unit), name)
     heat = unit / np.log(2) * (1 << ir.FRACTION)
     shift = shift_of(heat)
-    build.instructions.append(ir.Choose(name, round(heat * 2**shift), shift))
+    build.instructions.append(ops.Choose(name, round(heat * 2**shift), shift))
 
 
 def _add(build: Builder, n: int, what: str, source: str, step: float) -> None:
@@ -157,7 +158,7 @@ def _add(build: Builder, n: int, what: str, source: str, step: float) -> None:
     hidden = build.model.real.shape.hidden
     delta = build.vector("delta", hidden, INT16)
     build.apply(n, what, source, step, np.full(hidden, build.residual), delta)
-    build.instructions.append(ir.Add("x", "x", delta))
+    build.instructions.append(ops.Add("x", "x", delta))
 
 
 def _pairs(x: Reals) -> Reals:
@@ -169,6 +170,6 @@ def _pairs(x: Reals) -> Reals:
 def real_scores(program: ir.LanguageProgram, scores: ir.Ints) -> Reals:
     """Scores of a program as logits, in natural units."""
     last = program.instructions[-1]
-    assert isinstance(last, ir.Choose)
+    assert isinstance(last, ops.Choose)
     found: Reals = scores * (last.heat * np.log(2) / 2.0 ** (last.shift + ir.FRACTION))
     return found

@@ -8,6 +8,7 @@ from typing import Any
 
 from flow.errors import UnsupportedModel
 from flow.ir import language as ir
+from flow.ir import language_instructions as ops
 from flow.mapping.lpu.memory import Memory, place
 from flow.mapping.lpu.words import A, B, Op, Post, To, Word, literal
 
@@ -32,7 +33,7 @@ def assemble(program: ir.LanguageProgram, rows: int = 1) -> Assembly:
     UnsupportedModel for what the chip has no form of.
     """
     build = _Assembler(program, place(program), rows)
-    stores = [n for n, i in enumerate(program.instructions) if isinstance(i, ir.Store)]
+    stores = [n for n, i in enumerate(program.instructions) if isinstance(i, ops.Store)]
     for number, instruction in enumerate(program.instructions):
         build.of = number
         build.one(instruction)
@@ -63,47 +64,47 @@ class _Assembler:
         """Another word of the instruction."""
         self.words.append(Word(of=self.of, **fields))
 
-    def one(self, instruction: ir.Instruction) -> None:
+    def one(self, instruction: ops.Instruction) -> None:
         """The words of an instruction."""
         match instruction:
-            case ir.Embed(to=to):
+            case ops.Embed(to=to):
                 self.each(to, a=A.EMBEDDING, a_outer=1)
-            case ir.Apply():
+            case ops.Apply():
                 self.apply(instruction)
-            case ir.Scale(to=to, source=source, shift=shift):
+            case ops.Scale(to=to, source=source, shift=shift):
                 self.each(to, **self.read(source), **self.part(instruction), shift=shift)
-            case ir.Offset():
+            case ops.Offset():
                 self.offset(instruction)
-            case ir.Add(to=to, one=one, other=other):
+            case ops.Add(to=to, one=one, other=other):
                 self.add(to, one, other)
-            case ir.Multiply(to=to, one=one, other=other, shift=shift):
+            case ops.Multiply(to=to, one=one, other=other, shift=shift):
                 self.each(to, **self.read(one), **self.second(other), shift=shift)
-            case ir.Lookup(to=to, source=source, table=table, shift=shift):
+            case ops.Lookup(to=to, source=source, table=table, shift=shift):
                 entries = len(self.program.tables[table])
                 self.each(
                     to, **self.read(source), shift=shift, post=Post.LOOKUP,
                     lookup=self.memory.curves[table], lookup_bits=entries.bit_length() - 1,
                 )  # fmt: skip
-            case ir.Normalise():
+            case ops.Normalise():
                 self.normalise(instruction)
-            case ir.Rotate(to=to, source=source, shift=shift):
+            case ops.Rotate(to=to, source=source, shift=shift):
                 self.rotate(to, source, shift)
-            case ir.Store(cache=cache, source=source):
+            case ops.Store(cache=cache, source=source):
                 size = self.program.vector(source).size
                 self.put(
                     op=Op.PASS, **self.read(source), outer=size, to=To.CACHE, d_outer=1,
                     d_base=self.memory.caches[cache], bits=BYTE,
                 )  # fmt: skip
-            case ir.Attend():
+            case ops.Attend():
                 self.attend(instruction)
-            case ir.Select(to=to, source=source):
+            case ops.Select(to=to, source=source):
                 self.select(to, source)
-            case ir.Weigh():
+            case ops.Weigh():
                 self.weigh(instruction)
-            case ir.Mix(to=to, source=source, weights=weights, slot=slot, shift=shift):
+            case ops.Mix(to=to, source=source, weights=weights, slot=slot, shift=shift):
                 share = {"b": B.SCRATCH, "b_base": self.memory.vectors[weights] + slot}
                 self.each(to, **self.read(source), **share, shift=shift)
-            case ir.Choose(source=source, shift=shift):
+            case ops.Choose(source=source, shift=shift):
                 self.choose(source, shift)
 
     def read(self, vector: str) -> dict[str, Any]:
@@ -139,7 +140,7 @@ class _Assembler:
             self.put(op=Op.TAKE, track=True)
             self.taken = (picks, slot)
 
-    def part(self, instruction: ir.Scale | ir.Offset, value: int = 0) -> dict[str, Any]:
+    def part(self, instruction: ops.Scale | ops.Offset, value: int = 0) -> dict[str, Any]:
         """A table, or the part of the picked expert, as the second operand; and a literal."""
         fields = {
             "b": B.FACTORS, "b_base": self.memory.factors[instruction.table], "b_outer": 1,
@@ -151,7 +152,7 @@ class _Assembler:
             fields |= {"pick_b": True, "epsilon": literal(value, size)}
         return fields
 
-    def offset(self, instruction: ir.Offset) -> None:
+    def offset(self, instruction: ops.Offset) -> None:
         """The table into spare words, and then a sum."""
         size = self.program.vector(instruction.to).size
         self.spare(size, a=A.LITERAL, **self.part(instruction, 1))
@@ -177,7 +178,7 @@ class _Assembler:
             )  # fmt: skip
             self.spare(1, a=A.LITERAL, epsilon=literal(-1 << ir.WORD - 1, 1), pick_d=True)
 
-    def weigh(self, n: ir.Weigh) -> None:
+    def weigh(self, n: ops.Weigh) -> None:
         """Scores of the picked ones side by side, their shares, the quotient."""
         count, spare = self.program.vector(n.picks).size, self.memory.spare
         for slot in range(count):
@@ -198,7 +199,7 @@ class _Assembler:
         begin, step = min(first, second), abs(first - second)
         self.each(to, a_base=begin, a_inner=step, a_outer=1, inner=2)
 
-    def apply(self, instruction: ir.Apply) -> None:
+    def apply(self, instruction: ops.Apply) -> None:
         """Bits of the source into the planes, then the array, then its answers."""
         array, source = self.program.array(instruction.array), instruction.source
         picked = bool(instruction.picks)
@@ -221,7 +222,7 @@ class _Assembler:
                 to=To.SCRATCH, d_base=base + phase * count, d_outer=1, pick_array=picked,
             )  # fmt: skip
 
-    def normalise(self, n: ir.Normalise) -> None:
+    def normalise(self, n: ops.Normalise) -> None:
         """Squares, root and quotient, units, gains."""
         size, base = self.program.vector(n.source).size, self.memory.vectors[n.source]
         self.put(
@@ -255,7 +256,7 @@ class _Assembler:
                     d_base=end + head * size + odd, d_outer=2, bits=_bits(vector),
                 )  # fmt: skip
 
-    def attend(self, n: ir.Attend) -> None:
+    def attend(self, n: ops.Attend) -> None:
         """For each head: scores, shares, their quotient, the mixture of values."""
         program, memory = self.program, self.memory
         self.written(n.to)

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flow.errors import UnsupportedModel
-from flow.ir.language import (
+from flow.ir.language import Ints, LanguageProgram
+from flow.ir.language_instructions import (
     Apply,
     Attend,
     Choose,
-    Ints,
-    LanguageProgram,
     Lookup,
     Normalise,
     Offset,
