@@ -152,7 +152,7 @@ def specified(model: Given) -> str:
 
 
 def rival_seconds(model: Given, adders: str, cutoff: float, timeout_s: float) -> float:
-    """Processor seconds of alkaid from the layers to its Verilog, now."""
+    """Processor seconds of alkaid from layers in memory to its Verilog, now."""
     with tempfile.TemporaryDirectory(prefix="flow-rival-") as folder:
         (Path(folder) / "spec.json").write_text(specified(model))
         done = subprocess.run(
@@ -160,6 +160,19 @@ def rival_seconds(model: Given, adders: str, cutoff: float, timeout_s: float) ->
             capture_output=True, text=True, timeout=timeout_s, check=True, cwd=folder,
         )  # fmt: skip
     return float(done.stdout.split()[-1])
+
+
+def file_seconds(model: Given, runs: int, timeout_s: float) -> float | None:
+    """Processor seconds of alkaid from a Keras file to its pipelined Verilog, the median; None
+    where it does not read the file."""
+    if model.path.suffix != ".keras":
+        return None
+    with tempfile.TemporaryDirectory(prefix="flow-rival-") as folder:
+        done = subprocess.run(
+            [PYTHON, HERE / "rival_files.py", model.path.resolve(), folder, str(runs)],
+            capture_output=True, text=True, timeout=timeout_s, check=False, cwd=folder,
+        )  # fmt: skip
+    return float(json.loads(done.stdout.splitlines()[-1])["cpu"]) if done.returncode == 0 else None
 
 
 def mine(maker: str, network: Network, emission: Emission) -> Piped:
