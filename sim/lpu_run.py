@@ -8,50 +8,25 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 from cocotb_tools.check_results import get_results
-from cocotb_tools.runner import Verilator, VerilatorControlFile, get_runner
+from named_signals import chosen
 
 HERE = Path(__file__).resolve().parent
-ARGUMENTS = {
-    "icarus": ["-g2005"],
-    # Without its graph of data flow, equal cells of different arrays stay one function. The
-    # makefile of the wheel does not say how a precompiled header is named.
-    "verilator": [
-        "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "-fno-dfg",
-        "--output-split", "0", "-Wno-fatal", "-Wno-lint",
-    ],
-}  # fmt: skip
-MAKE = "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1 CFG_CXXFLAGS_PCH_I=-include"
-PORTS = '`verilator_config\npublic_flat_rw -module "chip" -var "*"\n'
-
-
-class PortsOnly(Verilator):
-    """Verilator as cocotb runs it, but for the nets inside the chip: the test sees ports alone."""
-
-    def _build_command(self) -> Any:
-        commands = super()._build_command()
-        return [[word for word in one if word != "--public-flat-rw"] for one in commands]
+# Without its graph of data flow, Verilator keeps equal cells of different arrays one function.
+MORE = ("-fno-dfg", "--output-split", "0")
 
 
 def main() -> int:
     """0 where every test passed, else 1."""
     build = Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "sim_build").resolve()
     simulator = os.environ.get("SIM", "icarus")
-    sources: list[Any] = sorted((HERE.parent / "rtl").glob("*.v"))
-    runner = get_runner(simulator)
-    if simulator == "verilator":
-        build.mkdir(parents=True, exist_ok=True)
-        (build / "ports.vlt").write_text(PORTS)
-        sources.insert(0, VerilatorControlFile(build / "ports.vlt"))
-        os.environ["MAKEFLAGS"] = MAKE
-        runner = PortsOnly()
+    runner, control, arguments = chosen(simulator, build, [("chip", "*")], MORE)
     runner.build(
-        sources=sources,
+        sources=[*control, *sorted((HERE.parent / "rtl").glob("*.v"))],
         hdl_toplevel="chip",
         build_dir=build,
-        build_args=ARGUMENTS.get(simulator, []),
+        build_args=arguments,
         timescale=("1ns", "1ps"),
     )
     # The tables of the chip are read from where it runs.

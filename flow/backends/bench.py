@@ -12,8 +12,10 @@ from flow.backends.verilog import CLOCK, HANDSHAKE
 
 HARNESS = ("flow_bench.py", "flow_bench.h")
 """Files of sim/ that are copied into tb/."""
-STORE_HARNESS = ("chip_bench.py", "i2c_controller.py")
+STORE_HARNESS = ("chip_bench.py", "i2c_controller.py", "named_signals.py")
 """The same beside a chip with weight registers."""
+HELD = (("register_copy", "q"), ("held_register", "q"), ("weight_bank", "weights"))
+"""Modules and signals that its bench reads or upsets, beside the ports."""
 SETS, FEW_BYTES = 3, 256
 """Sets of weights that its bench loads, one where they have more bytes than this."""
 UPSETS = 600
@@ -81,10 +83,11 @@ def bench_files(emission: Emission, samples: int, seed: int = 1) -> dict[PurePos
             "upsets": UPSETS,
             "upset_weights": store.tmr_weights,
             "upset_control": store.tmr_control,
+            "named": ((store.top, "*"), *HELD),
         }
         made += [
             (f"test_{store.top}.py", "test_chip.py.j2", chip),
-            ("run_chip.py", "run.py.j2", chip),
+            ("run_chip.py", "run_chip.py.j2", chip),
         ]
         harness += STORE_HARNESS
     files = {

@@ -33,7 +33,8 @@ MODULES = (
 """Files of rtl/ that every chip is made of."""
 TOP = "chip"
 BENCH = (
-    ("lpu_chip.cpp", "lpu_chip.cpp"), ("run.py", "lpu_run.py"), ("test_chip.py", "lpu_bench.py"),
+    ("lpu_chip.cpp", "lpu_chip.cpp"), ("named_signals.py", "named_signals.py"),
+    ("run.py", "lpu_run.py"), ("test_chip.py", "lpu_bench.py"),
 )  # fmt: skip
 """Files of tb/, and of sim/ that they are copies of."""
 WIRED = "wires_"

@@ -204,10 +204,10 @@ def _simulated(design: Design, seed: int, netlist: bool, progress: Progress) -> 
     if axis is not None:
         checks.append(lambda: lint(folder, axis.top, of=AXIS))
     if (store := design.emission.store) is not None:
-        checks.append(lambda: lint(folder, store.top, of=CHIP))
+        checks.append(lambda: lint(folder, store.top, of=CHIP, boxes=f"{top}."))
     simulators: list[Callable[[Path], Verdict]] = [simulate_icarus, simulate_cocotb]
     simulators += [simulate_axis] if axis else []
-    simulators += [simulate_chip] if store else []
+    simulators += [partial(simulate_chip, size=store.bytes)] if store else []
     simulators += [simulate_verilator, *([_netlist_check(design)] if netlist else [])]
     checks += [partial(_one, simulator, folder) for simulator in simulators]
     ended = counted(checks, "linters and simulators", progress)

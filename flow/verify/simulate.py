@@ -38,6 +38,11 @@ AXIS = " of the AXI4-Stream wrapper"
 """What the names of its checks say."""
 CHIP = " of the chip"
 """The same for a chip with weight registers."""
+CHIP_EVALUATIONS = 5_000_000
+"""Evaluations of a sample, times bytes of weights, up to which Icarus is quicker than a compiler:
+weights come bit by bit over I2C, some 300 clocks a byte."""
+CHIP_S = 900.0
+"""Seconds for the test of a chip, and one more for each byte of weights."""
 FEWEST = 10
 """Samples that it runs in any case."""
 FEWEST_NETLIST = 2
@@ -119,9 +124,16 @@ def simulate_axis(folder: Path, timeout_s: float = 600.0) -> Verdict:
     return simulate_cocotb(folder, timeout_s=timeout_s, script="run_axis.py", of=AXIS)
 
 
-def simulate_chip(folder: Path, timeout_s: float = 600.0) -> Verdict:
-    """The cocotb test of the chip in Icarus: weights by I2C, and upsets of registers in copies."""
-    return simulate_cocotb(folder, timeout_s=timeout_s, script="run_chip.py", of=CHIP)
+def simulate_chip(folder: Path, size: int, chosen: str = "both") -> Verdict:
+    """The cocotb test of a chip: weights by I2C, and upsets of registers in copies.
+
+    `size` are its bytes of weights. In Verilator where that was chosen, and where of both the
+    chip would keep Icarus longer than Verilator's compiler takes.
+    """
+    small = chosen == "icarus" or read_layout(folder).work * size <= CHIP_EVALUATIONS
+    simulator = "icarus" if small and chosen != "verilator" else "verilator"
+    limit = CHIP_S + size
+    return simulate_cocotb(folder, simulator, limit, script="run_chip.py", of=CHIP)
 
 
 def simulate_chip_netlist(folder: Path, timeout_s: float = 600.0) -> Verdict:

@@ -14,6 +14,7 @@ from flow.pipeline.config import BuildConfig, check_config
 from flow.pipeline.reopening import foreign, reopen
 from flow.pipeline.verifying_store import verify_store
 from flow.tech.registry import load
+from flow.verify.simulate import simulate_chip
 
 WORDS = ("build", "model.onnx", "--data", "data.csv", "--target", "asic", "--effort", "fast",
          "--simulator", "icarus", "--input-bits", "3", "--weight-bits", "3",
@@ -45,6 +46,21 @@ def test_every_check_of_the_chip_holds(built):
     assert said == "507 flip-flops, 169 bits of them in three copies"
     assert any(note.startswith("chip: ") and "circuit takes" in note for note in report["notes"])
     assert "--weights registers --tmr all" in report["summary"]["command"]
+
+
+@pytest.mark.slow
+@pytest.mark.tool("verilator")
+def test_verilator_runs_the_bench_of_the_chip_and_sees_an_upset_that_no_vote_repairs(
+    built, tmp_path
+):
+    verdict = simulate_chip(built, 10, "verilator")
+    assert (verdict.check, verdict.status) == ("cocotb test of the chip with verilator", "passed")
+    assert verdict.detail == "56 samples, 4 tests"
+    copy = tmp_path / "copy"
+    shutil.copytree(built, copy)
+    vote = copy / "rtl" / "majority.v"
+    vote.write_text(re.sub(r"assign y = .*;", "assign y = a;", vote.read_text()))
+    assert simulate_chip(copy, 10, "verilator").status == "failed"
 
 
 @pytest.mark.slow
