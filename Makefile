@@ -70,11 +70,11 @@ bench-printed: $(VENV)/.dev ## printed classifiers against everything published;
 	$(BIN)/python benchmarks/fitness.py
 	$(BIN)/python benchmarks/printed.py
 
-bench-setup: benchmarks/.venv/.done ## the rivals' own environment, for bench-models
+bench-setup: benchmarks/.venv/.done ## the rivals' own environment, for bench-models, bench-detector and bench-lpu
 
 benchmarks/.venv/.done:
 	@$(PYTHON) -m venv benchmarks/.venv
-	@benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check da4ml==0.6.0 alkaid==0.8.2 keras==3.15.1 tensorflow-cpu==2.21.0 HGQ2==0.2.0 numpy==2.4.6
+	@benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check da4ml==0.6.0 alkaid==0.8.2 keras==3.15.1 tensorflow-cpu==2.21.0 HGQ2==0.2.0 numpy==2.4.6 tokenizers==0.23.3
 	@touch $@
 
 bench-models: $(VENV)/.dev bench-setup ## size, time and speed of models against alkaid and da4ml; hours, goes on where it stopped
@@ -86,7 +86,7 @@ bench-detector: $(VENV)/.dev bench-setup ## taggers, muons, codesign, the encode
 bench-threshold: $(VENV)/.dev ## threshold gates, binary networks on the array and on flash cells
 	$(BIN)/python benchmarks/threshold.py
 
-bench-lpu: $(VENV)/.dev ## language models as wires: the plan against its paper, neurons against rivals
+bench-lpu: $(VENV)/.dev bench-setup ## language models as wires: the plan against its paper, neurons against rivals
 	$(BIN)/python benchmarks/lpu.py
 
 bench-trust: $(VENV)/.dev ## faults of printed classifiers, test vectors, hardening

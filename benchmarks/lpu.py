@@ -3,8 +3,8 @@
     make bench-lpu      everything
     python benchmarks/lpu.py [PART ...] [--only TEXT]
 
-Parts are headline, neurons, arrays, memory, models, experts, unit, folded, respin. Writes
-benchmarks/lpu.md and results/lpu.json.
+Parts are headline, neurons, arrays, memory, models, experts, tokenizers, unit, folded, respin.
+Writes benchmarks/lpu.md and results/lpu.json.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lpu_arrays import arrays, memory
 from lpu_experts import experts
 from lpu_models import models
 from lpu_respin import respin
+from lpu_tokenizers import tokenizers
 from lpu_unit import folded, unit
 from lpu_wires import neurons
 from parts import Part, run_parts
@@ -52,6 +53,11 @@ REMARKS: tuple[str, ...] = (
     "Re-spin: other weights over the base of the chip with taught weights, at each slack that its "
     "regions got: taught by another seed, rounded without teaching, and the first ones shuffled "
     "within each matrix. Areas are those of the arrays, cell by cell, as in the row of the chip.",
+    "Tokenizers: the library trains tokenizers with options drawn by chance (patterns, prefixes, "
+    "normal forms, tokens that stand in texts, frames, bytes for what is unknown), saves them, and "
+    "encodes and decodes texts that it did not learn from: code, plays, words of every script, "
+    "spaces, digits, marks, any code points. Ours reads the same files. Hostile files are as "
+    "large as a file may be, or have as many values.",
     "Integer model: everything in integers, from the embedding to the choice, beside the float "
     "model after each token of the same text. The reach is about the model's own greedy story; "
     "drawn stories are by another seed than those that teach; tinyshakespeare is a text that the "
@@ -80,7 +86,7 @@ def headline(options: Options) -> Iterable[list[Row]]:
 
 PARTS: dict[str, Part] = {
     "headline": headline, "neurons": neurons, "arrays": arrays, "memory": memory,
-    "models": models, "experts": experts, "unit": unit, "folded": folded,
+    "models": models, "experts": experts, "tokenizers": tokenizers, "unit": unit, "folded": folded,
     "respin": respin,
 }  # fmt: skip
 

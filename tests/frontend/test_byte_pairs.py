@@ -7,10 +7,12 @@ import pytest
 from frontend.llama_files import tokenizer_bytes
 
 from flow.errors import FlowError, UsageError
+from flow.frontend.files import guards
 from flow.frontend.language.byte_pairs import byte_characters
 from flow.frontend.language.read import tokenizer_beside
 from flow.frontend.language.text_pieces import GPT_2, GPT_OSS, LLAMA_3, PATTERNS, SINGLE, words
-from flow.frontend.language.tokenizer_json import read_tokenizer_json, tokenizer_of
+from flow.frontend.language.tokenizer_json import FILE_VALUES, read_tokenizer_json, tokenizer_of
+from flow.frontend.language.unicode_runs import normalised
 
 SIGN = "\N{LOWER ONE EIGHTH BLOCK}"
 SPACE = byte_characters()[0x20]
@@ -184,6 +186,8 @@ def changed(table, **changes):
          "the tokenizer does not fit the model: it has no vocabulary"),
         (changed(byte_table, vocab={"a": 0, "b": 0}),
          "the tokenizer does not fit the model: two pieces are one token"),
+        (changed(byte_table, vocab={str(n): n for n in range(301)}),
+         "the tokenizer does not fit the model: it has 301 pieces, the model 300 tokens"),
         (changed(byte_table, vocab={"a": -1}),
          "the tokenizer does not fit the model: it has the token -1 of 300"),
         (changed(byte_table, vocab={"a": 300}),
@@ -215,6 +219,19 @@ def changed(table, **changes):
         (byte_table(post_processor={"type": "BertProcessing"}),
          "the tokenizer has texts that are framed by 'BertProcessing'"),
         (byte_table(post_processor=3), "the tokenizer does not fit the model: a step is 3"),
+        (byte_table(added_tokens=[END | {"id": 3}]),
+         "the tokenizer does not fit the model: the added token '</s>' is not 3"),
+        (byte_table(added_tokens=[END | {"id": 265, "content": "<t>"}]),
+         "the tokenizer does not fit the model: the added token '<t>' is not 265"),
+        (byte_table(truncation={"max_length": 8}), "the tokenizer has truncation of texts"),
+        (byte_table(padding={"length": 8}), "the tokenizer has padding of texts"),
+        (byte_table(decoder={"type": "WordPiece"}),
+         "the tokenizer has pieces that are read by ['WordPiece']"),
+        (byte_table(normalizer={"type": "Sequence", "normalizers": [
+            {"type": "Replace", "pattern": {"String": " "}, "content": SIGN}, {"type": "NFKC"}]}),
+         "the tokenizer has the normaliser 'NFKC'"),
+        (byte_table(post_processor=FRAME | {"single": []}),
+         "the tokenizer has a frame with 0 texts in it"),
         (byte_table(post_processor=FRAME | {"special_tokens": {}}),
          "the tokenizer does not fit the model: texts are framed by '<s>', which is nothing"),
     ],
@@ -227,13 +244,140 @@ def test_what_is_damaged_or_not_read_exactly_is_one_message(tmp_path, table, mes
     assert error.value.message == message
 
 
-def test_a_token_that_is_found_only_later_is_refused_in_a_text():
+def added(token, content, **changes):
+    return {"id": token, "content": content, **ADDED, "special": False, **changes}
+
+
+def with_added(table, *tokens):
+    table["added_tokens"] += tokens
+    return table
+
+
+def test_a_token_of_normalised_texts_is_normalised_itself():
     table = sign_table()
     table["added_tokens"][1] |= {"normalized": True}
+    unknown = [f"<0x{byte:02X}>" for byte in b"</s>"]
+    assert names(table, "ab</s>") == [SIGN, "ab", *unknown]
+    assert names(table, "ab </s>b") == [SIGN, "ab", "</s>", "b"]
+    table = with_added(byte_table(normalizer={"type": "NFC"}), added(264, "\xe9!", normalized=True))
+    assert tokenizer_of(table, 1000, "t").encode("e\u0301!")[1:] == [264]
+
+
+def test_a_token_takes_the_spaces_that_it_asks_for():
+    table = with_added(
+        byte_table(), added(264, "[L]", lstrip=True), added(265, "[R]", rstrip=True),
+        added(266, "[LR]", lstrip=True, rstrip=True),
+    )  # fmt: skip
     tokenizer = tokenizer_of(table, 1000, "t")
-    assert tokenizer.encode("ab")[1:] == [259, 262]
-    with pytest.raises(UsageError, match=r"^the text has the token </s>, which is found only"):
-        tokenizer.encode("a</s>")
+    assert tokenizer.encode("lo \u3000[L] lo")[1:] == [259, 264, tokenizer.encode(" ")[1], 259]
+    assert tokenizer.encode("lo [R] \nlo")[1:] == [259, tokenizer.encode(" ")[1], 265, 259]
+    assert tokenizer.encode(" [LR]  [LR] ")[1:] == [266, 266]
+    table = with_added(byte_table(), added(264, "  ", lstrip=True, rstrip=True))
+    assert tokenizer_of(table, 1000, "t").encode("lo     lo")[1:] == [259, 264, 259]
+
+
+def test_a_token_that_is_a_word_is_not_found_inside_of_one():
+    table = with_added(byte_table(), added(264, "wo", single_word=True))
+    tokenizer = tokenizer_of(table, 1000, "t")
+    for text in ("awo", "woa", "1wo", "_wo", "wo\u24d0", "wo\u0301", "wo\u200d", "\u2040wo"):
+        assert 264 not in tokenizer.encode(text), text
+    for text in ("wo", "'wo'", " wo ", "wo\xb2", "\u20acwo"):
+        assert 264 in tokenizer.encode(text), text
+
+
+def test_tokens_of_the_text_as_it_is_come_before_those_of_the_normalised_one():
+    table = with_added(byte_table(), added(264, "ab", normalized=True), added(265, "bc"))
+    assert tokenizer_of(table, 1000, "t").encode("abc")[1:] == [
+        byte_table()["model"]["vocab"]["a"],
+        265,
+    ]
+
+
+def test_bytes_come_before_what_is_unknown_just_before_them():
+    # So does the published reader, where only some bytes are pieces.
+    table = sign_table()
+    del table["model"]["vocab"]["<0xBC>"]
+    assert names(table, "a\xfc\xe9a") == [f"{SIGN}a", "<0xC3>", "<0xA9>", "<unk>", "a"]
+
+
+def test_letters_are_those_of_unicode_16_whatever_python_has():
+    assert words(GPT_2, "a\U00011f04 \u1c89.\U0001ccf01") == [
+        "a\U00011f04",
+        " \u1c89",
+        ".",
+        "\U0001ccf01",
+    ]
+    # \u017f is a long s.
+    assert words(LLAMA_3, "It'\u017fs") == ["It", "'\u017f", "s"]
+
+
+def test_normal_forms_leave_characters_after_unicode_9_alone():
+    kept = "\u32ff\ua7f2\U00011935\U00011930\U00011938\U000105c9"
+    assert normalised("NFKC", kept) == kept
+    # The second mark would come first, were it not unknown to the published reader.
+    assert normalised("NFD", "\xe9\u0898\u0323") == "e\u0301\u0898\u0323"
+    assert normalised("NFC", "e\u0323\u0301") == "\u1eb9\u0301"
+
+
+def decoded(table, tokens, decoder):
+    found = tokenizer_of(table | {"decoder": decoder}, 1000, "t")
+    vocabulary = table["model"]["vocab"]
+    return found.decode([1, *(vocabulary[name] for name in tokens)])
+
+
+def llama(*steps):
+    return {"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": SIGN}, "content": " "}, *steps]}  # fmt: skip
+
+
+RAW, FUSE = {"type": "ByteFallback"}, {"type": "Fuse"}
+STRIP = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
+
+
+def test_pieces_are_read_as_the_decoder_of_the_file_says():
+    pieces = [SIGN, f"{SIGN}a", "<0x41>", "<0xC3>", "ab"]
+    assert decoded(sign_table(), pieces, llama(RAW, FUSE, STRIP)) == " a\ufffd\ufffdab"
+    assert decoded(sign_table(), pieces, llama(RAW)) == "  a\ufffd\ufffdab"
+    assert decoded(sign_table(), pieces, llama()) == "  a<0x41><0xC3>ab"
+    assert decoded(sign_table(), ["<0x20>", "a"], llama(RAW, FUSE, STRIP)) == "a"
+    assert decoded(sign_table(), ["<0x20>", "<0xC3>"], llama(RAW, FUSE, STRIP)) == "\ufffd" * 2
+    meta = {"type": "Metaspace", "replacement": SIGN, "prepend_scheme": "first"}
+    assert decoded(sign_table(), [f"{SIGN}a", SIGN, "b"], meta) == "a b"
+    assert decoded(sign_table(), [f"{SIGN}a"], meta | {"prepend_scheme": "never"}) == " a"
+    level = {"type": "ByteLevel"}
+    before = byte_table(pre_tokenizer={"type": "ByteLevel", "add_prefix_space": True})
+    assert decoded(before, [SPACE, "low"], level) == " low"
+    assert decoded(before, [SPACE, "low"], None) == "low"
+    # The published reader takes each character of such a token for a byte.
+    table = byte_table(decoder=level, normalizer={"type": "NFKC"})
+    table = with_added(table, added(264, "\ufb01", normalized=True))
+    assert tokenizer_of(table, 1000, "t").decode([1, 264]) == "fi"
+    table = with_added(byte_table(decoder=level), added(264, "\xe9\xe9"))
+    assert tokenizer_of(table, 1000, "t").decode([1, 264]) == "\ufffd\ufffd"
+
+
+def test_frames_stand_around_frames():
+    begin, end = {"SpecialToken": {"id": "<s>"}}, {"SpecialToken": {"id": "</s>"}}
+    outer = FRAME | {"single": [begin, end, {"Sequence": {"id": "A"}}, end]}
+    outer["special_tokens"] = FRAME["special_tokens"] | {"</s>": {"ids": [2]}}
+    table = byte_table(post_processor={"type": "Sequence", "processors": [FRAME, outer]})
+    assert tokenizer_of(table, 1000, "t").encode("lo") == [1, 2, 1, 259, 2]
+
+
+def test_a_file_of_too_many_values_is_refused_before_it_is_parsed(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(b"[" + b"," * FILE_VALUES)
+    with pytest.raises(UsageError) as error:
+        read_tokenizer_json(path, 300)
+    assert error.value.message == (
+        "the tokenizer does not fit the model: it has more than 2500000 values"
+    )
+
+
+def test_a_file_larger_than_other_json_is_read(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(byte_table(version="1" * guards.JSON_BYTES)))
+    assert read_tokenizer_json(path, 264).encode("lower") == [1, 262]
 
 
 def test_no_pattern_of_a_file_is_run():

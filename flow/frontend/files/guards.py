@@ -69,10 +69,10 @@ def read_head(path: Path, size: int) -> bytes:
         ) from error
 
 
-def parse_json(data: bytes, where: str) -> Any:
+def parse_json(data: bytes, where: str, limit: int = JSON_BYTES) -> Any:
     """The JSON value; UsageError for bad text, duplicate keys, NaN, depth or size over limits."""
-    if len(data) > JSON_BYTES:
-        _refuse_json(f"the JSON text is larger than {JSON_BYTES // MIB} MiB", where)
+    if len(data) > limit:
+        _refuse_json(f"the JSON text is larger than {limit // MIB} MiB", where)
     try:
         value = json.loads(
             data.decode("utf-8-sig"),

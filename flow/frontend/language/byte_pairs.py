@@ -7,20 +7,23 @@ characters after the published code of GPT-2; T. Kudo and J. Richardson, "Senten
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import groupby
 from typing import Any, Literal
 
-from flow.errors import UsageError, printable
+from flow.frontend.language.added_tokens import Added, Finder, finder
 from flow.frontend.language.merging import merged
 from flow.frontend.language.text_pieces import words
+from flow.frontend.language.unicode_runs import Form, normalised
 
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 """What stands for a space in pieces."""
 _RAW = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 Spaces = Literal["bytes", "signs"]
+Normal = Literal[Form, "signs", "prepend"]
+"""A normal form, signs for spaces, or a sign before what is not empty."""
 
 
 @cache
@@ -36,33 +39,32 @@ def byte_characters() -> Mapping[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a text becomes words.
+    """How a text becomes words, and pieces a text.
 
-    `spaces`: bytes become characters, or signs stand for spaces. `prefix`: a space comes before the
-    text ("first"), before each part between special tokens ("each"), or nowhere; `twice` also where
-    one is there already. `pattern` is one of PATTERNS; `split` makes a word of each sign and what
-    follows it. `form` is a normal form of Unicode, or empty.
+    `normal`: what is done to the text between special tokens, in order. `spaces`: then bytes become
+    characters, or signs stand for spaces. `prefix`: a space comes before the text ("first"), before
+    each part between tokens ("each"), or nowhere. `pattern` is one of PATTERNS; `split` makes a
+    word of each sign and what follows it. `raw`: pieces such as <0x0A> are bytes. `drop`: the first
+    space of a text is left out, or all signs of its first piece, or nothing.
     """
 
     spaces: Spaces
     prefix: Literal["", "first", "each"] = ""
-    twice: bool = False
     pattern: str = ""
     split: bool = False
-    form: Literal["", "NFC", "NFD", "NFKC", "NFKD"] = ""
+    normal: tuple[Normal, ...] = ()
+    raw: bool = False
+    drop: Literal["", "one", "all"] = ""
 
 
 @dataclass(frozen=True)
 class BytePairs:
-    """A tokenizer: tokens by piece, ranks of pairs, special tokens by text, and what frames a text.
-
-    `hidden` are special tokens that this reader cannot find in a text. `table` is what it was made
-    of, as JSON holds it.
-    """
+    """A tokenizer: tokens by piece, ranks of pairs, tokens that stand in a text as they are, and
+    what frames a text. `table` is what it was made of, as JSON holds it."""
 
     vocabulary: Mapping[str, int]
     ranks: Mapping[tuple[int, int], tuple[int, int]]
-    special: Mapping[str, int]
+    added: tuple[Added, ...]
     rules: Rules
     before: tuple[int, ...]
     after: tuple[int, ...]
@@ -71,48 +73,62 @@ class BytePairs:
     fuse: bool
     fallback: bool
     whole: bool
-    hidden: tuple[str, ...]
     table: Mapping[str, Any]
 
     @cached_property
-    def _pieces(self) -> dict[int, bytes]:
-        names = {name: byte for byte, name in byte_characters().items()}
-        found = {token: self._bytes(piece, names) for piece, token in self.vocabulary.items()}
-        return found | {token: _utf8(text) for text, token in self.special.items()}
+    def _names(self) -> dict[int, str]:
+        found = {token: piece for piece, token in self.vocabulary.items()}
+        added = {a.token: self._normal(a.text) if a.normal else a.text for a in self.added}
+        return found | added
 
     @cached_property
-    def _parts(self) -> re.Pattern[str] | None:
-        # The longest of those that begin at a place is taken.
-        longest = sorted(self.special, key=lambda text: (-len(text), text))
-        return re.compile(f"({'|'.join(map(re.escape, longest))})") if longest else None
+    def _finders(self) -> tuple[Finder, Finder]:
+        """Of tokens in a text as it is, and in one that is normalised."""
+        return (
+            finder((a.text, a) for a in self.added if not a.normal),
+            finder((self._normal(a.text), a) for a in self.added if a.normal),
+        )
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of a text with what frames it; UsageError at a special token in it that this
-        reader cannot find as the published one does."""
-        for content in self.hidden:
-            if content in text:
-                raise UsageError(
-                    f"the text has the token {printable(content, 60)}, which is found only after "
-                    "the text is changed",
-                    hint="leave it out, or give the prompt as tokens",
-                )
+        """The tokens of a text with what frames it."""
+        known: dict[str, list[int]] = {}
         found = list(self.before)
-        parts = self._parts.split(text) if self._parts is not None else [text]
-        for number, part in enumerate(parts):
-            if number % 2:
-                found.append(self.special[part])
-            elif part:
-                for word in self._words(part, first=not any(parts[:number])):
-                    found += self._merged(word)
+        for word in self._words(text):
+            if isinstance(word, int):
+                found.append(word)
+                continue
+            if (tokens := known.get(word)) is None:
+                tokens = known[word] = self._merged(word)
+            found += tokens
         return [*found, *self.after]
 
-    def _words(self, text: str, first: bool) -> list[str]:
+    def _words(self, text: str) -> Iterator[str | int]:
+        """Tokens that stand in the text, and the words between them."""
+        given, changed = self._finders
+        first = True
+        for outer in given.parts(text):
+            for part in [outer] if isinstance(outer, int) else changed.parts(self._normal(outer)):
+                if isinstance(part, int):
+                    yield part
+                else:
+                    yield from self._cut(part, first)
+                first = False
+
+    def _normal(self, text: str) -> str:
+        for step in self.rules.normal:
+            if step == "signs":
+                text = text.replace(" ", SPACE)
+            elif step == "prepend":
+                text = f"{SPACE}{text}" if text else ""
+            else:
+                text = normalised(step, text)
+        return text
+
+    def _cut(self, text: str, first: bool) -> list[str]:
         rules = self.rules
-        if rules.form:
-            text = unicodedata.normalize(rules.form, text)
-        if rules.prefix == "each" or (rules.prefix == "first" and first):
-            begins = text.startswith((" ", SPACE)) if rules.spaces == "signs" else text[:1] == " "
-            text = text if begins and not rules.twice else f" {text}"
+        begins = text.startswith((" ", SPACE)) if rules.spaces == "signs" else text[:1] == " "
+        if not begins and (rules.prefix == "each" or (rules.prefix == "first" and first)):
+            text = f" {text}"
         if rules.spaces == "bytes":
             found = words(rules.pattern, text) if rules.pattern else [text]
             names = byte_characters()
@@ -125,18 +141,22 @@ class BytePairs:
         missing = False
         for character in word:
             token = self.vocabulary.get(character)
-            if token is not None:
-                missing = False
-                yield token
+            if token is None:
+                raw = [self.vocabulary.get(f"<0x{byte:02X}>") for byte in _utf8(character)]
+                if self.fallback and None not in raw:
+                    # As published: such bytes come before what is unknown just before them.
+                    yield from (token for token in raw if token is not None)
+                elif self.unknown is not None:
+                    if missing and not self.fuse:
+                        yield self.unknown
+                    missing = True
                 continue
-            data = _utf8(character)
-            raw = [self.vocabulary.get(f"<0x{byte:02X}>") for byte in data]
-            if self.fallback and None not in raw:
-                missing = False
-                yield from (token for token in raw if token is not None)
-            elif self.unknown is not None and not (missing and self.fuse):
-                missing = True
+            if missing and self.unknown is not None:
                 yield self.unknown
+            missing = False
+            yield token
+        if missing and self.unknown is not None:
+            yield self.unknown
 
     def _merged(self, word: str) -> list[int]:
         """Pairs of the lowest rank merge first, the leftmost of equal ones."""
@@ -144,31 +164,49 @@ class BytePairs:
             return [self.vocabulary[word]]
         return merged(self._symbols(word), lambda one, other: self.ranks.get((one, other)))
 
-    def _bytes(self, piece: str, names: Mapping[str, int]) -> bytes:
-        if self.rules.spaces == "bytes":
-            if all(character in names for character in piece):
-                return bytes(names[character] for character in piece)
-            return _utf8(piece)
-        if self.fallback and (raw := _RAW.fullmatch(piece)) is not None:
-            return bytes([int(raw[1], 16)])
-        return _utf8(piece.replace(SPACE, " "))
+    def _raw(self, token: int) -> bool:
+        """Whether a token is one byte of a character."""
+        return self.rules.raw and _RAW.fullmatch(self._names.get(token, "")) is not None
+
+    def _bytes(self, token: int, first: bool) -> bytes:
+        """What a token says; in the first one of a text signs may be nothing."""
+        name = self._names.get(token, "")
+        codes = _codes() if self.rules.spaces == "bytes" else {}
+        if self._raw(token):
+            return bytes([int(name[3:5], 16)])
+        if codes and all(character in codes for character in name):
+            return bytes(codes[character] for character in name)
+        if codes:
+            return _utf8(name)
+        return _utf8(name.replace(SPACE, "" if first and self.rules.drop == "all" else " "))
 
     def piece(self, token: int, before: int) -> bytes:
         """What a token adds to a text; a space that encoding put before the text is dropped."""
-        piece = self._pieces.get(token, b"")
-        begins = before in self.stops and token not in self.stops
-        return piece[1:] if begins and self.rules.prefix and piece[:1] == b" " else piece
+        first = before in self.stops and token not in self.stops
+        found = self._bytes(token, first)
+        return found[1:] if first and self.rules.drop == "one" and found[:1] == b" " else found
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of tokens, up to a special token after its begin."""
+        """The text of tokens, up to a special token after its begin.
+
+        Bytes that are no UTF-8 become U+FFFD: all of a run of raw bytes, else as Unicode says.
+        """
+        begin = len(self.before)
+        end = next((n for n in range(begin, len(tokens)) if tokens[n] in self.stops), len(tokens))
         parts = []
-        last = self.before[-1] if self.before else min(self.stops, default=-1)
-        for token in tokens[len(self.before) :]:
-            if token in self.stops:
-                break
-            parts.append(self.piece(token, last))
-            last = token
-        return b"".join(parts).decode("utf-8", "replace")
+        for raw, run in groupby(range(begin, end), lambda n: self._raw(tokens[n])):
+            data = b"".join(self._bytes(tokens[n], n == begin) for n in run)
+            try:
+                parts.append(data.decode())
+            except UnicodeDecodeError:
+                parts.append("\ufffd" * len(data) if raw else data.decode("utf-8", "replace"))
+        text = "".join(parts)
+        return text[1:] if self.rules.drop == "one" and text[:1] == " " else text
+
+
+@cache
+def _codes() -> Mapping[str, int]:
+    return {character: byte for byte, character in byte_characters().items()}
 
 
 def _utf8(text: str) -> bytes:

@@ -8,10 +8,9 @@ came after.
 from __future__ import annotations
 
 import re
-import sys
-import unicodedata
 from functools import cache
-from itertools import groupby
+
+from flow.frontend.language.unicode_runs import SPACE, category
 
 _ENDINGS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _SPACES = r"\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -29,23 +28,50 @@ GPT_OSS = (
     rf"|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{_SPACES}"
 )
 PATTERNS = (GPT_2, LLAMA_3, SINGLE, GPT_OSS)
+_MARK = "\xa4"
+_STANDS = {
+    "Lu": "A", "Lt": "A", "Ll": "a", "Lm": "\xaa", "Lo": "\xaa", "Nd": "0", "Nl": "0", "No": "0",
+    "M": _MARK, "Mn": _MARK, "Mc": _MARK, "Me": _MARK,
+}  # fmt: skip
+"""What stands for characters beyond ASCII in patterns, by their category; "." for any other."""
+_SETS = {
+    "L": r"A-Za-z\u017f\xaa", "Lu": "A-Z", "Lt": "A-Z", "Ll": r"a-z\u017f", "Lm": r"\xaa",
+    "Lo": r"\xaa", "M": r"\xa4", "N": "0-9",
+}  # fmt: skip
+_LONG_S = 0x17F
+"""The one letter beyond ASCII that patterns without case take for one of ASCII."""
+_WHITE = re.compile(f"[{SPACE}]")
+
+
+class _Plain(dict[int, str]):
+    """What stands for each character; found when it is asked for."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if code < 128 or code == _LONG_S:
+            found = character
+        elif _WHITE.fullmatch(character):
+            found = "\v"
+        else:
+            found = _STANDS.get(category(character), ".")
+        self[code] = found
+        return found
 
 
 def words(pattern: str, text: str) -> list[str]:
-    """The pieces of a text that one of PATTERNS finds, and what is between them."""
-    found, at = [], 0
-    for match in _compiled(pattern).finditer(text):
-        if match.start() > at:
-            found.append(text[at : match.start()])
-        if match.end() > match.start():
-            found.append(match[0])
-        at = match.end()
-    return [*found, text[at:]] if at < len(text) else found
+    """The pieces of a text that one of PATTERNS finds: each finds all of any text."""
+    found = _compiled(pattern).finditer(text.translate(_plain()))
+    return [text[match.start() : match.end()] for match in found]
+
+
+@cache
+def _plain() -> _Plain:
+    return _Plain()
 
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    r"""The pattern for Python, with \p{..} and \s as sets of characters."""
+    r"""The pattern for what stands for characters, with \p{..} and \s as sets of it."""
     if pattern not in PATTERNS:
         raise KeyError(pattern)
     inside = False
@@ -54,32 +80,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         if token in "[]":
             inside = token == "["
         if token == r"\s" or token == r"\S" or token.startswith(r"\p"):
-            members = SPACE if token[1] in "sS" else _category(token[3:-1])
+            members = r"\t-\r " if token[1] in "sS" else _SETS[token[3:-1]]
             if not inside:
                 members = f"[{'^' if token == chr(92) + 'S' else ''}{members}]"
             parts.append(members)
         else:
             parts.append(token)
     return re.compile("".join(parts))
-
-
-SPACE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-"""White_Space of Unicode; that of Python has four more characters."""
-
-
-@cache
-def _category(name: str) -> str:
-    """All characters of a general category, or of those that begin with it, as ranges."""
-    found = [(first, last) for kind, first, last in _runs() if kind.startswith(name)]
-    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in found)
-
-
-@cache
-def _runs() -> tuple[tuple[str, int, int], ...]:
-    """Runs of characters of one category, with their first and last codes."""
-    found, at = [], 0
-    for kind, run in groupby(map(unicodedata.category, map(chr, range(sys.maxunicode + 1)))):
-        size = sum(1 for _ in run)
-        found.append((kind, at, at + size - 1))
-        at += size
-    return tuple(found)
