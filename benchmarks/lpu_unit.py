@@ -141,10 +141,8 @@ def _folded(rows: int, place: Path) -> list[Row]:
     folded_chip = assemble(program, rows)
     area = sum(array_block(array).area_um2 for array in emit_lpu(folded_chip).arrays) / 1e6
     clocks = float(token_clocks(folded_chip, POSITION))
-    what, note = (
-        f"stories260K, rows {rows}",
-        ("cells for each neuron" if rows == 1 else f"{rows} neurons on the cells of one"),
-    )
+    what = f"stories260K, rows {rows}"
+    note = "cells for each neuron" if rows == 1 else f"{rows} neurons on the cells of one"
     return [
         checks(what, done),
         Row(f"{what}: tokens of the chip as the integer model's", float(same), f"of {TOKENS}",
