@@ -5,8 +5,9 @@
 Five printed perceptrons of benchmarks/cache, as the faults use. A mutant is a mapped netlist with
 one cell replaced by another, or one pin at a constant. Whether it is equivalent is not guessed:
 some input shows it, or SAT proves that none does; those that are not decided count as survivors.
-All vectors run at once on all mutants; of each design some mutants are confirmed by the emitted
-bench itself, plain and cocotb, in Icarus Verilog.
+Samples and probes are those of a build without options. All vectors run at once on all mutants; of
+each design some mutants are judged again by the emitted bench itself, plain and cocotb, in Icarus
+Verilog, on a few samples and probes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import random
 import shutil
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,16 +34,20 @@ from flow.backends.emission import write_files
 from flow.backends.netlist_text import cell_models, netlist_verilog
 from flow.backends.vectors import vector_files
 from flow.ir.aig import pack
-from flow.ir.evaluate import evaluate
 from flow.ir.netlist import ONE, ZERO, Instance, Netlist
+from flow.pipeline.config import BuildConfig
 from flow.pipeline.faulting import Subject
 from flow.pipeline.measures import stimulus
+from flow.pipeline.stages.emit_stage import port_answers
 from flow.tech.technology import Technology
 from flow.verify.atpg import vectors_for
-from flow.verify.probes import probe_inputs
+from flow.verify.probes import Values, probe_inputs
 from flow.verify.simulate import simulate_cocotb, simulate_netlist
 
-PROBES = 1000
+PROBES, SEED = BuildConfig.probes, BuildConfig.seed + 1
+"""Those of a build without options."""
+FEW = 20
+"""Samples, and probes, that the bench runs on a mutant."""
 NAMES = ("balance_scale", "vertebral_2c", "seeds", "mammographic", "breast_cancer")
 
 
@@ -107,7 +114,10 @@ def strength(one: Circuit, count: int, seed: int, confirm: int) -> dict[str, obj
     circuit, emission = subject.design.circuit, subject.design.emission
     netlist, technology = subject.netlist, subject.technology
     own = {port: np.asarray(values) for port, values in subject.design.inputs.items()}
-    probes = probe_inputs(circuit, own, PROBES, seed)
+    answers = partial(port_answers, subject.design.network)
+    begin = time.process_time()
+    probes = probe_inputs(circuit, own, answers, PROBES, SEED)
+    seconds = time.process_time() - begin
     names = [bus.name for bus in netlist.inputs]
     plain, more = (stimulus(emission, names, values) for values in (own, probes))
     gates = gates_of(netlist, technology)
@@ -117,9 +127,11 @@ def strength(one: Circuit, count: int, seed: int, confirm: int) -> dict[str, obj
     different = [m for k, m in enumerate(tried) if k not in equal][:count]
     seen = [_seen(gates, bits, different) for bits in (plain, more)]
     both = seen[0] | seen[1]
-    kill = [m.netlist for m, killed in zip(different, both, strict=True) if killed]
-    live = [m.netlist for m, killed in zip(different, both, strict=True) if not killed]
-    agree = _confirmed(one, subject, own, probes, kill[:confirm], live[: confirm // 2])
+    some = {port: np.concatenate([own[port][:FEW], probes[port][:FEW]]) for port in own}
+    late = _seen(gates, stimulus(emission, names, some), different)
+    kill = [m.netlist for m, killed in zip(different, late, strict=True) if killed]
+    live = [m.netlist for m, killed in zip(different, late, strict=True) if not killed]
+    agree = _confirmed(one, subject, some, answers(some), kill[:confirm], live[: confirm // 2])
     return {
         "mutants": len(different),
         "equivalent": len(equal),
@@ -128,6 +140,8 @@ def strength(one: Circuit, count: int, seed: int, confirm: int) -> dict[str, obj
         "both": int(both.sum()),
         "samples": len(plain),
         "probes": len(more),
+        "cells": len(netlist.instances),
+        "seconds": round(seconds, 3),
         **agree,
     }
 
@@ -140,13 +154,11 @@ def _seen(gates: Gates, bits: np.ndarray, tried: list[CellMutant]) -> np.ndarray
 
 
 def _confirmed(
-    one: Circuit, subject: Subject, own: dict, probes: dict, kill: list[Netlist],
+    one: Circuit, subject: Subject, inputs: Values, expected: Values, kill: list[Netlist],
     live: list[Netlist],
 ) -> dict[str, int]:  # fmt: skip
-    """Mutants that the emitted bench judges as the simulation at once did."""
+    """Mutants that the emitted bench judges on some vectors as the simulation at once did."""
     emission, technology = subject.design.emission, subject.technology
-    inputs = {port: np.concatenate([own[port], probes[port]]) for port in own}
-    expected = evaluate(subject.design.circuit, inputs)
     asked = agree = 0
     for k, (mutant, failed) in enumerate([*((m, True) for m in kill), *((m, False) for m in live)]):
         with tempfile.TemporaryDirectory() as scratch:
@@ -173,7 +185,7 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--mutants", type=int, default=200, help="of each design")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--confirm", type=int, default=6, help="mutants that the bench runs on")
+    parser.add_argument("--confirm", type=int, default=4, help="mutants that the bench runs on")
     parser.add_argument("--only", default="")
     given = parser.parse_args(words)
     record = {"designs": {}} | opened("bench_strength", given.seed)

@@ -80,10 +80,15 @@ def bench(record: dict[str, Any]) -> list[Row]:
         f"others proved equivalent, {total['undecided']} undecided count as alive"
     )
     share = 100 * total["both"] / count
+    designs = record["designs"].values()
+    slowest = max(designs, key=lambda found: found.get("seconds", 0.0), default={})
+    seconds = slowest.get("seconds")
+    sizes = f"{slowest.get('probes', 0)} probes, {slowest.get('cells', 0)} cells"
     return [
         Row("bench, mutants killed by samples and probes", share, "%", "samples alone",
             100 * total["own"] / count, f"at least {KILLED_BENCH:g}",
             enough and share >= KILLED_BENCH, note=note),
+        Row("bench, time to find the probes, the slowest design", seconds, "s", note=sizes),
         Row("bench, mutants that Icarus judges alike",
             100 * total["agree"] / max(1, total["asked"]), "%", reach="100",
             met=0 < total["agree"] == total["asked"], note=f"{total['asked']} mutants"),

@@ -84,7 +84,8 @@ inline bool read_words(const char* path, std::vector<Word>& words) {
 
 class Bench {
 public:
-    explicit Bench(int out_width) : out_width_(out_width) {}
+    // The first `samples` words are samples, the others probes.
+    Bench(int out_width, std::size_t samples) : out_width_(out_width), samples_(samples) {}
 
     bool read(const char* inputs, const char* expected) {
         return read_words(inputs, inputs_) && read_words(expected, expected_);
@@ -162,26 +163,32 @@ private:
             std::printf("SURPLUS result after sample %zu\n", expected_.size() - 1);
             ++failures_;
         } else if (hex(got, out_width_) != hex(expected_[taken_], out_width_)) {
-            if (!failures_)
-                std::printf("MISMATCH sample %zu expected %s got %s\n", taken_,
+            const bool probe = taken_ >= samples_;
+            if (!failures_ && !missed_)
+                std::printf("MISMATCH %s %zu expected %s got %s\n", probe ? "probe" : "sample",
+                            probe ? taken_ - samples_ : taken_,
                             hex(expected_[taken_], out_width_).c_str(),
                             hex(got, out_width_).c_str());
-            ++failures_;
+            ++(probe ? missed_ : failures_);
         }
         ++taken_;
     }
 
     int verdict() const {
-        if (failures_)
-            std::printf("FAIL %zu of %zu\n", failures_, inputs_.size());
-        else
-            std::printf("PASS %zu of %zu\n", taken_, inputs_.size());
-        return failures_ ? 1 : 0;
+        const bool failed = failures_ || missed_;
+        const char* word = failed ? "FAIL" : "PASS";
+        const std::size_t own = std::min(samples_, inputs_.size());
+        const std::size_t probes = inputs_.size() - own;
+        std::printf("%s %zu of %zu", word, failed ? failures_ : std::min(taken_, own), own);
+        if (probes)
+            std::printf(" samples, %zu of %zu probes", failed ? missed_ : taken_ - own, probes);
+        std::printf("\n");
+        return failed ? 1 : 0;
     }
 
     int out_width_;
     std::vector<Word> inputs_, expected_;
-    std::size_t taken_ = 0, failures_ = 0;
+    std::size_t samples_, taken_ = 0, failures_ = 0, missed_ = 0;
 };
 
 }  // namespace flow_bench

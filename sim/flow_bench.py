@@ -24,9 +24,10 @@ class Vectors:
         self.layout: dict[str, Any] = json.loads((folder / "layout.json").read_text())
         self.inputs = [int(line, 16) for line in (folder / "inputs.hex").read_text().split()]
         self.expected = [int(line, 16) for line in (folder / "expected.hex").read_text().split()]
-        counts = {len(self.inputs), len(self.expected), self.layout["samples"]}
+        words = self.layout["samples"] + self.layout["probes"]
+        counts = {len(self.inputs), len(self.expected), words}
         assert len(counts) == 1, f"vectors/ is damaged: {sorted(counts)} samples"
-        # FLOW_SAMPLES=N ends after the first N samples.
+        # FLOW_SAMPLES=N ends after the first N: samples come first, then probes.
         self.inputs = self.inputs[: int(os.environ.get("FLOW_SAMPLES", len(self.inputs)))]
 
     def drive(self, dut: Any, word: int) -> None:
@@ -46,6 +47,11 @@ class Vectors:
                 index += 1
         return data
 
+    def title(self, index: int) -> str:
+        """What a word is: sample 3, or probe 7."""
+        own = self.layout["samples"]
+        return f"sample {index}" if index < own else f"probe {index - own}"
+
     def compare_beat(self, result: tuple[str, ...], sample: int, last: int) -> None:
         """Hold the bits of tdata and tlast against a sample. AssertionError as for `compare`."""
         bits = self.layout["axis"]["outputs"]["bits"]
@@ -55,12 +61,11 @@ class Vectors:
             field = result[0][::-1][k * bits : (k + 1) * bits][::-1]
             want = f"{data >> k * bits & ((1 << bits) - 1):0{bits}b}"
             if field != want:
-                said = (
-                    f"MISMATCH sample {sample}, lane {lane['name']}: expected {want}, got {field}"
-                )
+                place = f"{self.title(sample)}, lane {lane['name']}"
+                said = f"MISMATCH {place}: expected {want}, got {field}"
                 raise AssertionError(said)
         if result[1] != str(last):
-            said = f"MISMATCH sample {sample}: expected tlast {last}, got {result[1]}"
+            said = f"MISMATCH {self.title(sample)}: expected tlast {last}, got {result[1]}"
             raise AssertionError(said)
 
     def compare(self, dut: Any, sample: int) -> None:
@@ -80,7 +85,7 @@ class Vectors:
             if field != f"{value:0{width}b}":
                 shown = number(int(field, 2), lane) if set(field) <= {"0", "1"} else field
                 raise AssertionError(
-                    f"MISMATCH sample {sample}, port {port['name']}, lane {i}: "
+                    f"MISMATCH {self.title(sample)}, port {port['name']}, lane {i}: "
                     f"expected {number(value, lane)}, got {shown}"
                 )
 

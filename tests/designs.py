@@ -55,14 +55,18 @@ def make(
     handshake: bool = False,
     seed: int = 0,
     axis: bool = False,
+    probes: int = 0,
 ) -> Emission:
     """Write the Verilog, the benches and the vectors of a circuit, and its stream wrapper."""
     emission = emit_verilog(circuit, handshake=handshake)
     emission = with_axis(emission) if axis else emission
     values = input_values(circuit, samples, seed)
     write_files(emission.files, folder)
-    write_files(bench_files(emission, samples), folder)
-    write_files(vector_files(emission, values, evaluate(circuit, values)), folder)
+    more = input_values(circuit, probes, seed + 1) if probes else None
+    sides = (more, evaluate(circuit, more)) if more else None
+    write_files(bench_files(emission, samples, probes=probes), folder)
+    files = vector_files(emission, values, evaluate(circuit, values), probes=sides)
+    write_files(files, folder)
     return emission
 
 

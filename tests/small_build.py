@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = ("--simulator", "none", "--prove-limit", "60", "--weight-bits", "4", "--effort", "fast")
@@ -45,7 +48,9 @@ def write_model(folder: Path, seed: int = 3) -> tuple[Path, Path]:
 
 
 def flow(*words: object, cwd: Path | None = None, **environment: str):
-    """Run the command line in a process of its own."""
+    """Run the command line: in this process, or with an `environment` in one of its own."""
+    if not environment:
+        return within(*words, cwd=cwd)
     return subprocess.run(
         [sys.executable, "-m", "flow", *map(str, words)],
         cwd=cwd,
@@ -55,3 +60,17 @@ def flow(*words: object, cwd: Path | None = None, **environment: str):
         check=False,
         timeout=300,
     )
+
+
+def within(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Exit code, stdout and stderr of a command line that runs in this process."""
+    from flow.cli.main import run
+
+    out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with pytest.MonkeyPatch.context() as held, redirect_stdout(out), redirect_stderr(err):
+        held.setenv("COLUMNS", "200")
+        if cwd is not None:
+            held.chdir(cwd)
+        code = run([str(word) for word in words])
+    said = [file.buffer.getvalue().decode() for file in (out, err)]
+    return subprocess.CompletedProcess(words, code, *said)

@@ -22,11 +22,15 @@ UPSETS = 600
 """Upsets that its bench tries, by chance, one after the other."""
 
 
-def bench_files(emission: Emission, samples: int, seed: int = 1) -> dict[PurePosixPath, str]:
-    """`tb/`: benches that hold the circuit against `vectors/` with that many samples.
+def bench_files(
+    emission: Emission, samples: int, seed: int = 1, probes: int = 0
+) -> dict[PurePosixPath, str]:
+    """`tb/`: benches that hold the circuit against `vectors/` with that many samples and probes.
 
-    The plain bench prints `PASS n of n` or `FAIL k of n`; `seed` drives gaps and pauses.
+    The plain bench prints `PASS n of n` or `FAIL k of n`, or, where there are probes,
+    `PASS n of n samples, m of m probes`; `seed` drives gaps and pauses.
     """
+    words = samples + probes
     top, bench = emission.top, f"tb_{emission.top}"
     in_width = max(1, sum(port.width for port in emission.inputs))
     out_width = max(1, sum(port.width for port in emission.outputs))
@@ -37,7 +41,8 @@ def bench_files(emission: Emission, samples: int, seed: int = 1) -> dict[PurePos
         "top": top,
         "bench": bench,
         "samples": samples,
-        "last": max(0, samples - 1),
+        "probes": probes,
+        "last": max(0, words - 1),
         "in_msb": in_width - 1,
         "out_msb": out_width - 1,
         "out_width": out_width,
@@ -46,7 +51,7 @@ def bench_files(emission: Emission, samples: int, seed: int = 1) -> dict[PurePos
         "handshake": emission.handshake,
         "latency": emission.latency,
         "seed": seed,
-        "patience": 20 * samples * emission.initiation_interval + 10 * emission.latency + 1000,
+        "patience": 20 * words * emission.initiation_interval + 10 * emission.latency + 1000,
         "drain": emission.latency + 4,
         "pins": pins,
         "inputs": _places(emission.inputs),

@@ -59,6 +59,7 @@ class About:
     facts: tuple[str, ...] = ()
     period_ns: float = 10.0
     samples: int = 0
+    probes: int = 0
     liberty: str | None = None
     abc_script: str | None = None
     mapping: tuple[str, ...] = ()
@@ -114,6 +115,7 @@ def project_files(emission: Emission, about: About) -> dict[PurePosixPath, str]:
             ports=_rows(emission),
             timing=_timing(emission),
             samples=about.samples,
+            probes=about.probes,
             axis=None if emission.axis is None else _stream_text(emission.axis),
             mapped=about.liberty is not None,
             mapping=about.mapping,

@@ -18,6 +18,10 @@ from flow.errors import InternalError
 from flow.ir.evaluate import IntArray
 
 LAYOUT = PurePosixPath("vectors/layout.json")
+PROBE = "probe_"
+"""Before the names of the arrays of probes."""
+Sides = tuple[Mapping[str, IntArray], Mapping[str, IntArray]]
+"""Inputs and answers, (samples, lanes) by port."""
 
 
 def vector_files(
@@ -25,23 +29,32 @@ def vector_files(
     inputs: Mapping[str, IntArray],
     expected: Mapping[str, IntArray],
     scales: Mapping[str, str] | None = None,
+    probes: Sides | None = None,
 ) -> dict[PurePosixPath, str | bytes]:
     """`vectors/`: inputs.hex, expected.hex, inputs.npy, expected.npy and layout.json.
 
     Arrays are (samples, lanes) for each port of the circuit. A word holds all ports side by
     side, the first at bit 0; a line is one word, the highest digit first. In the `.npy` files
     a row has the lanes of all ports. `scales` gives the value of 1 as a fraction, by port.
+    `probes`, further inputs and answers, follow the samples in the `.hex` files and have `.npy`
+    files of their own.
     """
-    sides = (("inputs", emission.inputs, inputs), ("expected", emission.outputs, expected))
     files: dict[PurePosixPath, str | bytes] = {}
-    samples = {len(values[p.source]) for _, ports, values in sides for p in ports}
-    if len(samples) > 1:
-        raise InternalError(f"ports differ in their number of samples: {sorted(samples)}")
-    for name, ports, values in sides:
-        lines = pack(ports, values) or ["0"] * max(samples, default=0)
+    words: dict[str, list[str]] = {"inputs": [], "expected": []}
+    counts = []
+    given = [("", (inputs, expected)), *([(PROBE, probes)] if probes is not None else [])]
+    for prefix, values in given:
+        sides = tuple(zip(words, (emission.inputs, emission.outputs), values, strict=True))
+        found = {len(values[p.source]) for _, ports, values in sides for p in ports}
+        if len(found) > 1:
+            raise InternalError(f"ports differ in their number of samples: {sorted(found)}")
+        counts.append(max(found, default=0))
+        for name, ports, arrays in sides:
+            words[name] += pack(ports, arrays) or ["0"] * counts[-1]
+            files[PurePosixPath(f"vectors/{prefix}{name}.npy")] = _npy(ports, arrays)
+    for name, lines in words.items():
         files[PurePosixPath(f"vectors/{name}.hex")] = "".join(f"{line}\n" for line in lines)
-        files[PurePosixPath(f"vectors/{name}.npy")] = _npy(ports, values)
-    files[LAYOUT] = layout(emission, max(samples, default=0), scales or {})
+    files[LAYOUT] = layout(emission, counts[0], scales or {}, sum(counts[1:]))
     return files
 
 
@@ -92,11 +105,12 @@ def npy(array: NDArray[Any], wide: bool | None = None) -> bytes:
     return file.getvalue()
 
 
-def layout(emission: Emission, samples: int, scales: Mapping[str, str]) -> str:
+def layout(emission: Emission, samples: int, scales: Mapping[str, str], probes: int = 0) -> str:
     """The JSON text of layout.json, with a lane a line."""
     head: dict[str, Any] = {
         "top": emission.top,
         "samples": samples,
+        "probes": probes,
         "latency": emission.latency,
         "initiation_interval": emission.initiation_interval,
         "clocked": emission.clocked,

@@ -50,7 +50,7 @@ from flow.cli.options import FILE, JSON, Clock, configuration, model_options
 @click.option("--slack", type=float, help="For lpu: share of ports for other weights.  [0]")
 @click.option("--base", type=FILE, help="For lpu: a chip's folder, of which wires alone change.")
 @click.option("--simulator", help="icarus, verilator, both or none.")
-@click.option("--probes", type=int, help="Inputs that show the benches more than samples.  [0]")
+@click.option("--probes", type=int, help="Inputs that show the benches more than samples.  [500]")
 @click.option("--prove-limit", type=float, help="Seconds for all proofs together.")
 @click.option("--seed", type=int, help="Where every choice by chance starts.")
 @click.option("--from", "first", help="Begin at this stage, with the earlier ones of OUTPUT.")

@@ -139,7 +139,7 @@ class BuildConfig:
     #: of a language chip, the folder of an earlier one: all but its wires stays as it is
     base: Path | None = None
     #: inputs beside the samples, at most, that show the benches mistakes which samples do not
-    probes: int = 0
+    probes: int = 500
     #: seconds that all proofs together may take
     prove_limit: float = 300.0
     #: where every choice by chance starts

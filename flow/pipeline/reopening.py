@@ -17,7 +17,7 @@ from flow.backends.bitblast import bitblast
 from flow.backends.emission import Emission, VerilogPort
 from flow.backends.folded import emit_folded
 from flow.backends.names import MODULES
-from flow.backends.vectors import LAYOUT, layout
+from flow.backends.vectors import LAYOUT, PROBE, Sides, layout
 from flow.backends.verilog import emit_verilog
 from flow.backends.weight_store import Triple, with_store
 from flow.errors import UsageError
@@ -56,7 +56,8 @@ class Design:
     """What stands in a build folder; `passes` lead from the lowered circuit to `circuit`.
 
     `emission` has the ports that the circuit must have and the Verilog that stands in the folder.
-    `inputs` and `expected` are the vectors, (samples, lanes) by port of the circuit.
+    `inputs` and `expected` are the vectors, (samples, lanes) by port of the circuit; `probes` are
+    further inputs of the benches with what is expected of them, if there are any.
     """
 
     folder: Path
@@ -67,11 +68,17 @@ class Design:
     inputs: Mapping[str, Any]
     expected: Mapping[str, Any]
     folding: Folding | None = None
+    probes: Sides | None = None
 
     @property
     def samples(self) -> int:
         """How many vectors there are."""
-        return max((len(x) for x in (*self.inputs.values(), *self.expected.values())), default=0)
+        return _count((self.inputs, self.expected))
+
+    @property
+    def probe_count(self) -> int:
+        """How many probes there are."""
+        return 0 if self.probes is None else _count(self.probes)
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,7 @@ def reopen(folder: Path) -> Design:
         read_vectors(folder, "vectors/inputs.npy", emission.inputs),
         read_vectors(folder, "vectors/expected.npy", emission.outputs),
         folding,
+        _probes(folder, emission),
     )
 
 
@@ -137,7 +145,8 @@ def foreign(design: Design, seed: int) -> str | None:
     They are programs, so they run only where they are what `flow` writes, and where the Verilog
     calls no system task.
     """
-    wanted, store = bench_files(design.emission, design.samples, seed), design.emission.store
+    wanted = bench_files(design.emission, design.samples, seed, design.probe_count)
+    store = design.emission.store
     if read_text(design.folder / LAYOUT) != layout_text(design):
         return f"{LAYOUT} does not fit the circuit and its vectors"
     there = {
@@ -174,7 +183,8 @@ def _shipped(name: str) -> str | None:
 
 def layout_text(design: Design) -> str:
     """What vectors/layout.json must be."""
-    return layout(design.emission, design.samples, lane_scales(design.network))
+    scales = lane_scales(design.network)
+    return layout(design.emission, design.samples, scales, design.probe_count)
 
 
 def _task(text: str, wrong: str) -> str | None:
@@ -202,8 +212,7 @@ def _passes(folder: Path) -> tuple[PassStep, ...]:
 
 def _emission(folder: Path, circuit: Circuit, folding: Folding | None) -> Emission:
     """What the circuit becomes with the handshake and the wrapper that the layout speaks of."""
-    data = parse_json(read_bytes(folder / LAYOUT), str(LAYOUT))
-    said = data if isinstance(data, dict) else {}
+    said = _said(folder)
     if folding is not None:
         made = emit_folded(folding.folded)
     else:
@@ -212,6 +221,26 @@ def _emission(folder: Path, circuit: Circuit, folding: Folding | None) -> Emissi
         copies = store.get("tmr_weights") is True, store.get("tmr_control") is True
         return with_store(made, made.inputs[-1].source, _TRIPLES[copies])
     return with_axis(made) if said.get("axis") is not None else made
+
+
+def _said(folder: Path) -> dict[str, Any]:
+    """What stands in the layout; nothing where it is no table."""
+    data = parse_json(read_bytes(folder / LAYOUT), str(LAYOUT))
+    return data if isinstance(data, dict) else {}
+
+
+def _probes(folder: Path, emission: Emission) -> Sides | None:
+    """The probes of which the layout speaks."""
+    if not _said(folder).get("probes"):
+        return None
+    return (
+        read_vectors(folder, f"vectors/{PROBE}inputs.npy", emission.inputs),
+        read_vectors(folder, f"vectors/{PROBE}expected.npy", emission.outputs),
+    )
+
+
+def _count(sides: Sides) -> int:
+    return max((len(x) for side in sides for x in side.values()), default=0)
 
 
 def read_vectors(folder: Path, name: str, ports: Sequence[VerilogPort]) -> dict[str, Any]:

@@ -208,7 +208,7 @@ class State:
     emission: Emission | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     expected: Mapping[str, Any] = field(default_factory=dict)
-    bench_samples: int = 0
+    probes: int = 0
     technology: Technology | Part | None = None
     synthesis: Synthesis | None = None
     luts: LutSynthesis | None = None

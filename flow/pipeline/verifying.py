@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from flow.backends.emission import VerilogPort
 from flow.backends.vectors import pack
 from flow.errors import CheckFailed, FlowError, ToolNotFound, printable
 from flow.ir.evaluate import evaluate
-from flow.ir.network import evaluate_network
 from flow.passes.lower_layers import port_names
 from flow.pipeline.cells import TECHNOLOGY
 from flow.pipeline.comparing import require_equal
@@ -29,7 +28,7 @@ from flow.pipeline.reopening import (
     reopen,
     reopen_mapped,
 )
-from flow.pipeline.stages.import_stage import flat
+from flow.pipeline.stages.emit_stage import port_answers
 from flow.pipeline.verifying_flash import is_flash, verify_flash
 from flow.pipeline.verifying_hls import is_hls, verify_hls
 from flow.pipeline.verifying_lpu import is_chip, verify_chip
@@ -145,20 +144,25 @@ def check_files(folder: Path, manifest: Mapping[str, Any]) -> tuple[Verdict, ...
 
 def _meaning(design: Design) -> list[Verdict]:
     """The vectors again, from the network and from the circuit; the words that benches read."""
-    samples = design.samples
+    sides = [(design.inputs, design.expected), *([design.probes] if design.probes else [])]
+    probes = f", {design.probe_count} probes" if design.probes else ""
+    said = f"{design.samples} samples{probes}"
 
     def network() -> str:
-        require_equal("the circuit's vector", design.expected, _answers(design))
-        return f"{samples} samples"
+        for inputs, expected in sides:
+            require_equal("the circuit's vector", expected, _answers(design, inputs))
+        return said
 
     def circuit() -> str:
-        require_equal("the circuit", evaluate(design.circuit, design.inputs), design.expected)
-        return f"{samples} samples"
+        for inputs, expected in sides:
+            require_equal("the circuit", evaluate(design.circuit, inputs), expected)
+        return said
 
     def words() -> str:
-        _require_words(design, "inputs", design.emission.inputs, design.inputs)
-        _require_words(design, "expected", design.emission.outputs, design.expected)
-        return f"{samples} samples"
+        ports = design.emission.inputs, design.emission.outputs
+        _require_words(design, "inputs", ports[0], [side[0] for side in sides])
+        _require_words(design, "expected", ports[1], [side[1] for side in sides])
+        return said
 
     return [
         _checked("vectors = network", network),
@@ -167,26 +171,20 @@ def _meaning(design: Design) -> list[Verdict]:
     ]
 
 
-def _answers(design: Design) -> dict[str, Any]:
-    network = design.network
-    x_ports = port_names("x", len(network.inputs))
-    inputs = {}
-    for port, layer in zip(x_ports, network.inputs, strict=True):
-        if port not in design.inputs:
+def _answers(design: Design, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    for port in port_names("x", len(design.network.inputs)):
+        if port not in inputs:
             raise CheckFailed(f"there are no vectors for the input {port}")
-        inputs[layer.name] = design.inputs[port].reshape(-1, *layer.tensor.shape)
-    answers = evaluate_network(network, inputs)
-    y_ports = port_names("y", len(network.outputs))
-    return {p: flat(answers[n]) for p, n in zip(y_ports, network.outputs, strict=True)}
+    return port_answers(design.network, inputs)
 
 
 def _require_words(
-    design: Design, name: str, ports: tuple[VerilogPort, ...], values: Mapping[str, Any]
+    design: Design, name: str, ports: tuple[VerilogPort, ...], values: Sequence[Mapping[str, Any]]
 ) -> None:
     lines = read_text(design.folder / "vectors" / f"{name}.hex").splitlines()
-    wanted = pack(ports, values)
+    wanted = [line for side in values for line in pack(ports, side)]
     wrong = [k for k, (a, b) in enumerate(zip(lines, wanted, strict=False)) if a != b]
-    if wrong or len(lines) != len(wanted) or len(lines) != design.samples:
+    if wrong or len(lines) != len(wanted) or len(lines) != design.samples + design.probe_count:
         where = f"line {wrong[0] + 1} differs" if wrong else f"{len(lines)} lines"
         raise CheckFailed(f"vectors/{name}.hex is not vectors/{name}.npy: {where}")
 

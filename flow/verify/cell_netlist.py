@@ -57,7 +57,7 @@ def simulate_cells(folder: Path, text: str, technology: Technology) -> Verdict:
     rows = values[[simulator.index[net] for net in netlist.drivers]]
     found = unpack(rows, len(bits))[latency:]
     detail = _difference(folder, layout, netlist, found)
-    good = f"{layout.samples} samples, {len(netlist.instances)} cells"
+    good = f"{layout.extent(layout.words)}, {len(netlist.instances)} cells"
     return Verdict(
         CHECK, "failed" if detail else "passed", detail or good, time.monotonic() - begin
     )
@@ -104,8 +104,10 @@ def _difference(folder: Path, layout: Layout, netlist: Netlist, found: NDArray[n
         return ""
     first = int(wrong[0])
     pair = (_text(row[first]) for row in (wanted, answers))
-    more = f"; {len(wrong)} of {layout.samples} samples are wrong"
-    return f"sample {first}, {layout.difference(*pair)}{more}"
+    own = int((wrong < layout.samples).sum())
+    probes = f" and {len(wrong) - own} of {layout.probes} probes" if layout.probes else ""
+    more = f"; {own} of {layout.samples} samples{probes} are wrong"
+    return f"{layout.title(first)}, {layout.difference(*pair)}{more}"
 
 
 def _text(bits: NDArray[np.uint8]) -> str:

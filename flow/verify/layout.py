@@ -12,13 +12,34 @@ from flow.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a bench needs to know of a design; `outputs` are the ports as in the file."""
+    """What a bench needs to know of a design; `outputs` are the ports as in the file.
+
+    The words of vectors/ are those of the samples, then those of the probes.
+    """
 
     top: str
     samples: int
     work: int
     outputs: tuple[dict[str, Any], ...]
     width: int
+    probes: int = 0
+
+    @property
+    def words(self) -> int:
+        """How many words each side of vectors/ has."""
+        return self.samples + self.probes
+
+    def extent(self, words: int) -> str:
+        """What the first so many words are."""
+        parts = [_part(min(words, self.samples), self.samples, "samples")]
+        if self.probes and words >= self.samples:
+            parts.append(_part(words - self.samples, self.probes, "probes"))
+        return ", ".join(parts)
+
+    def title(self, word: int) -> str:
+        """What a word is: sample 3, or probe 7."""
+        own = word < self.samples
+        return f"sample {word}" if own else f"probe {word - self.samples}"
 
     def difference(self, expected: str, got: str) -> str:
         """The first port and lane where two hexadecimal words differ, with both numbers.
@@ -50,6 +71,7 @@ def read_layout(folder: Path) -> Layout:
             work=max(1, int(data["work"])),
             outputs=tuple(data["outputs"]["ports"]),
             width=max(1, int(data["outputs"]["width"])),
+            probes=int(data.get("probes", 0)),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
@@ -57,6 +79,12 @@ def read_layout(folder: Path) -> Layout:
             where="vectors/layout.json",
             hint="give a folder that `flow build` wrote",
         ) from error
+
+
+def _part(some: int, every: int, what: str) -> str:
+    if some == every:
+        return f"{every} {what}"
+    return f"the first {some} of {every} {what}" if some else f"none of {every} {what}"
 
 
 def _binary(text: str, width: int) -> str:

@@ -20,20 +20,27 @@ from flow.tools.process import Command, run
 from flow.verify.layout import Layout, read_layout
 from flow.verify.verdict import Status, Verdict
 
-_RESULT = re.compile(r"^(PASS|FAIL) (\d+) of (\d+)$", re.MULTILINE)
+_RESULT = re.compile(
+    r"^(PASS|FAIL) (\d+) of (\d+)(?: samples, (\d+) of (\d+) probes)?$", re.MULTILINE
+)
 _MISMATCH = re.compile(
-    r"^MISMATCH sample (\d+) expected ([0-9a-fxz]+) got ([0-9a-fxz]+)$", re.MULTILINE | re.I
+    r"^MISMATCH ((?:sample|probe) \d+) expected ([0-9a-fxz]+) got ([0-9a-fxz]+)$",
+    re.MULTILINE | re.I,
 )
 _OTHER = re.compile(r"\b((?:MISMATCH|STALL|SURPLUS|UNKNOWN) [^\n]+)")
 _TESTS = re.compile(r"^(PASS|FAIL) (\d+) of (\d+) tests$", re.MULTILINE)
 
 Log = Callable[[Layout, Path, int], str]
-"""Runs a simulator on the first samples in a scratch folder; what it printed."""
+"""Runs a simulator on the first words in a scratch folder; what it printed."""
 
 EVALUATIONS = 200_000_000
 """What an event-driven simulator may spend on a design; on an idle core, about 90 seconds."""
 NETLIST_EVALUATIONS = 24_000_000
 """The same for a mapped netlist, whose many small cells take several times as long."""
+PROBE_PART = 500
+"""Part of either that may go into probes: 0.2 seconds. The bench on its own runs all of them."""
+PROBE_SHARE = 10
+"""Samples for each of which it runs one probe, where that is more."""
 AXIS = " of the AXI4-Stream wrapper"
 """What the names of its checks say."""
 CHIP = " of the chip"
@@ -199,12 +206,10 @@ def _checked(
     begin = time.monotonic()
     if not layout.samples:
         return Verdict(check, "not checked", "there are no samples", 0.0)
-    samples = layout.samples
-    if limit is not None:
-        samples = min(samples, max(fewest, limit // layout.work))
+    words = _played(layout, limit, fewest)
     try:
         with tempfile.TemporaryDirectory(prefix="flow-sim-") as scratch:
-            log = work(layout, Path(scratch).resolve(), samples)
+            log = work(layout, Path(scratch).resolve(), words)
     except ToolNotFound as error:
         return Verdict(check, "not checked", error.message, time.monotonic() - begin)
     except ToolFailed as error:
@@ -213,36 +218,52 @@ def _checked(
         detail = ": ".join([error.message, *last])
         status: Status = "timed out" if late else "failed"
         return Verdict(check, status, detail, time.monotonic() - begin)
-    detail, good = judge(log, layout, samples)
+    detail, good = judge(log, layout, words)
     return Verdict(check, "passed" if good else "failed", detail, time.monotonic() - begin)
 
 
-def _plain(log: str, layout: Layout, samples: int) -> tuple[str, bool]:
+def _played(layout: Layout, limit: int | None, fewest: int) -> int:
+    """The words that a simulator runs; one without a limit runs all of them."""
+    if limit is None:
+        return layout.words
+    samples = min(layout.samples, max(fewest, limit // layout.work))
+    if samples < layout.samples:
+        return samples
+    most = max(samples // PROBE_SHARE, limit // PROBE_PART // layout.work)
+    return samples + min(layout.probes, most)
+
+
+def _plain(log: str, layout: Layout, words: int) -> tuple[str, bool]:
     result = _RESULT.search(log)
-    if result and result[1] == "PASS" and result[2] == result[3] == str(samples):
-        return _extent(layout, samples), True
+    if result and result[0] == _success(layout, words):
+        return layout.extent(words), True
     if found := _MISMATCH.search(log):
         where = layout.difference(found[2], found[3])
-        wrong = f"; {result[2]} of {result[3]} samples are wrong" if result else ""
-        return f"sample {found[1]}, {where}{wrong}", False
+        wrong = ""
+        if result:
+            more = f" and {result[4]} of {result[5]} probes" if result[4] else ""
+            wrong = f"; {result[2]} of {result[3]} samples{more} are wrong"
+        return f"{found[1]}, {where}{wrong}", False
     if other := _OTHER.search(log):
         return other[1], False
     return f"the bench ended without a result: {_last(log)}", False
 
 
-def _cocotb(log: str, layout: Layout, samples: int) -> tuple[str, bool]:
+def _success(layout: Layout, words: int) -> str:
+    """The last line of a bench that has run so many words and found nothing."""
+    samples = min(words, layout.samples)
+    line = f"PASS {samples} of {samples}"
+    probes = words - samples
+    return f"{line} samples, {probes} of {probes} probes" if layout.probes else line
+
+
+def _cocotb(log: str, layout: Layout, words: int) -> tuple[str, bool]:
     result = _TESTS.search(log)
     if result and result[1] == "PASS" and result[2] == result[3]:
-        return f"{_extent(layout, samples)}, {result[3]} tests", True
+        return f"{layout.extent(words)}, {result[3]} tests", True
     if other := _OTHER.search(log):
         return other[1].removeprefix("MISMATCH ").strip(), False
     return f"the test ended without a result: {_last(log)}", False
-
-
-def _extent(layout: Layout, samples: int) -> str:
-    if samples == layout.samples:
-        return f"{samples} samples"
-    return f"the first {samples} of {layout.samples} samples"
 
 
 def _last(log: str) -> str:

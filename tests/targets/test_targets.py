@@ -11,8 +11,9 @@ from flow.targets.registry import TARGETS, target
 from flow.tech.debian import ROOT, debian
 from flow.tools import nextpnr, sta
 
-WORDS = ("build", "model.onnx", "--data", "data.csv", "-o", "out", "--weight-bits", "3",
-         "--input-bits", "3", "--activation-bits", "3", "--simulator", "icarus")  # fmt: skip
+WORDS = ("build", "model.onnx", "--data", "data.csv", "-o", "out", "--effort", "fast",
+         "--weight-bits", "3", "--input-bits", "3", "--activation-bits", "3",
+         "--simulator", "icarus")  # fmt: skip
 
 
 def build(folder, *options):

@@ -6,6 +6,7 @@ import pytest
 from designs import SMALL, STAGED, flip, make, several
 
 from flow.errors import UsageError
+from flow.verify import simulate
 from flow.verify.simulate import simulate_cocotb, simulate_icarus, simulate_verilator
 
 
@@ -75,6 +76,73 @@ def test_verilator_reports_a_wrong_value_with_its_place(tmp_path):
         "failed",
         f"sample 3, port y, lane 0: expected {wrong}, got {got}; 1 of 30 samples are wrong",
     )
+
+
+def wrong_probe(folder, handshake=False):
+    """A design with 30 samples and 20 probes, of which probe 4 has a wrong answer; its place."""
+    make(folder, STAGED if handshake else SMALL, 30, handshake, probes=20)
+    file = folder / "vectors" / "expected.hex"
+    right = int(file.read_text().splitlines()[34], 16)
+    file.write_text(flip(file.read_text(), 34))
+    top = 8 if handshake else 6
+    right &= (1 << top) - 1
+    got, wrong = (v - (v >> top - 1 << top) for v in (right, right ^ 1))
+    return f"probe 4, port y, lane 0: expected {wrong}, got {got}"
+
+
+@pytest.mark.tool("icarus")
+@pytest.mark.parametrize("handshake", [False, True])
+def test_a_wrong_probe_is_no_wrong_sample(tmp_path, handshake):
+    place = wrong_probe(tmp_path, handshake)
+    plain = simulate_icarus(tmp_path)
+    assert (plain.status, plain.detail) == (
+        "failed", f"{place}; 0 of 30 samples and 1 of 20 probes are wrong",
+    )  # fmt: skip
+    cocotb = simulate_cocotb(tmp_path)
+    assert (cocotb.status, cocotb.detail) == ("failed", place)
+
+
+@pytest.mark.slow
+@pytest.mark.tool("verilator")
+def test_verilator_tells_samples_from_probes(tmp_path):
+    place = wrong_probe(tmp_path)
+    file = tmp_path / "vectors" / "expected.hex"
+    verdict = simulate_verilator(tmp_path)
+    assert (verdict.status, verdict.detail) == (
+        "failed", f"{place}; 0 of 30 samples and 1 of 20 probes are wrong",
+    )  # fmt: skip
+    file.write_text(flip(file.read_text(), 34))
+    verdict = simulate_verilator(tmp_path)
+    assert (verdict.status, verdict.detail) == ("passed", "30 samples, 20 probes")
+
+
+@pytest.mark.tool("icarus")
+@pytest.mark.parametrize("handshake", [False, True])
+@pytest.mark.parametrize(
+    ("most", "share", "line", "detail"),
+    [
+        (1000, 10, "PASS 30 of 30 samples, 20 of 20 probes", "30 samples, 20 probes"),
+        (5, 10, "PASS 30 of 30 samples, 5 of 5 probes", "30 samples, the first 5 of 20 probes"),
+        (0, 10, "PASS 30 of 30 samples, 3 of 3 probes", "30 samples, the first 3 of 20 probes"),
+        (0, 31, "PASS 30 of 30 samples, 0 of 0 probes", "30 samples, none of 20 probes"),
+    ],
+)
+def test_probes_run_as_far_as_they_cost_little(
+    tmp_path, monkeypatch, handshake, most, share, line, detail
+):
+    made = make(tmp_path, STAGED if handshake else SMALL, 30, handshake, probes=20)
+    monkeypatch.setattr(simulate, "EVALUATIONS", (500 * most or 40) * made.work)
+    monkeypatch.setattr(simulate, "PROBE_SHARE", share)
+    lines = []
+    plain = simulate._plain
+    monkeypatch.setattr(simulate, "_plain", lambda *given: lines.append(given[0]) or plain(*given))
+    verdict = simulate_icarus(tmp_path)
+    assert (verdict.status, verdict.detail) == ("passed", detail)
+    assert lines[0].splitlines()[0] == line
+    monkeypatch.setattr(simulate, "EVALUATIONS", 12 * made.work)
+    verdict = simulate_icarus(tmp_path)
+    assert (verdict.status, verdict.detail) == ("passed", "the first 12 of 30 samples")
+    assert lines[1].splitlines()[0] == "PASS 12 of 12 samples, 0 of 0 probes"
 
 
 MUTANTS = [

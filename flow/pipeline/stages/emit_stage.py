@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from flow.analysis.latency import latency
 from flow.backends.axis import with_axis
@@ -16,7 +14,7 @@ from flow.backends.bench import bench_files
 from flow.backends.emission import Emission, write_files
 from flow.backends.folded import emit_folded
 from flow.backends.project import About, project_files
-from flow.backends.vectors import vector_files
+from flow.backends.vectors import Sides, vector_files
 from flow.backends.verilog import emit_verilog
 from flow.backends.weight_store import with_store
 from flow.ir.network import Network, evaluate_network
@@ -31,9 +29,6 @@ from flow.tech.part import Part
 from flow.tech.technology import Technology
 from flow.tech.write_liberty import time_unit
 from flow.verify.probes import probe_inputs
-
-Values = Mapping[str, NDArray[Any]]
-"""(samples, lanes) by port."""
 
 LIBERTY = "synth/cells.lib"
 ABC_SCRIPT = "synth/abc.script"
@@ -58,13 +53,15 @@ class Emit:
             emission = with_axis(emission)
         if state.freed is not None:
             emission = with_store(emission, emission.inputs[-1].source, state.config.tmr)
-        inputs, expected = bench_samples(state)
+        inputs, expected = state.inputs, state.expected
+        probes = bench_probes(state)
+        count = len(next(iter(probes[0].values()))) if probes is not None else 0
         samples = len(next(iter(inputs.values())))
         emission.write(out)
-        write_files(bench_files(emission, samples, state.config.seed + 1), out)
+        write_files(bench_files(emission, samples, state.config.seed + 1, count), out)
         scales = lane_scales(have(state.network))
-        write_files(vector_files(emission, inputs, expected, scales), out)
-        state = replace(state, bench_samples=samples)
+        write_files(vector_files(emission, inputs, expected, scales, probes), out)
+        state = replace(state, probes=count)
         write_files(project_files(emission, about(state, ())), out)
         write_file(own, "ports.txt", ports_text(emission))
         return replace(state, emission=emission)
@@ -74,27 +71,26 @@ class Emit:
         return self.run(state, out, own)
 
 
-def bench_samples(state: State) -> tuple[Values, Values]:
-    """Inputs and answers for the benches, by port: the samples, and behind them the probes.
+def bench_probes(state: State) -> Sides | None:
+    """Inputs for the benches beside the samples, and their answers, by port; None without any.
 
     A circuit whose weights are loaded has none: its benches draw weights of their own.
     """
     if not state.config.probes or state.freed is not None:
-        return state.inputs, state.expected
-    network = have(state.network)
+        return None
+    answers = partial(port_answers, have(state.network))
     chance = state.config.seed + 1
-    probes = probe_inputs(have(state.circuit), state.inputs, state.config.probes, chance)
-    if not probes or not len(next(iter(probes.values()))):
-        return state.inputs, state.expected
-    answers = evaluate_network(network, port_inputs(network, probes))
+    found = probe_inputs(
+        have(state.circuit), state.inputs, answers, state.config.probes, chance
+    )  # fmt: skip
+    return (found, answers(found)) if found and len(next(iter(found.values()))) else None
+
+
+def port_answers(network: Network, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a network answers to inputs by port of its circuit, (samples, lanes), the same way."""
+    answers = evaluate_network(network, port_inputs(network, inputs))
     ports = port_names("y", len(network.outputs))
-    found = {p: flat(answers[name]) for p, name in zip(ports, network.outputs, strict=True)}
-    sides = [(state.inputs, probes), (state.expected, found)]
-    inputs, expected = (
-        {port: np.concatenate([values, more[port]]) for port, values in first.items()}
-        for first, more in sides
-    )
-    return inputs, expected
+    return {p: flat(answers[n]) for p, n in zip(ports, network.outputs, strict=True)}
 
 
 def about(state: State, facts: tuple[str, ...]) -> About:
@@ -110,7 +106,8 @@ def about(state: State, facts: tuple[str, ...]) -> About:
         ),
         facts=facts,
         period_ns=config.period or interval * 1e6,
-        samples=state.bench_samples or len(next(iter(state.inputs.values()))),
+        samples=len(next(iter(state.inputs.values()))),
+        probes=state.probes,
         liberty=LIBERTY if cells else None,
         abc_script=ABC_SCRIPT if cells else None,
         mapping=mapping_text(state.synthesis) if state.synthesis is not None else (),
