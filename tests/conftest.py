@@ -1,6 +1,8 @@
 """What every test may use: the shared files, golden updates, a seeded profile of Hypothesis."""
 
+import fcntl
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,39 @@ def pytest_addoption(parser):
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """Gives the folder of a name, which a function has filled once for all workers."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+
+    def call(name, fill) -> Path:
+        folder, part = place / name, place / f"{name}.part"
+        with (place / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                shutil.rmtree(part, ignore_errors=True)
+                part.mkdir()
+                fill(part)
+                part.rename(folder)
+        return folder
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def demo(root, once) -> Path:
+    """The folder that `make demo` builds."""
+    from flow.cli.main import run
+
+    def build(folder):
+        config = root / "examples/breast_cancer/flow.toml"
+        assert run(["build", "--config", str(config), "-o", str(folder / "out")]) == 0
+
+    return once("demo", build) / "out"
 
 
 @pytest.fixture(scope="session")

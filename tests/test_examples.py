@@ -20,16 +20,6 @@ FILES = ["README.md", "breast_cancer.core", "breast_cancer.f", "manifest.json", 
 
 
 @pytest.fixture(scope="module")
-def demo(root, tmp_path_factory):
-    out = tmp_path_factory.mktemp("demo") / "out"
-    assert (
-        run(["build", "--config", str(root / "examples/breast_cancer/flow.toml"), "-o", str(out)])
-        == 0
-    )
-    return out
-
-
-@pytest.fixture(scope="module")
 def report(demo):
     return json.loads((demo / "report.json").read_text())
 

@@ -42,6 +42,7 @@ def choose_forms(
         count: tuple(sorted(found, key=lambda form: (form.area, form.polarity)))
         for count, found in forms.items()
     }
+    costs = {count: _Costs(found, inverter) for count, found in rows.items()}
     chosen = [rows[len(pins) - 2][0] for pins in nets]
     for pins, form in zip(nets, chosen, strict=True):
         for (use, bit), flip in zip(pins, form.polarity, strict=True):
@@ -49,7 +50,7 @@ def choose_forms(
     draw = random.Random(seed).random
     for sweep in range(sweeps):
         heat = _HOT * (_COLD / _HOT) ** (sweep / max(1, sweeps - 3)) if sweep < sweeps - 2 else 0.0
-        baths = {count: _Bath(found, inverter, heat) for count, found in rows.items()}
+        baths = {count: _Bath(found, heat) for count, found in costs.items()}
         for k, pins in enumerate(nets):
             state = 0
             for (use, bit), flip in zip(pins, chosen[k].polarity, strict=True):
@@ -71,12 +72,28 @@ _PLAIN, _INVERTED = 1, 2
 """What costs an inverter at a pin: to take the net as it is, or inverted; 0 where neither does."""
 
 
-class _Bath:
-    """Draws a form for a state: a digit for each pin to base 3, the first pin the highest."""
+class _Costs:
+    """What each form costs in a state: a digit for each pin to base 3, the first one highest."""
 
-    def __init__(self, forms: Sequence[Form], inverter: float, heat: float) -> None:
+    def __init__(self, forms: Sequence[Form], inverter: float) -> None:
         self.forms = tuple(forms)
         self.inverter = inverter
+        self._known: dict[int, list[float]] = {}
+
+    def of(self, state: int) -> list[float]:
+        """The cost of each form, in areas of an inverter."""
+        found = self._known.get(state)
+        if found is None:
+            found = [form.area / self.inverter + _inverters(form, state) for form in self.forms]
+            self._known[state] = found
+        return found
+
+
+class _Bath:
+    """Draws a form for a state at a temperature."""
+
+    def __init__(self, costs: _Costs, heat: float) -> None:
+        self.costs = costs
         self.heat = heat
         self._known: dict[int, tuple[tuple[Form, ...], list[float]]] = {}
 
@@ -90,12 +107,12 @@ class _Bath:
 
     def _weighed(self, state: int) -> tuple[tuple[Form, ...], list[float]]:
         """The forms, and the sums of their weights up to each."""
-        costs = [form.area / self.inverter + _inverters(form, state) for form in self.forms]
+        costs, forms = self.costs.of(state), self.costs.forms
         least = min(costs)
         if not self.heat:
-            return (self.forms[costs.index(least)],), [1.0]
+            return (forms[costs.index(least)],), [1.0]
         weights = [math.exp((least - cost) / self.heat) for cost in costs]
-        return self.forms, list(accumulate(weights))
+        return forms, list(accumulate(weights))
 
 
 def _inverters(form: Form, state: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
@@ -45,15 +46,32 @@ def adder_forms(
 
     `inverter` is the area of one. Without any form for a number of inputs, it has no entry.
     """
-    mapped = [
-        _form(polarity, read_blif(text, technology, "adder"), technology)
-        for polarity, text in _mapped(liberty)
-    ]
-    found = by_inputs(best([*cell_forms(technology), *mapped]))
-    return {count: without_dominated(forms, inverter) for count, forms in found.items()}
+    return _forms(_Library(technology, liberty, inverter))
+
+
+@dataclass(frozen=True, slots=True)
+class _Library:
+    """A technology as a key; its text tells two of them apart at once."""
+
+    technology: Technology
+    liberty: str
+    inverter: float
+
+    def __hash__(self) -> int:
+        return hash(self.liberty)
 
 
 @lru_cache(maxsize=8)
+def _forms(library: _Library) -> Mapping[int, tuple[Form, ...]]:
+    technology = library.technology
+    mapped = [
+        _form(polarity, read_blif(text, technology, "adder"), technology)
+        for polarity, text in _mapped(library.liberty)
+    ]
+    found = by_inputs(best([*cell_forms(technology), *mapped]))
+    return {count: without_dominated(forms, library.inverter) for count, forms in found.items()}
+
+
 def _mapped(liberty: str) -> tuple[tuple[Polarity, str], ...]:
     """BLIF of every adder that ABC makes of the cells, with its polarity."""
     with tempfile.TemporaryDirectory(prefix="flow-adders-") as scratch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from flow.errors import UsageError
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_TEXT = 65_536
+KEPT_TEXT = 256
+"""Longer texts are parsed each time; a library has few short ones, which are asked for often."""
 MAX_TABLE_INPUTS = 16
 
 _TOKEN = re.compile(r"\s*(?:([A-Za-z_][A-Za-z0-9_]*(?:\[[0-9]+\])?)|([01])|([!~'()&*|+^]))")
@@ -95,6 +98,15 @@ def parse(text: str) -> BooleanFunction:
 
     UsageError with the column where the text is no such expression.
     """
+    return _kept(text) if len(text) <= KEPT_TEXT else _parsed(text)
+
+
+@lru_cache(maxsize=4096)
+def _kept(text: str) -> BooleanFunction:
+    return _parsed(text)
+
+
+def _parsed(text: str) -> BooleanFunction:
     if len(text) > MAX_TEXT:
         raise UsageError(f"a Boolean expression of {len(text)} characters is too long")
     steps: list[str] = []

@@ -11,7 +11,7 @@ from flow.ir.nodes import Add, And, Compare, Const, Sub
 ADDERS = ("--passes", "adders")
 """Passes that leave words with a plus for a fault to swap."""
 
-BUILD = ("build", "net.h5", "--data", "data.csv", "-o", "out")
+BUILD = ("build", "net.h5", "--data", "data.csv", "--effort", "fast", "-o", "out")
 REPORT = (
     "  hint: nothing was written; please report it with the model or 03-optimise/circuit.flow\n"
 )

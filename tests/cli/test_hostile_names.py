@@ -32,6 +32,8 @@ CODE = (
     "synth/librelane/config.json",
 )  # fmt: skip
 
+BUILD = ("--data", "data.csv", "--effort", "fast", "--to", "emit")
+
 
 def onnx_bytes(name):
     """An .onnx of one product, in which every name is the given one."""
@@ -87,7 +89,7 @@ def code(folder):
 def test_names_in_a_model_change_no_code(flow, tmp_path, make, kind):
     (tmp_path / "data.csv").write_text(table())
     (tmp_path / "net").write_bytes(make("plain"))
-    build = ("build", "net", "--data", "data.csv", "--to", "emit")
+    build = ("build", "net", *BUILD)
     assert flow(*build, "-o", "harmless").code == 0
     (tmp_path / "net").write_bytes(make(NAMES[kind]))
     said = flow(*build, "-o", "out")
@@ -128,7 +130,7 @@ def test_names_of_features_and_classes_change_no_code(flow, tmp_path, kind):
             rows = csv.writer(file)
             rows.writerow(header)
             rows.writerows([*row[:2], classes[row[2]]] for row in ROWS)
-        said = flow("build", "net", "--data", "data.csv", "--to", "emit", "-o", out)
+        said = flow("build", "net", *BUILD, "-o", out)
         assert (said.code, said.err) == (0, "")
         outs.append(code(tmp_path / out))
     assert outs[0] == outs[1]

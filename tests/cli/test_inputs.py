@@ -9,7 +9,7 @@ import pytest
 from cli.conftest import ROWS, model_bytes, npy, table
 from frontend import keras_files
 
-BUILD = ("-o", "out", "--to", "emit")
+BUILD = ("-o", "out", "--effort", "fast", "--to", "emit")
 
 
 def refused(said, folder, text, code=2):

@@ -211,7 +211,7 @@ def test_a_library_that_is_cut_short_is_refused(flow, model, tmp_path, share):
     assert not (tmp_path / "out").exists()
 
 
-BUILD = ("--data", "data.csv", "--to", "emit")
+BUILD = ("--data", "data.csv", "--effort", "fast", "--to", "emit")
 ELSEWHERE = "  hint: name another folder with -o, or make room and rights for this one\n"
 
 

@@ -38,7 +38,8 @@ def small(tmp_path_factory):
     """A whole build, and what it told: stages, and their steps."""
     place = tmp_path_factory.mktemp("small")
     model, data = write_model(place)
-    config = BuildConfig(model, data=data, loss=0.1, simulator="none", prove_limit=20.0, stages=1)
+    config = BuildConfig(model, data=data, loss=0.1, simulator="none", prove_limit=20.0, stages=1,
+                         effort="fast")  # fmt: skip
     stages, steps = Listener(), Listener()
     build(config, target("printed"), place / "out", stages=stages, progress=steps)
     return place, stages, steps

@@ -5,7 +5,7 @@ import json
 import pytest
 from cli.conftest import tree
 
-BUILD = ("build", "net.h5", "--data", "data.csv", "-o", "out")
+BUILD = ("build", "net.h5", "--data", "data.csv", "--effort", "fast", "-o", "out")
 
 
 def undecided(folder):

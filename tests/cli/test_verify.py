@@ -28,7 +28,7 @@ def built(tmp_path_factory):
     out = folder / "out"
     code = run(
         ["build", str(folder / "net.h5"), "--data", str(folder / "data.csv"), "-o", str(out),
-         "--simulator", "none", "--input-bits", "4"]
+         "--effort", "fast", "--simulator", "none", "--input-bits", "4"]
     )  # fmt: skip
     assert code == 0
     return out
@@ -259,7 +259,7 @@ def test_a_build_that_ended_early_is_checked_as_far_as_it_goes(flow, model, tmp_
     monkeypatch.setenv("VERILATOR", "/nonexistent")
     for last, checks in (("lower", 2), ("emit", None)):
         assert flow(
-            "build", model, "--data", "data.csv", "-o", last, "--to", last
+            "build", model, "--data", "data.csv", "--effort", "fast", "-o", last, "--to", last
         ).code == 0  # fmt: skip
         said = flow("verify", last, "--json")
         rows = json.loads(said.out)
@@ -285,7 +285,8 @@ def test_a_pipelined_build_with_a_liberty_file_passes(flow, model, tmp_path, mon
     monkeypatch.setenv("VERILATOR", "/nonexistent")
     (tmp_path / "cells.lib").write_text(liberty_text(load("egfet")))
     build = ("build", model, "--data", "data.csv", "--liberty", "cells.lib", "--stages", "2")
-    assert flow(*build, "-o", "out", "--simulator", "none").code == 0
+    quickly = ("--effort", "fast", "--simulator", "none")
+    assert flow(*build, *quickly, "-o", "out").code == 0
     (tmp_path / "cells.lib").unlink()
     model.unlink()
     said = flow("verify", "out", "--json")

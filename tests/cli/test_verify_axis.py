@@ -36,10 +36,12 @@ def verdicts(flow, built, tmp_path, monkeypatch):
 
 
 @pytest.mark.tool("icarus")
-def test_the_bench_of_the_wrapper_runs_again(verdicts):
+def test_the_bench_of_the_wrapper_runs_again(verdicts, tmp_path):
     code, found = verdicts()
     assert code == 0
-    assert found[BENCH] == ("passed", "5 samples, 3 tests")
+    probes = json.loads((tmp_path / "out" / "vectors" / "layout.json").read_text())["probes"]
+    assert 20 < probes < 200
+    assert found[BENCH] == ("passed", f"5 samples, {probes} probes, 3 tests")
     assert found["lint of the AXI4-Stream wrapper with Yosys"] == ("passed", "no warnings")
 
 

@@ -189,14 +189,15 @@ def test_a_file_cut_anywhere_is_one_clear_error(tmp_path, name):
         assert not attempt(path, weights)
 
 
+@pytest.mark.parametrize("rounds", [100, pytest.param(1000, marks=pytest.mark.campaign)])
 @pytest.mark.parametrize("name", SAMPLES)
-def test_flipped_bits_are_a_clear_error_or_another_model(tmp_path, name):
+def test_flipped_bits_are_a_clear_error_or_another_model(tmp_path, name, rounds):
     weights = tmp_path / "weights" / "w.h5"
     weights.parent.mkdir()
     weights.write_bytes(k.h5(k.SMALL_WEIGHTS))
     draw = random.Random(5)
     refused = 0
-    for _ in range(300):
+    for _ in range(rounds):
         content = bytearray(SAMPLES[name])
         for _ in range(draw.choice((1, 1, 4, 16))):
             content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)

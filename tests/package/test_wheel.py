@@ -14,6 +14,7 @@ import pytest
 from flow import __version__
 
 ASSETS = ("templates", "rtl", "sim")
+QUICKLY = ("--effort", "fast", "--simulator", "icarus")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_the_wheel_builds_the_example_from_another_folder(root, wheel, tmp_path)
     config = root / "examples/breast_cancer/flow.toml"
     # The unpacked wheel stands before the checkout of an editable install on the path.
     done = subprocess.run(
-        [sys.executable, "-c", program, "build", "--config", config, "-o", "out"],
+        [sys.executable, "-c", program, "build", "--config", config, *QUICKLY, "-o", "out"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(site)},
         capture_output=True,

@@ -20,7 +20,7 @@ LINKS = {"Verilog = circuit", "netlist = mapped graph", "netlist in Icarus Veril
 def built(folder, *options):
     write_model(folder)
     words = ("build", "model.onnx", "--data", "data.csv", "-o", "out", "--simulator", "icarus",
-             "--weight-bits", "4")  # fmt: skip
+             "--effort", "fast", "--weight-bits", "4")  # fmt: skip
     done = flow(*words, *options, cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads((folder / "out" / "report.json").read_text())
@@ -83,7 +83,7 @@ def test_an_interval_that_is_too_short_is_said_to_fail(tmp_path):
 
 
 def test_buffers_and_drives_for_an_interval_are_proved_and_told(tmp_path):
-    report = built(tmp_path, "--target", "asic", "--effort", "fast", "--interval", "1e-6")
+    report = built(tmp_path, "--target", "asic", "--interval", "1e-6")
     cells = require_whole(report, but=("timing",))
     states = {check["check"]: check["status"] for check in report["checks"]}
     assert states["timing"] == "failed"  # A nanosecond is out of reach.
@@ -98,7 +98,7 @@ def test_buffers_and_drives_for_an_interval_are_proved_and_told(tmp_path):
 def test_a_period_that_no_pipeline_keeps_is_refused(tmp_path):
     write_model(tmp_path)
     words = ("build", "model.onnx", "--data", "data.csv", "-o", "out", "--period", "5e6")
-    done = flow(*words, "--weight-bits", "2", cwd=tmp_path)
+    done = flow(*words, "--effort", "fast", "--weight-bits", "2", cwd=tmp_path)
     assert done.returncode == 2
     first, hint = done.stderr.splitlines()
     assert first == "error: no pipeline in egfet keeps a period of 5 ms"
