@@ -47,7 +47,7 @@ REMARKS: tuple[str, ...] = (
     "equal bytes for any number of processes. Memory: the largest resident size of a process, as "
     "the system counted it.",
     "Chip: `flow build stories260K.bin --target lpu`, then `flow run` of 200 tokens; Verilator "
-    "compiles anew, with nothing kept of earlier runs but what ccache holds of its library. Each "
+    "compiles anew, with nothing kept of earlier runs. Each "
     "folded chip is built, checked and run like it; arrays are counted cell by cell, clocks of a "
     "position are those of the cycle model, which the checks hold against the RTL.",
     "Re-spin: other weights over the base of the chip with taught weights, at each slack that its "

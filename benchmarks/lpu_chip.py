@@ -17,17 +17,15 @@ from flow.pipeline.build import Build
 
 @contextmanager
 def fresh_place() -> Iterator[Path]:
-    """A folder for a chip, with an empty cache of the user in it, so that all is compiled anew."""
+    """A folder for a chip, with empty caches in it, ccache's too: all is compiled anew."""
     place = Path(tempfile.mkdtemp(prefix="flow-lpu-"))
-    kept = os.environ.get("XDG_CACHE_HOME")
-    os.environ["XDG_CACHE_HOME"] = str(place / "cache")
+    kept = dict(os.environ)
+    os.environ |= {"HOME": str(place), "XDG_CACHE_HOME": str(place / "cache")}
     try:
         yield place
     finally:
-        if kept is None:
-            del os.environ["XDG_CACHE_HOME"]
-        else:
-            os.environ["XDG_CACHE_HOME"] = kept
+        os.environ.clear()
+        os.environ.update(kept)
         shutil.rmtree(place, ignore_errors=True)
 
 
