@@ -20,7 +20,7 @@ from flow.pipeline.variants import AREA, Variant
 from flow.tech.technology import Technology
 from flow.tech.write_liberty import liberty_text
 from flow.verify.chain import graph_of, renamed
-from flow.verify.mutants import must_disprove, mutate_graph
+from flow.verify.mutants import mutate_graph, unrefused
 from flow.verify.prove import prove_graphs
 from flow.verify.verdict import Verdict
 
@@ -116,7 +116,8 @@ def _prove(check: str, left: Aig, right: Aig, timeout_s: float) -> Verdict:
     sentinel = "no change of the graph shows"
     if mutant is not None:
         outcome = prove_graphs(left, mutant.graph, timeout_s=timeout_s)
-        must_disprove(outcome.status, check, mutant.change)
+        if (late := unrefused(outcome.status, check, mutant.change, begin)) is not None:
+            return late
         sentinel = f"refused a mutant with {mutant.change}"
     outcome = prove_graphs(left, right, timeout_s=timeout_s)
     detail = f"{outcome.method}, {left.size} and {right.size} gates; {sentinel}"

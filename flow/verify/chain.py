@@ -26,7 +26,7 @@ from flow.ir.netlist import CLOCK, netlist_aig
 from flow.progress import Progress, counted, silent
 from flow.tech.technology import Technology
 from flow.tools.yosys import yosys
-from flow.verify.mutants import must_disprove, mutate_graph
+from flow.verify.mutants import mutate_graph, unrefused
 from flow.verify.prove import Outcome, prove_graphs
 from flow.verify.verdict import Verdict
 
@@ -96,7 +96,8 @@ def prove_link(
         outcome = prove_graphs(
             link.left, mutant.graph, assume=link.assume, timeout_s=max(1.0, deadline - begin)
         )
-        must_disprove(outcome.status, check, mutant.change)
+        if (late := unrefused(outcome.status, check, mutant.change, begin)) is not None:
+            return late
         sentinel = f"refused a mutant with {mutant.change}"
     outcome = prove_graphs(
         link.left,

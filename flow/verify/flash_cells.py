@@ -18,7 +18,7 @@ from flow.progress import Progress, silent
 from flow.tech.flash_cell import flash_cell
 from flow.tech.technology import Technology
 from flow.tools import ngspice
-from flow.verify.mutants import must_disprove, mutate_netlist
+from flow.verify.mutants import mutate_netlist, unrefused
 from flow.verify.prove import prove_graphs
 from flow.verify.verdict import Status, Verdict
 
@@ -114,6 +114,7 @@ def prove_cells(
             status, change = prove_graphs(graph, other, timeout_s=timeout_s).status, what
             if status == "disproved":
                 break
-        must_disprove(status, check, change)
+        if (late := unrefused(status, check, change, begin)) is not None:
+            return late
         detail += f"; {change} was refused"
     return Verdict(check, outcome.status, detail, time.monotonic() - begin)

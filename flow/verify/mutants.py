@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from flow.ir.aig import Aig
 from flow.ir.netlist import Instance, Netlist
 from flow.tech.technology import Technology
 from flow.verify.prove import make_miter, samples, witness
+from flow.verify.verdict import Verdict
 
 TRIES = 200
 
@@ -119,11 +121,19 @@ def mutate_verilog(text: str, seed: int) -> Iterator[tuple[str, str]]:
         )
 
 
-def must_disprove(status: str, check: str, change: str) -> None:
-    """CheckFailed unless a proof refused its mutant: then the proof itself counts for nothing."""
-    if status != "disproved":
-        raise CheckFailed(
-            f"the proof of {check!r} did not refuse a mutant",
-            where=change,
-            hint=f"the answer was {status!r}: report this, the checks cannot be trusted",
-        )
+def unrefused(status: str, check: str, change: str, begin: float) -> Verdict | None:
+    """None where a proof refused its mutant, a verdict of the check where it had no time to.
+
+    CheckFailed where the proof accepts the mutant: then the proof itself counts for nothing.
+    `begin` is when the check began, by time.monotonic().
+    """
+    if status == "disproved":
+        return None
+    if status == "timed out":
+        detail = f"a mutant was not refused in time: {change}"
+        return Verdict(check, "timed out", detail, time.monotonic() - begin)
+    raise CheckFailed(
+        f"the proof of {check!r} did not refuse a mutant",
+        where=change,
+        hint=f"the answer was {status!r}: report this, the checks cannot be trusted",
+    )

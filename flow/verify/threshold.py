@@ -12,7 +12,7 @@ import numpy as np
 
 from flow.ir.aig import Aig
 from flow.ir.threshold import PlacedGate, ThresholdGate, ThresholdNetlist
-from flow.verify.mutants import must_disprove
+from flow.verify.mutants import unrefused
 from flow.verify.prove import prove_graphs
 from flow.verify.threshold_graph import netlist_graph
 from flow.verify.verdict import Verdict
@@ -46,7 +46,8 @@ def prove_threshold(
     for mutant in mutants(netlist, seed):
         left = timeout_s - (time.monotonic() - begin)
         outcome = prove_graphs(graph, netlist_graph(mutant.netlist), timeout_s=max(left, 1.0))
-        must_disprove(outcome.status, CHECK, mutant.change)
+        if (late := unrefused(outcome.status, CHECK, mutant.change, begin)) is not None:
+            return late
         refused.append(mutant)
     left = timeout_s - (time.monotonic() - begin)
     if left <= 0:

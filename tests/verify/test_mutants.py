@@ -10,7 +10,7 @@ from flow.errors import CheckFailed
 from flow.ir.aig import AigBuilder, random_words
 from flow.ir.netlist import netlist_aig
 from flow.verify.chain import verilog_graph
-from flow.verify.mutants import must_disprove, mutate_graph, mutate_netlist, mutate_verilog
+from flow.verify.mutants import mutate_graph, mutate_netlist, mutate_verilog, unrefused
 from flow.verify.prove import prove_graphs
 
 
@@ -67,9 +67,15 @@ def test_mutants_of_the_verilog_are_disproved():
 
 
 def test_a_proof_that_accepts_its_mutant_counts_for_nothing():
-    must_disprove("disproved", "a = b", "gate 1")
+    assert unrefused("disproved", "a = b", "gate 1", 0.0) is None
     with pytest.raises(CheckFailed) as caught:
-        must_disprove("proved", "a = b", "gate 1 inverted")
+        unrefused("proved", "a = b", "gate 1 inverted", 0.0)
     assert caught.value.message == "the proof of 'a = b' did not refuse a mutant"
     assert caught.value.where == "gate 1 inverted"
     assert caught.value.hint == "the answer was 'proved': report this, the checks cannot be trusted"
+
+
+def test_a_mutant_that_takes_too_long_leaves_its_check_open():
+    late = unrefused("timed out", "a = b", "gate 1 inverted", 0.0)
+    assert (late.check, late.status) == ("a = b", "timed out")
+    assert late.detail == "a mutant was not refused in time: gate 1 inverted"
