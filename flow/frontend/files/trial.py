@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import gc
 import os
 import resource
 import signal
@@ -54,7 +53,6 @@ def survive(work: Callable[[], object], size: int, where: str) -> None:
 def _try(work: Callable[[], object], seconds: int) -> None:
     """Never returns."""
     try:
-        gc.disable()  # A collection would copy every page of the process.
         faulthandler.disable()
         silence = os.open(os.devnull, os.O_WRONLY)
         for stream in (1, 2):
@@ -79,7 +77,7 @@ def _wait(pid: int, seconds: float) -> int:
                 pid = 0
                 return status
             time.sleep(pause)
-            pause = min(0.003, 1.5 * pause)
+            pause = min(0.02, 1.5 * pause)
     finally:
         if pid:
             os.kill(pid, signal.SIGKILL)
