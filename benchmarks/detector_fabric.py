@@ -37,8 +37,10 @@ from flow.backends.folded import emit_folded
 from flow.backends.verilog import emit_verilog
 from flow.errors import ToolFailed
 from flow.ir.interval import IntRange
+from flow.passes.base import run_passes
 from flow.passes.lower_layers import LowerLayers
 from flow.passes.pipeline import Pipeline
+from flow.passes.pipeline_text import parse_pipeline
 from flow.pipeline.folding import folding_of
 from flow.pipeline.lut_synthesis import NO_VERIFY, QUICK, WRITE, LutSynthesis, cells_of, module_of
 from flow.pipeline.routing import route
@@ -213,9 +215,8 @@ def _rank(design: tuple[Piped, dict[str, Any]], theirs: dict[str, Any]) -> tuple
 
 def piped(model: Given, passes: str, stages: int, slack: int, family: str) -> Piped:
     """Our Verilog at a latency."""
-    circuit = Pipeline(stages=stages, slack=slack, family=family).run(
-        circuit_of(model.network, passes)
-    )
+    steps = [*parse_pipeline(passes), Pipeline(stages=stages, slack=slack, family=family)]
+    circuit = run_passes(LowerLayers().run(model.network), steps)
     return mine(f"{passes}, slack {slack} %", model.network, emit_verilog(circuit))
 
 

@@ -43,7 +43,7 @@ def lut_graph(circuit: Circuit, roots: Roots, part: Part) -> TimingGraph:
 class _Maker:
     def __init__(self, roots: Roots, part: Part) -> None:
         self.roots, self.part, self.edges = roots, part, Edges()
-        self.first: dict[Source, int] = {}
+        self.first: list[list[int]] = []
         times = part.delays
         outside = times.lut if "S" in times.local else 0.0
         self.enter = times.wire + outside + times.enter
@@ -109,33 +109,38 @@ class _Maker:
 
     def _bits(self, number: int, rows: Sequence[Iterable[Source]], delay: float) -> None:
         """One vertex for each bit, with the sources that it is a function of."""
+        first, edges = self.first, self.edges
         same: dict[tuple[Source, ...], int] = {}
-        for i, row in enumerate(rows):
+        own: list[int] = []
+        for row in rows:
             # Bits of one function of the same sources settle together.
             key = tuple(row)
-            if key not in same:
-                same[key] = vertex = self.edges.vertex(number)
-                for source in dict.fromkeys(key):
-                    if source is not None:
-                        self.edges.add(self.first[source], vertex, delay)
-            self.first[number, i] = same[key]
+            vertex = same.get(key)
+            if vertex is None:
+                same[key] = vertex = edges.vertex(number)
+                known = [first[s[0]][s[1]] for s in dict.fromkeys(key) if s is not None]
+                edges.join(known, vertex, delay)
+            own.append(vertex)
+        first.append(own)
 
     def _chain(self, number: int, a: Sequence[Source], b: Sequence[Source], minus: bool) -> None:
         """A carry chain; below its first place a bit is that of the one operand."""
+        first, edges = self.first, self.edges
         carry: int | None = None
-        for i, pair in enumerate(zip(a, b, strict=True)):
-            vertex = self.edges.vertex(number)
-            self.first[number, i] = vertex
-            known = [self.first[s] for s in pair if s is not None]
-            begun = carry is not None or len(known) == 2 or (minus and pair[1] is not None)
-            for source in known:
-                self.edges.add(source, vertex, self.sum if begun else 0.0)
+        own: list[int] = []
+        last = len(a) - 1
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            vertex = edges.vertex(number)
+            own.append(vertex)
+            known = [first[s[0]][s[1]] for s in (x, y) if s is not None]
+            begun = carry is not None or len(known) == 2 or (minus and y is not None)
+            edges.join(known, vertex, self.sum if begun else 0.0)
             if carry is not None:
-                self.edges.add(carry, vertex, self.leave)
-            if begun and i + 1 < len(a):
-                following = self.edges.vertex(number)
-                for source in known:
-                    self.edges.add(source, following, self.enter)
+                edges.add(carry, vertex, self.leave)
+            if begun and i < last:
+                following = edges.vertex(number)
+                edges.join(known, following, self.enter)
                 if carry is not None:
-                    self.edges.add(carry, following, self.through)
+                    edges.add(carry, following, self.through)
                 carry = following
+        first.append(own)

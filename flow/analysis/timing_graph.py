@@ -149,6 +149,13 @@ class Edges:
         self.target.append(target)
         self.delay.append(delay)
 
+    def join(self, sources: list[int], target: int, delay: float) -> None:
+        """An edge from each of some vertices, all of one delay."""
+        count = len(sources)
+        self.source += sources
+        self.target += [target] * count
+        self.delay += [delay] * count
+
 
 class TimingGraph:
     """Settling times in one pass over the levels of the graph, for any stages of operations.
@@ -167,23 +174,32 @@ class TimingGraph:
         target = np.array(edges.target, dtype=np.int64)
         delay = np.array(edges.delay, dtype=np.float64)
         levels = np.array(level, dtype=np.int64)
-        self._forward = _Sweep(source, target, delay, levels[target], crossed=True)
-        self._backward = _Sweep(target, source, delay, -levels[source], crossed=False)
+        owner = self.owner
+        self._forward = _Sweep(source, target, delay, levels[target], owner, crossed=True)
+        self._backward = _Sweep(target, source, delay, -levels[source], owner, crossed=False)
 
-    def arrivals(self, stage: NDArray[np.int64]) -> NDArray[np.float64]:
-        """When each operation has settled after its clock edge, with the set-up time."""
-        times = self._forward.run(self.owner, stage, self.clock)
+    def arrivals(
+        self, stage: NDArray[np.int64], only: int | None = None
+    ) -> NDArray[np.float64]:
+        """When each operation has settled after its clock edge, with the set-up time.
+
+        With `only`, operations of that stage alone; the others count as settled at once.
+        """
+        times = self._forward.run(stage, self.clock, only)
         found = np.full(self.count, self.clock)
         np.maximum.at(found, self.owner, times)
         return found + self.setup
 
-    def tails(self, stage: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The time from registers before each operation to the end of its stage."""
-        times = self._backward.run(self.owner, stage, 0.0)
+    def tails(self, stage: NDArray[np.int64], only: int | None = None) -> NDArray[np.float64]:
+        """The time from registers before each operation to the end of its stage.
+
+        With `only`, operations of that stage alone; nothing is told of the others.
+        """
+        times = self._backward.run(stage, 0.0, only)
         # From an operand: through the first edge, which crosses into the operation.
         inward = self._backward.last + times[self._backward.origin]
         found = np.zeros(self.count)
-        np.maximum.at(found, self.owner[self._backward.origin], inward)
+        np.maximum.at(found, self._backward.before, inward)
         return found + self.clock + self.setup
 
 
@@ -200,36 +216,44 @@ class _Sweep:
         goal: NDArray[np.int64],
         delay: NDArray[np.float64],
         level: NDArray[np.int64],
+        owner: NDArray[np.int64],
         crossed: bool,
     ) -> None:
-        self._crossed = crossed
+        self._crossed, self._count = crossed, len(owner)
         order = np.lexsort((goal, level))
         self.origin, self.goal, self.last = origin[order], goal[order], delay[order]
-        level = level[order]
-        self._steps: list[tuple[slice, NDArray[np.int64], NDArray[np.int64]]] = []
-        if not len(order):
-            return
-        bounds = np.flatnonzero(np.r_[True, level[1:] != level[:-1], True])
-        first = np.flatnonzero(np.r_[True, self.goal[1:] != self.goal[:-1]])
-        heads = np.searchsorted(first, bounds)
-        for i in range(len(bounds) - 1):
-            own = first[heads[i] : heads[i + 1]]
-            step = slice(int(bounds[i]), int(bounds[i + 1]))
-            self._steps.append((step, own - bounds[i], self.goal[own]))
+        self.before, self._behind = owner[self.origin], owner[self.goal]
+        self._level = level[order]
 
     def run(
-        self, owner: NDArray[np.int64], stage: NDArray[np.int64], start: float
+        self, stage: NDArray[np.int64], start: float, only: int | None = None
     ) -> NDArray[np.float64]:
-        times = np.full(len(owner), start)
-        at = stage[owner]
-        same = at[self.origin] == at[self.goal]
-        begin = self.last + start if self._crossed else np.full(len(self.last), start)
-        # An edge within a stage adds its delay to a time, another one begins anew.
-        onward, more = same.astype(np.float64), np.where(same, self.last, begin)
-        for step, heads, goals in self._steps:
-            found = times[self.origin[step]] * onward[step] + more[step]
-            times[goals] = np.maximum(times[goals], np.maximum.reduceat(found, heads))
+        """The time of each vertex; with `only`, of those whose operations are in that stage."""
+        times = np.full(self._count, start)
+        ends = stage[self._behind]
+        chosen = np.arange(len(ends)) if only is None else np.flatnonzero(ends == only)
+        same = stage[self.before[chosen]] == ends[chosen]
+        if self._crossed:
+            begun = chosen[~same]
+            np.maximum.at(times, self.goal[begun], self.last[begun] + start)
+        inner = chosen[same]
+        if len(inner):
+            self._within(inner, times)
         return times
+
+    def _within(self, inner: NDArray[np.int64], times: NDArray[np.float64]) -> None:
+        """Times along edges that stay in their stage."""
+        origin, goal, last = self.origin[inner], self.goal[inner], self.last[inner]
+        level = self._level[inner]
+        bounds = np.flatnonzero(np.r_[True, level[1:] != level[:-1], True])
+        first = np.flatnonzero(np.r_[True, goal[1:] != goal[:-1]])
+        heads = np.searchsorted(first, bounds).tolist()
+        goals = goal[first]
+        for i, begin in enumerate(bounds[:-1].tolist()):
+            step = slice(begin, int(bounds[i + 1]))
+            own = slice(heads[i], heads[i + 1])
+            found = np.maximum.reduceat(times[origin[step]] + last[step], first[own] - begin)
+            times[goals[own]] = np.maximum(times[goals[own]], found)
 
 
 def word_graph(circuit: Circuit, roots: Roots, model: Callable[[Node], float]) -> TimingGraph:

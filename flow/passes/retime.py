@@ -37,10 +37,15 @@ def earliest(
     """
     order = _Order(graph)
     stage = np.zeros(graph.count, dtype=np.int64) if start is None else start
-    while (late := graph.arrivals(stage) > period * (1 + 1e-9)).any():
-        stage = order.raise_readers(stage + late)
-        if most is not None and int(stage.max()) >= most:
-            break
+    rank = 0
+    # What a stage keeps is settled before the next one is looked at.
+    while rank <= int(stage.max(initial=0)):
+        late = graph.arrivals(stage, rank) > period * (1 + 1e-9)
+        if late.any():
+            stage = order.raise_readers(stage + late)
+            if most is not None and int(stage.max()) >= most:
+                break
+        rank += 1
     return stage
 
 
@@ -48,25 +53,37 @@ def latest(graph: TimingGraph, period: float, count: int) -> Stages:
     """The greatest stage of every operation in so many stages, which are enough."""
     order = _Order(graph)
     stage = np.full(graph.count, count - 1, dtype=np.int64)
-    while (late := graph.tails(stage) > period * (1 + 1e-9)).any():
-        stage = order.lower_drivers(stage - late)
+    rank = count - 1
+    while rank >= int(stage.min(initial=0)):
+        late = (stage == rank) & (graph.tails(stage, rank) > period * (1 + 1e-9))
+        if late.any():
+            stage = order.lower_drivers(stage - late)
+        rank -= 1
     return stage
 
 
-def shortest_period(graph: TimingGraph, count: int, rounds: int = 20) -> float:
-    """The shortest period for which so many stages are enough, by halving."""
-    low = slowest_operation(graph)
-    if count >= graph.count or int(earliest(graph, low, None, count).max(initial=0)) < count:
-        return low
+NEAR = 1e-3
+"""How much longer than the shortest period may be what is found, as a part of it."""
+
+
+def shortest_period(graph: TimingGraph, count: int) -> float:
+    """A period for which so many stages are enough, at most NEAR above the shortest, by halving."""
+    slowest = slowest_operation(graph)
+    if count >= graph.count or int(earliest(graph, slowest, None, count).max(initial=0)) < count:
+        return slowest
     known = np.zeros(graph.count, dtype=np.int64)
     high = float(graph.arrivals(known).max(initial=0.0))
-    for _ in range(rounds):
-        middle = (low + high) / 2
-        found = earliest(graph, middle, known, count)
+    # Each stage has the delay of its registers besides its part of the longest path.
+    own = graph.clock + graph.setup
+    low = max(slowest, own + (high - own) / count)
+    middle = low + slowest
+    while high - low > NEAR * low:
+        found = earliest(graph, min(middle, high), known, count)
         if int(found.max(initial=0)) < count:
-            high, known = middle, found
+            high, known = float(graph.arrivals(found).max()), found
         else:
             low = middle
+        middle = (low + high) / 2
     return high
 
 
@@ -151,8 +168,8 @@ def _move(
     slack = period * (1 + 1e-9)
     merged = np.where(stage == rank, rank - 1, stage)
     free = merged == rank - 1
-    after = free & (graph.arrivals(merged) > slack)
-    before = free & ((graph.tails(merged) > slack) | fixed)
+    after = free & (graph.arrivals(merged, rank - 1) > slack)
+    before = free & ((graph.tails(merged, rank - 1) > slack) | fixed)
     # Numbers of the flow: 0 is before the rank, 1 behind it, then free operations, then nets.
     place = np.where(merged < rank - 1, 0, 1)
     place[free] = 2 + np.arange(int(free.sum()))

@@ -5,9 +5,10 @@ from hypothesis import given
 from strategies import circuits
 
 from flow.analysis.latency import latency
-from flow.ir.nodes import NODE_TYPES, Const, FullAdder, Input, Linear, Register
+from flow.ir.nodes import NODE_TYPES, Const, FullAdder, Input, Linear, Mul, Register
 from flow.ir.text import print_circuit
 from flow.passes.base import check_exact, run_passes
+from flow.passes.linear.csd import digit_count
 from flow.passes.pipeline_text import parse_pipeline
 from flow.passes.registry import PASSES
 
@@ -51,7 +52,13 @@ SHRINKING = ("simplify", "share")
 
 
 def operations(circuit):
-    return sum(1 for node in circuit.walk() if not isinstance(node, (Const, Input)))
+    return sum(steps(node) for node in circuit.walk() if not isinstance(node, (Const, Input)))
+
+
+def steps(node):
+    """A product by a constant stands for a shift and an addition for each of its digits."""
+    digits = [digit_count(x.range.lo) for x in node.operands if x.range.lo == x.range.hi]
+    return max(1, *(2 * n for n in digits)) if isinstance(node, Mul) and digits else 1
 
 
 @pytest.mark.parametrize("text", ANY)

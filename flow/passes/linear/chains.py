@@ -10,6 +10,7 @@ addition. (Bits of the constant where a word has none make the sums longer: 7 % 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 
 from flow.ir.builder import Builder
 from flow.ir.nodes import Add, Bits, Concat, Const, Linear, Node, Signed, Xor
@@ -120,20 +121,33 @@ class _Adder:
 
     def _few(self, words: list[Word]) -> Word:
         """Some words as one: always the two that are cheapest to add, of those that may be."""
-        left = words
-        most = (sum(1 << w.depth for w in left) - 1).bit_length()
+        known = list(words)
+        left = dict.fromkeys(range(len(known)))
+        most = (sum(1 << w.depth for w in known) - 1).bit_length()
+        heap = [(_cost(known[i], known[j], self.width), i, j) for i in left for j in range(i)]
+        heapify(heap)
         while len(left) > 1:
             # A tree of that depth has room for what is left (the inequality of Kraft).
-            room = (1 << most) - sum(1 << w.depth for w in left)
-            _, i, j = min(
-                (_cost(a, b, self.width), i, j)
-                for i, a in enumerate(left)
-                for j, b in enumerate(left[:i])
-                if not self.shallow or abs((1 << a.depth) - (1 << b.depth)) <= room
-            )
-            total = self._add(left[j], left[i])
-            left = [*(w for k, w in enumerate(left) if k not in (i, j)), total]
-        return left[0]
+            room = (1 << most) - sum(1 << known[i].depth for i in left)
+            later = []
+            while True:
+                pair = heappop(heap)
+                _, i, j = pair
+                if i not in left or j not in left:
+                    continue
+                apart = abs((1 << known[i].depth) - (1 << known[j].depth))
+                if not self.shallow or apart <= room:
+                    break
+                later.append(pair)
+            for pair in later:
+                heappush(heap, pair)
+            del left[i], left[j]
+            total = self._add(known[j], known[i])
+            for k in left:
+                heappush(heap, (_cost(total, known[k], self.width), len(known), k))
+            left[len(known)] = None
+            known.append(total)
+        return known[next(iter(left))]
 
     def _add(self, a: Word, b: Word) -> Word:
         if b.low < a.low:
