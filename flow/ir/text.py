@@ -33,27 +33,41 @@ MAX_WIDTH = 8192
 
 def print_circuit(circuit: Circuit) -> str:
     """The text form; equal circuits give equal text."""
-    number: dict[Node, int] = {}
+    name: dict[Node, str] = {}
     lines = [HEADER, f"circuit {circuit.name}"]
+    origins = circuit.origins
+    ends: dict[tuple[Any, ...], tuple[str, str]] = {}
     for node in circuit.walk():
-        number[node] = len(number)
-        operands = [f"%{number[x]}" for x in node.operands]
-        if node.arity < 0:
-            operands = [f"({', '.join(operands)})"]
-        fields = [*operands, *(_attribute(a) for a in node.attributes)]
-        origin = circuit.origins.get(node)
-        note = f" @ {origin.layer} {origin.role} {origin.index}" if origin else ""
-        lines.append(f"%{number[node]} = {node.mnemonic} {', '.join(fields)} : {node.range}{note}")
+        kind = type(node), node.attributes
+        if kind not in ends:
+            ends[kind] = _around(node)
+        before, after = ends[kind]
+        operands = ", ".join([name[x] for x in node.operands])
+        note = ""
+        if node in origins:
+            origin = origins[node]
+            note = f" @ {origin.layer} {origin.role} {origin.index}"
+        own = name[node] = f"%{len(name)}"
+        lines.append(f"{own} = {before}{operands}{after} : {node.range!s}{note}")
     for word, ports in (("in", circuit.inputs), ("out", circuit.outputs)):
         for port in ports:
-            lanes = ", ".join(f"%{number[lane]}" for lane in port.lanes)
+            lanes = ", ".join([name[lane] for lane in port.lanes])
             lines.append(f"{word} {port.name} = {lanes}")
     return "\n".join(lines) + "\n"
 
 
+def _around(node: Node) -> tuple[str, str]:
+    """What stands before and behind the operands of a node."""
+    attributes = [_attribute(a) for a in node.attributes]
+    several = node.arity < 0
+    first = f"{node.mnemonic} {'(' if several else ''}"
+    behind = ", ".join(["", *attributes] if node.arity else attributes)
+    return first, f"{')' if several else ''}{behind}"
+
+
 def _attribute(value: Any) -> str:
     if isinstance(value, tuple):
-        return f"({', '.join(str(v) for v in value)})"
+        return f"({', '.join(map(str, value))})"
     return str(value)
 
 

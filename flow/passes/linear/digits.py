@@ -63,7 +63,7 @@ class Digits:
         # Each term with its share of the pairs where it comes first, and second, and its sign.
         self.rows: list[dict[Term, tuple[int, int, int]]] = [{} for _ in matrix]
         self.places: dict[int, dict[tuple[int, int], None]] = {}
-        self.counts: dict[Pair, int] = {}
+        self.counts: dict[Pair, int]
         self.heap: list[tuple[float, Pair]] = []
         self.hopes: dict[Pair, float] = {}
         self.ends = [self._most(row).bit_length() for row in matrix]
@@ -75,9 +75,10 @@ class Digits:
             for i in np.flatnonzero(rest).tolist():
                 forms = minimal_forms(int(rest[i]))
                 for shift, digit in forms[start.forms.get((j, i), 0) % len(forms)]:
-                    self._put(j, i, shift, int(digit < 0))
+                    self._stand(j, i, shift, int(digit < 0))
             if parent is not None:
-                self._put(j, self.joined[parent[0]], 0, int(parent[1] < 0))
+                self._stand(j, self.joined[parent[0]], 0, int(parent[1] < 0))
+        self._count()
 
     def reduce(self) -> None:
         """Extract the pair that saves most until none saves anything.
@@ -107,11 +108,18 @@ class Digits:
         a, b, shift, unlike = parts
         value = self._new(self._sum(a, b, shift, unlike), a, b, shift)
         self.pairs[value] = parts
+        more: set[Pair] = set()
         for j, spot in found:
             s, minus = spot >> 1, spot & 1
             self._take(j, a, s, minus)
             self._take(j, b, s + shift, minus ^ unlike)
-            self._put(j, value, s, minus)
+            self._put(j, value, s, minus, more)
+        for pair in more:
+            if (count := self.counts[pair]) > 1:
+                gain = self._gain(pair, count)
+                if gain > self.hopes.get(pair, 0.0):
+                    self.hopes[pair] = gain
+                    heapq.heappush(self.heap, (-gain, pair))
 
     def size(self) -> float:
         """Full adders of all sums, a half adder as its share of one; constants count nothing."""
@@ -185,23 +193,41 @@ class Digits:
         self.reads.append(reads)
         return len(self.vectors) - 1
 
-    def _put(self, j: int, value: int, shift: int, minus: int) -> None:
-        counts, hopes, saved = self.counts, self.hopes, self.saved
-        row = self.rows[j]
+    def _stand(self, j: int, value: int, shift: int, minus: int) -> None:
+        """Write a term into a row, its pairs uncounted."""
+        term = (shift << VALUE | value) << 1 | minus
+        self.rows[j][term] = (value << A) - (shift << 1), (value << B) + (shift << 1), minus
+        self.places.setdefault(value, {})[j, shift << 1 | minus] = None
+
+    def _count(self) -> None:
+        """Count the pairs of every row, and hope for those that occur often enough."""
+        found = []
+        for row in self.rows:
+            first, second, sign = np.array([row[term] for term in sorted(row)]).reshape(-1, 3).T
+            i, k = np.triu_indices(len(first), 1)
+            found.append(first[i] + second[k] + (sign[i] ^ sign[k]))
+        pairs, counts = np.unique(np.concatenate(found), return_counts=True)
+        self.counts = dict(zip(pairs.tolist(), counts.tolist(), strict=True))
+        often = counts > 1
+        for pair, count in zip(pairs[often].tolist(), counts[often].tolist(), strict=True):
+            gain = self._gain(pair, count)
+            if gain > 0:
+                self.hopes[pair] = gain
+                self.heap.append((-gain, pair))
+        heapq.heapify(self.heap)
+
+    def _put(self, j: int, value: int, shift: int, minus: int, more: set[Pair]) -> None:
+        """Write a term into a row; its pairs that stand elsewhere, too, become more."""
+        counts, row = self.counts, self.rows[j]
         term = (shift << VALUE | value) << 1 | minus
         first, second = (value << A) - (shift << 1), (value << B) + (shift << 1)
         for other, (its_first, its_second, sign) in row.items():
             pair = (its_first + second if other < term else first + its_second) + (sign ^ minus)
-            if pair not in counts:
+            if pair in counts:
+                counts[pair] += 1
+                more.add(pair)
+            else:
                 counts[pair] = 1
-                continue
-            counts[pair] = count = counts[pair] + 1
-            if count > 1:
-                bits, tail = saved.get(pair) or self._saved(pair)
-                gain = (count - 1) * bits - tail
-                if gain > hopes.get(pair, 0.0):
-                    hopes[pair] = gain
-                    heapq.heappush(self.heap, (-gain, pair))
         row[term] = first, second, minus
         self.places.setdefault(value, {})[j, shift << 1 | minus] = None
 

@@ -49,14 +49,15 @@ class Optimise:
             for point in trial.points
         ]
         steps: list[PassStep] = []
+        written: list[str] = []
 
         def record(step: Step) -> None:
             before, after = (sum(1 for _ in c.walk()) for c in (step.before, step.after))
             number = len(steps) + 1
             lines.append(f"{number:02d} {step.name}: {before} -> {after} nodes\n")
             steps.append(PassStep(step.name, step.applied.exact, step.before, step.after))
-            name = f"{number:02d}-{step.applied.name}.flow"
-            write_file(own, name, print_circuit(step.after))
+            written.append(print_circuit(step.after))
+            write_file(own, f"{number:02d}-{step.applied.name}.flow", written[-1])
             state.progress(f"comparing: {step.applied.name}", number, len(passes))
 
         observers = (record, check_exact(seed=state.config.seed))
@@ -70,7 +71,7 @@ class Optimise:
             circuit = PassManager((last,), observers).run(circuit)
         require_equal("the optimised circuit", evaluate(circuit, state.inputs), state.expected)
         write_file(own, "passes.txt", f"{print_pipeline(passes)}\n{''.join(lines)}")
-        write_file(own, "circuit.flow", print_circuit(circuit))
+        write_file(own, "circuit.flow", written[-1] if written else print_circuit(circuit))
         write_file(own, TRIALS, trials_text(choice.passes, choice.trials))
         return replace(
             state, circuit=circuit, steps=tuple(steps), passes=choice.passes, trials=choice.trials
