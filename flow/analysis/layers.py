@@ -27,23 +27,20 @@ def origin_of(circuit: Circuit) -> dict[Node, Origin | None]:
     ones.
     """
     order = list(circuit.walk())
-    found: dict[Node, tuple[int, int]] = {}
-    for i, node in enumerate(order):
-        if node in circuit.origins:
-            found[node] = (0, i)
+    count = len(order)
+    # How far the node with the name is, times the number of nodes, and its place: the least first.
+    found = {node: i for i, node in enumerate(order) if node in circuit.origins}
     named = set(found)
     for node in reversed(order):  # Users first: each node hands its origin down.
         if node in found:
-            distance, i = found[node]
+            further = found[node] + count
             for x in node.operands:
-                if x not in named:
-                    found[x] = min(found.get(x, (len(order), 0)), (distance + 1, i))
+                if x not in named and further < found.get(x, further + 1):
+                    found[x] = further
     for node in order:  # What no named node uses takes the origin of what it uses.
         if node not in found:
             below = [found[x] for x in node.operands if x in found]
             if below:
-                distance, i = min(below)
-                found[node] = (distance + 1, i)
-    return {
-        node: circuit.origins[order[found[node][1]]] if node in found else None for node in order
-    }
+                found[node] = min(below) + count
+    owners = {i: circuit.origins[order[i]] for i in {place % count for place in found.values()}}
+    return {node: owners[found[node] % count] if node in found else None for node in order}

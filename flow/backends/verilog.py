@@ -68,11 +68,11 @@ class _Module:
         self.order = list(self.circuit.walk())
         self.named = {origin.layer for origin in self.circuit.origins.values()}
         self.layers = layer_of(self.circuit) if self.named else {}
-        self.delay = _delays(self.order)
+        self.clocked = any(isinstance(node, Register) for node in self.order)
+        self.delay = _delays(self.order) if self.clocked else {}
         self.live = _live(self.order, self.circuit.outputs)
         lanes = [lane for port in self.circuit.outputs for lane in port.lanes]
-        self.latency = max((self.delay[lane] or 0 for lane in lanes), default=0)
-        self.clocked = any(isinstance(node, Register) for node in self.order)
+        self.latency = max((self.delay.get(lane) or 0 for lane in lanes), default=0)
         if self.handshake and not self.latency:
             raise InternalError(f"{self.circuit.name} has no registers to hold a handshake")
         control = [CLOCK] * self.clocked + [*HANDSHAKE] * self.handshake
@@ -273,10 +273,11 @@ class _Module:
             for lane, place in zip(port.lanes, declared.lanes, strict=True):
                 if lane not in self.live:
                     bits.append(_slice(declared, place))
+        read = self.wires.read
         for node, name in self.wires.names.items():
             width = node.range.width
-            rest = ((1 << width) - 1) & ~self.wires.read.get(node, 0)
-            bits += _runs(name, rest, width)
+            if rest := ((1 << width) - 1) & ~read.get(node, 0):
+                bits += _runs(name, rest, width)
         if bits:
             yield "    // Bits that the circuit does not need."
             yield f"    wire {self.name('unused')} = &{{"
@@ -302,9 +303,10 @@ def _work(order: Sequence[Node], live: set[Node]) -> int:
     """A bound on evaluations for one sample: a node may change once for each path length to it."""
     level: dict[Node, int] = {}
     for node in order:
-        fresh = isinstance(node, (Input, Register)) or node not in live
-        level[node] = 1 if fresh else 1 + max((level[x] for x in node.operands), default=0)
-    return max(1, sum(level[node] for node in live))
+        operands = node.operands
+        fresh = not operands or isinstance(node, Register) or node not in live
+        level[node] = 1 if fresh else 1 + max([level[x] for x in operands])
+    return max(1, sum([level[node] for node in live]))
 
 
 def _live(order: Sequence[Node], outputs: Sequence[Port]) -> set[Node]:
@@ -312,7 +314,7 @@ def _live(order: Sequence[Node], outputs: Sequence[Port]) -> set[Node]:
     live = {lane for port in outputs for lane in port.lanes if not constant(lane)}
     for node in reversed(order):
         if node in live:
-            live.update(x for x in node.operands if not constant(x))
+            live.update([x for x in node.operands if x.range.lo != x.range.hi])
     return live
 
 

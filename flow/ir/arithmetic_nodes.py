@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from flow.errors import IRError
-from flow.ir.interval import IntRange
+from flow.ir.interval import BIT, IntRange
 from flow.ir.node import Node, Value
 
 
@@ -220,6 +220,8 @@ class FullAdder(Node):
     def infer_range(self) -> IntRange:
         """[0, 3], less what constant bits exclude."""
         a, b, c = self.a.range, self.b.range, self.c.range
+        if a is b is c is BIT:
+            return _ANY_THREE
         if min(a.lo, b.lo, c.lo) < 0 or max(a.hi, b.hi, c.hi) > 1:
             raise IRError("a full adder has an operand that is not one bit")
         return IntRange(a.lo + b.lo + c.lo, a.hi + b.hi + c.hi)
@@ -227,6 +229,9 @@ class FullAdder(Node):
     def evaluate(self, *operands: Value) -> Value:
         """a + b + c"""
         return operands[0] + operands[1] + operands[2]
+
+
+_ANY_THREE = IntRange(0, 3)
 
 
 def _max(x: Value, bound: int) -> Value:

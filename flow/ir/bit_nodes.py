@@ -23,11 +23,12 @@ class Bits(Node):
 
     def infer_range(self) -> IntRange:
         """The shifted interval where nothing wraps, else all of `width` bits."""
-        lo, hi = self.x.range.lo >> self.low, self.x.range.hi >> self.low
-        page = lo >> self.width
-        if page == hi >> self.width:
-            return IntRange(lo - (page << self.width), hi - (page << self.width))
-        return unsigned(self.width)
+        x, low, width = self.x.range, self.low, self.width
+        lo, hi = x.lo >> low, x.hi >> low
+        page, every = lo >> width, unsigned(width)
+        if page != hi >> width or hi - lo == every.hi:
+            return every
+        return IntRange(lo - (page << width), hi - (page << width))
 
     def evaluate(self, *operands: Value) -> Value:
         """(x >> low) & (2**width - 1)"""

@@ -51,13 +51,13 @@ class IntRange:
         return IntRange(min(self.lo, other.lo), max(self.hi, other.hi))
 
 
-BIT = IntRange(0, 1)
-
-
 @cache
 def unsigned(width: int) -> IntRange:
     """Every value of an unsigned wire of `width` bits."""
     return IntRange(0, (1 << width) - 1)
+
+
+BIT = unsigned(1)
 
 
 def twos_complement(width: int) -> IntRange:

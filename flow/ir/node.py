@@ -35,8 +35,8 @@ class Node:
 
     def __post_init__(self) -> None:
         kind: Any = type(self)
-        object.__setattr__(self, "operands", _readers(kind)[0](self))
-        object.__setattr__(self, "range", self.infer_range())
+        _SET_OPERANDS(self, _readers(kind)[0](self))
+        _SET_RANGE(self, self.infer_range())
 
     @property
     def attributes(self) -> tuple[Any, ...]:
@@ -59,6 +59,11 @@ class Node:
     def evaluate(self, *operands: Value) -> Value:
         """The result for given values of the operands."""
         raise NotImplementedError
+
+
+# What writes a field of an immutable node once, quicker than by its name.
+_SET_OPERANDS = Node.__dict__["operands"].__set__
+_SET_RANGE = Node.__dict__["range"].__set__
 
 
 def field_names(kind: type[Node]) -> tuple[str, ...]:

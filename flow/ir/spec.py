@@ -60,8 +60,9 @@ def _input_lanes(ports: tuple[Port, ...]) -> set[Node]:
 
 
 def _check_node(node: Node, lanes: set[Node]) -> None:
-    if node.infer_range() != node.range:
-        raise IRError(f"{node.mnemonic} claims {node.range} and infers {node.infer_range()}")
+    found = node.infer_range()
+    if found is not node.range and found != node.range:
+        raise IRError(f"{node.mnemonic} claims {node.range} and infers {found}")
     match node:
         case Input():
             if node not in lanes:

@@ -11,7 +11,7 @@ from flow.ir.builder import Builder, substitute
 from flow.ir.circuit import Circuit
 from flow.ir.interval import twos_complement, unsigned
 from flow.ir.nodes import Bits, Linear, Node, Signed
-from flow.passes.linear.columns import added, rippled
+from flow.passes.linear.columns import Words, added, rippled
 from flow.passes.rules.arithmetic import linear_terms
 from flow.passes.widen import fitted, on_wider
 
@@ -39,6 +39,7 @@ class CompressorTrees:
         intern = Builder()
         done: dict[Node, Node] = {}
         arrival: dict[Node, float] = {}
+        words: Words = {}
         for node in circuit.walk():
             moved = intern(on_wider(node, (done[x] for x in node.operands)))
             if isinstance(node, Linear):
@@ -48,9 +49,9 @@ class CompressorTrees:
                 # A word that is cut anyway has no sign.
                 signed = node.range.signed and width == node.range.width
                 if self.final == "ripple":
-                    moved = rippled(row, width, signed, intern)
+                    moved = rippled(row, width, signed, intern, words)
                 else:
-                    moved = added(row, width, signed, intern, arrival)
+                    moved = added(row, width, signed, intern, words, arrival)
             elif node.operands and isinstance(node.operands[0], Linear):
                 moved = whole(moved)
             done[node] = intern(fitted(moved, node.range))

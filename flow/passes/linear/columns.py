@@ -21,19 +21,22 @@ from flow.passes.rules.wiring import bits_of_concat, bits_of_field, bits_of_mask
 Columns = list[list[Node]]
 """The bits of each weight, the lowest weight first."""
 
+Words = dict[Node, list[Node]]
+"""The bits of each word that was taken apart."""
+
 _INNER = (bits_of_shift, bits_of_field, bits_of_concat, bits_of_mask)
 
 
-def rippled(row: Linear, width: int, signed: bool, intern: Builder) -> Node:
+def rippled(row: Linear, width: int, signed: bool, intern: Builder, known: Words) -> Node:
     """The value of a row modulo 2**width, by columns of full adders, the lowest first.
 
     A full adder takes one bit away, so the fewest are used whatever the order; at most one half
     adder a column is left, and it takes a one of the constant at no cost. First come, first
     served: the bits of the terms, the carries, the sums of the column. (The earliest first takes
-    2 % more cells after mapping.)
+    2 % more cells after mapping.) `known` has words that were taken apart before, and gets more.
     """
     zero, one = intern(Const(0)), intern(Const(1))
-    columns, constant = _columns(row, width, intern)
+    columns, constant = _columns(row, width, intern, known)
     word: list[Node] = []
     for place, column in enumerate(columns):
         waiting = constant >> place & 1
@@ -62,13 +65,19 @@ def rippled(row: Linear, width: int, signed: bool, intern: Builder) -> Node:
 
 
 def added(
-    row: Linear, width: int, signed: bool, intern: Builder, arrival: Mapping[Node, float]
+    row: Linear,
+    width: int,
+    signed: bool,
+    intern: Builder,
+    known: Words,
+    arrival: Mapping[Node, float],
 ) -> Node:
     """The value of a row modulo 2**width: two rows of bits and one addition.
 
-    `arrival` tells when terms settle, in delays of a full adder (0 where it does not).
+    `arrival` tells when terms settle, in delays of a full adder (0 where it does not); `known` is
+    that of `rippled`.
     """
-    columns, constant = _columns(row, width, intern)
+    columns, constant = _columns(row, width, intern, known)
     number = count()
     late = {bit: 0.0 for column in columns for bit in column}
     for x in row.terms:
@@ -92,7 +101,7 @@ def added(
                  signed, intern)  # fmt: skip
 
 
-def _columns(row: Linear, width: int, intern: Builder) -> tuple[Columns, int]:
+def _columns(row: Linear, width: int, intern: Builder, known: Words) -> tuple[Columns, int]:
     """The bits of every shifted term below 2**width, and the constant to be added to them.
 
     -b * 2**p = (1-b) * 2**p - 2**p, and a bit above the width is a multiple of 2**width.
@@ -102,10 +111,12 @@ def _columns(row: Linear, width: int, intern: Builder) -> tuple[Columns, int]:
     constant = row.bias
     for x, c in zip(row.terms, row.coefficients, strict=True):
         own = max(1, x.range.width)
-        bits = [x] if BIT.covers(x.range) else [_bit(x, i, intern) for i in range(own)]
+        if x not in known:
+            known[x] = [x] if BIT.covers(x.range) else [_bit(x, i, intern) for i in range(own)]
+        bits, sign = known[x], own - 1 if x.range.signed else own
         for shift, digit in csd(c):
             for i, bit in enumerate(bits[: max(0, width - shift)]):
-                negative = (digit < 0) != (x.range.signed and i == own - 1)
+                negative = (digit < 0) != (i == sign)
                 if bit.range.lo == bit.range.hi:
                     constant += (-bit.range.lo if negative else bit.range.lo) << (shift + i)
                 elif negative:

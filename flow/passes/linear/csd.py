@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 
+@lru_cache(maxsize=4096)
 def csd(value: int) -> tuple[tuple[int, int], ...]:
     """The canonical signed digits (position, +1 or -1) of an integer, the lowest first.
 
