@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from flow.ir.nodes import Input, Node
-
-Numbers = int | NDArray[np.int64]
-"""The number of a node, or those of several."""
-
-Kind = tuple[int, Numbers, tuple[Numbers, ...]]
-"""Nodes that are alike but for their operands: the first, all, and each operand of all."""
+from flow.ir.kinds import Kinds, kinds_of
+from flow.ir.nodes import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +57,7 @@ class Circuit:
     outputs: tuple[Port, ...]
     origins: Mapping[Node, Origin] = field(default_factory=dict, repr=False, compare=False)
     _order: tuple[Node, ...] | None = field(default=None, init=False, repr=False, compare=False)
-    _kinds: tuple[Kind, ...] | None = field(default=None, init=False, repr=False, compare=False)
+    _kinds: Kinds | None = field(default=None, init=False, repr=False, compare=False)
 
     def walk(self) -> Iterator[Node]:
         """Yield every input lane, then every reachable node, once, operands before users."""
@@ -75,39 +66,12 @@ class Circuit:
         assert self._order is not None
         return iter(self._order)
 
-    def kinds(self) -> tuple[Kind, ...]:
-        """Every node but the inputs by number in the walk, those together that have one depth and
-        are alike but for their operands; operands come before users."""
+    def kinds(self) -> Kinds:
+        """The nodes of the walk in groups, made once."""
         if self._kinds is None:
-            object.__setattr__(self, "_kinds", tuple(self._alike()))
+            object.__setattr__(self, "_kinds", kinds_of(tuple(self.walk())))
         assert self._kinds is not None
         return self._kinds
-
-    def _alike(self) -> Iterator[Kind]:
-        number: dict[Node, int] = {}
-        depth: list[int] = []
-        levels: list[dict[tuple[Any, ...], list[int]]] = []
-        for i, node in enumerate(self.walk()):
-            number[node] = i
-            at = [number[x] for x in node.operands]
-            level = max([depth[k] for k in at]) + 1 if at else 0
-            depth.append(level)
-            if isinstance(node, Input):
-                continue
-            while level >= len(levels):
-                levels.append({})
-            kinds, kind = levels[level], (type(node), node.attributes, len(at))
-            if kind in kinds:
-                kinds[kind] += (i, *at)
-            else:
-                kinds[kind] = [i, *at]
-        for kinds in levels:
-            for (_, _, count), numbers in kinds.items():
-                if len(numbers) == count + 1:
-                    yield numbers[0], numbers[0], tuple(numbers[1:])
-                else:
-                    rows, *operands = np.array(numbers).reshape(-1, count + 1).T.copy()
-                    yield numbers[0], rows, tuple(operands)
 
     def _ordered(self) -> Iterator[Node]:
         seen: set[Node] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import neg
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,13 @@ def evaluate(circuit: Circuit, inputs: Mapping[str, IntArray]) -> dict[str, IntA
     the same for each output port. Raises IRError where a value lies outside its interval, or a
     port is missing.
     """
-    order = list(circuit.walk())
-    wide = any(node.range.width > SAFE_BITS for node in order)
-    lanes = _columns(circuit, inputs, object if wide else np.int64)
+    lanes = _columns(circuit, inputs)
     counts = {len(column) for column in lanes.values()}
-    if not wide and len(counts) == 1 and 0 < max(counts) * len(order) <= AT_ONCE:
+    if len(counts) == 1 and 0 < max(counts) * sum(1 for _ in circuit.walk()) <= AT_ONCE:
         found = _by_kind(circuit, lanes, max(counts))
         if found is not None:
             return found
-    return _one_by_one(circuit, order, lanes, wide)
+    return _one_by_one(circuit, lanes)
 
 
 def _by_kind(
@@ -45,32 +44,32 @@ def _by_kind(
 ) -> dict[str, IntArray] | None:
     """One numpy operation for all nodes of one depth that are alike but for their operands.
 
-    None where a value lies outside its interval, or a constant outside 64 bits.
+    None where a value lies outside its interval, or where 62 bits may be too few.
     """
-    order = list(circuit.walk())
-    number = {node: i for i, node in enumerate(order)}
+    order, known = tuple(circuit.walk()), circuit.kinds()
+    if max(*known.high, *map(neg, known.low)) >> (SAFE_BITS - 1):
+        return None
     values = np.empty((len(order), samples), dtype=np.int64)
-    for lane, column in lanes.items():
-        values[number[lane]] = column
     try:
-        for first, rows, operands in circuit.kinds():
+        for lane, column in lanes.items():
+            values[known.number[lane]] = column
+        for first, rows, operands in known.kinds:
             values[rows] = order[first].evaluate(*[values[x] for x in operands])
     except OverflowError:
         return None
     low, high = np.minimum.reduce(values, axis=1), np.maximum.reduce(values, axis=1)
-    ranges = [node.range for node in order]
-    if (low < [r.lo for r in ranges]).any() or (high > [r.hi for r in ranges]).any():
+    if (low < known.low).any() or (high > known.high).any():
         return None
     return {
-        port.name: np.ascontiguousarray(values[[number[lane] for lane in port.lanes]].T)
+        port.name: np.ascontiguousarray(values[[known.number[lane] for lane in port.lanes]].T)
         for port in circuit.outputs
     }
 
 
-def _one_by_one(
-    circuit: Circuit, order: list[Node], lanes: Mapping[Node, IntArray], wide: bool
-) -> dict[str, IntArray]:
+def _one_by_one(circuit: Circuit, lanes: Mapping[Node, IntArray]) -> dict[str, IntArray]:
     """One numpy operation a node, and no value kept that is not read again: many samples."""
+    order = tuple(circuit.walk())
+    wide = any(node.range.width > SAFE_BITS for node in order)
     dtype: Any = object if wide else np.int64
     last_use = {x: i for i, node in enumerate(order) for x in node.operands}
     kept = {lane for port in circuit.outputs for lane in port.lanes}
@@ -78,7 +77,7 @@ def _one_by_one(
     samples = next(iter(lanes.values())).shape[0] if lanes else 1
     for i, node in enumerate(order):
         if isinstance(node, Input):
-            value = lanes[node]
+            value = lanes[node].astype(dtype)
         else:
             value = node.evaluate(*(values[x] for x in node.operands))
             if wide and isinstance(value, np.ndarray):
@@ -109,7 +108,7 @@ def _ends(value: Any, node: Node) -> tuple[int, int]:
     return int(value), int(value)
 
 
-def _columns(circuit: Circuit, inputs: Mapping[str, IntArray], dtype: Any) -> dict[Node, IntArray]:
+def _columns(circuit: Circuit, inputs: Mapping[str, IntArray]) -> dict[Node, IntArray]:
     columns: dict[Node, IntArray] = {}
     for port in circuit.inputs:
         if port.name not in inputs:
@@ -120,5 +119,5 @@ def _columns(circuit: Circuit, inputs: Mapping[str, IntArray], dtype: Any) -> di
                 f"port {port.name!r} takes (samples, {len(port.lanes)}), not {array.shape}"
             )
         for i, lane in enumerate(port.lanes):
-            columns[lane] = array[:, i].astype(dtype)
+            columns[lane] = array[:, i]
     return columns

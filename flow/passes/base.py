@@ -71,7 +71,7 @@ class PassManager:
 
     def run(self, circuit: Circuit) -> Circuit:
         """The circuit after all passes."""
-        with _uncollected():
+        with uncollected():
             return self._run(circuit)
 
     def _run(self, circuit: Circuit) -> Circuit:
@@ -88,7 +88,7 @@ class PassManager:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Without the search for cycles of references, a quarter of the time of passes: nodes have
     none, and what passes make is freed as soon as nothing names it."""
     on = gc.isenabled()

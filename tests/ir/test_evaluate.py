@@ -30,7 +30,7 @@ def test_nodes_alike_at_once_answer_as_one_by_one(circuit: Circuit, samples: int
 def test_kinds_hold_every_node_but_inputs_once_and_operands_first(circuit: Circuit) -> None:
     order = list(circuit.walk())
     done = {i for i, node in enumerate(order) if isinstance(node, Input)}
-    for first, rows, operands in circuit.kinds():
+    for first, rows, operands in circuit.kinds().kinds:
         numbers = np.atleast_1d(rows).tolist()
         columns = [np.atleast_1d(x).tolist() for x in operands]
         for i, *at in zip(numbers, *columns, strict=True):

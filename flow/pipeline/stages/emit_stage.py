@@ -18,6 +18,7 @@ from flow.backends.vectors import Sides, vector_files
 from flow.backends.verilog import emit_verilog
 from flow.backends.weight_store import with_store
 from flow.ir.network import Network, evaluate_network
+from flow.passes.base import uncollected
 from flow.passes.lower_layers import port_names
 from flow.pipeline.folder import write_file
 from flow.pipeline.provenance import header_of
@@ -40,6 +41,7 @@ class Emit:
 
     name = "emit"
 
+    @uncollected()
     def run(self, state: State, out: Path, own: Path) -> State:
         """rtl/, tb/, vectors/, constraints/, synth/, file lists, README.md; ports.txt."""
         circuit = have(state.circuit)

@@ -12,7 +12,7 @@ from flow.errors import UsageError
 from flow.ir.circuit import Circuit
 from flow.ir.evaluate import evaluate
 from flow.ir.text import parse_circuit, print_circuit
-from flow.passes.base import Pass, PassManager, Step, check_exact, pass_text
+from flow.passes.base import Pass, PassManager, Step, check_exact, pass_text, uncollected
 from flow.passes.pipeline import Pipeline
 from flow.passes.pipeline_text import parse_pipeline, print_pipeline
 from flow.pipeline.choosing import choose_passes, read_trials, trials_text
@@ -35,6 +35,7 @@ class Optimise:
 
     name = "optimise"
 
+    @uncollected()
     def run(self, state: State, out: Path, own: Path) -> State:
         """NN-pass.flow after each pass, passes.txt, trials.json, and the circuit to be emitted."""
         config, lowered = state.config, have(state.lowered)
