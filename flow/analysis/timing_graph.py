@@ -178,9 +178,7 @@ class TimingGraph:
         self._forward = _Sweep(source, target, delay, levels[target], owner, crossed=True)
         self._backward = _Sweep(target, source, delay, -levels[source], owner, crossed=False)
 
-    def arrivals(
-        self, stage: NDArray[np.int64], only: int | None = None
-    ) -> NDArray[np.float64]:
+    def arrivals(self, stage: NDArray[np.int64], only: int | None = None) -> NDArray[np.float64]:
         """When each operation has settled after its clock edge, with the set-up time.
 
         With `only`, operations of that stage alone; the others count as settled at once.

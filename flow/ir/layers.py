@@ -9,6 +9,7 @@ the `place` of the user's layer for messages. `evaluate` takes arrays of shape (
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -137,7 +138,7 @@ class Requantize(Layer):
     def infer_type(self, *sources: TensorType) -> TensorType:
         """The interval of the rounded ends, saturated; all of [lo, hi] where it may wrap."""
         (x,) = sources
-        n, b, d = self._integers()
+        n, b, d = _integers(self)
         lo, hi = exact(self.lo, x.shape), exact(self.hi, x.shape)
         if (lo > hi).any():
             raise IRError(f"{self.name}: an empty range to requantise into")
@@ -154,7 +155,7 @@ class Requantize(Layer):
     def evaluate(self, *sources: IntArray) -> IntArray:
         """overflow(round(x * multiplier + offset))"""
         (x,) = sources
-        n, b, d = self._integers()
+        n, b, d = _integers(self)
         y = round_ratio(x * n.astype(x.dtype) + b.astype(x.dtype), d.astype(x.dtype), self.rounding)
         lo, hi = self.lo.astype(x.dtype), self.hi.astype(x.dtype)
         if self.overflow == "wrap":
@@ -165,26 +166,28 @@ class Requantize(Layer):
 
     def ratio(self, shape: tuple[int, ...]) -> tuple[IntArray, IntArray, IntArray]:
         """Integers n, b, d with multiplier = n/d and offset = b/d, of the given shape."""
-        n, b, d = (exact(v, shape) for v in self._integers())
+        n, b, d = (exact(v, shape) for v in _integers(self))
         return n, b, d
-
-    def _integers(self) -> tuple[IntArray, IntArray, IntArray]:
-        """`ratio` in shapes that broadcast from the last axis."""
-        m, b = (fractions(v, np.shape(v)) for v in (self.multiplier, self.offset))
-        d = np.asarray(np.lcm(_denominator(m), _denominator(b)), dtype=object)
-        n = _numerator(np.asarray(m * d, dtype=object))
-        return n, _numerator(np.asarray(b * d, dtype=object)), d
 
     def peak(self, *sources: TensorType) -> int:
         """The doubled numerator, as the comparison with one half needs it."""
         (x,) = sources
-        n, b, d = self._integers()
+        n, b, d = _integers(self)
         ends = np.maximum(abs(x.lo), abs(x.hi)) * abs(n) + abs(b)
         return int((4 * (ends + d)).max())
 
     def __post_init__(self) -> None:
         if self.rounding not in ROUNDINGS or self.overflow not in ("saturate", "wrap"):
             raise IRError(f"{self.name}: no rounding {self.rounding!r} or {self.overflow!r}")
+
+
+@lru_cache(maxsize=64)
+def _integers(layer: Requantize) -> tuple[IntArray, IntArray, IntArray]:
+    """The `ratio` of a layer in shapes that broadcast from the last axis, worked out once."""
+    m, b = (fractions(v, np.shape(v)) for v in (layer.multiplier, layer.offset))
+    d = np.asarray(np.lcm(_denominator(m), _denominator(b)), dtype=object)
+    n = _numerator(np.asarray(m * d, dtype=object))
+    return n, _numerator(np.asarray(b * d, dtype=object)), d
 
 
 @dataclass(frozen=True, slots=True, eq=False)

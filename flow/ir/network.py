@@ -33,6 +33,10 @@ class Network:
     outputs: tuple[str, ...]
     head: Head | tuple[Head, ...] = "none"
     types: Mapping[str, TensorType] = field(init=False, repr=False)
+    _wide: dict[str, bool] = field(init=False, repr=False, default_factory=dict)
+    _ends: dict[str, tuple[IntArray, IntArray]] = field(
+        init=False, repr=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         types: dict[str, TensorType] = {}
@@ -60,6 +64,22 @@ class Network:
     def heads(self) -> tuple[Head, ...]:
         """What the host applies to each output."""
         return self.head if isinstance(self.head, tuple) else (self.head,) * len(self.outputs)
+
+    def wide(self, layer: Layer) -> bool:
+        """Whether 62 bits may be too few for a value of the layer or on the way to it."""
+        if layer.name not in self._wide:
+            sources = [self.types[s] for s in layer.sources]
+            bounds = [layer.peak(*sources)]
+            for tensor in (self.types[layer.name], *sources):
+                bounds += [abs(tensor.hull.lo), abs(tensor.hull.hi)]
+            self._wide[layer.name] = max(bounds) >= SAFE
+        return self._wide[layer.name]
+
+    def ends(self, name: str) -> tuple[IntArray, IntArray]:
+        """The ends of the interval of a layer's tensor, as int64 where they fit."""
+        if name not in self._ends:
+            self._ends[name] = narrow(self.types[name].lo), narrow(self.types[name].hi)
+        return self._ends[name]
 
     def layer(self, name: str) -> Layer:
         """The layer of that name."""
@@ -91,20 +111,12 @@ def evaluate_network(
                 raise IRError(f"no values for the input {layer.name!r}")
             value = np.asarray(inputs[layer.name])
         else:
-            sources = [network.types[s] for s in layer.sources]
-            dtype: Any = object if _wide(layer, here, sources) else np.int64
+            dtype: Any = object if network.wide(layer) else np.int64
             value = layer.evaluate(*(values[s].astype(dtype) for s in layer.sources))
         if value.shape[1:] != here.shape:
             raise IRError(f"{layer.name} gave the shape {value.shape[1:]}, not {here.shape}")
-        lo, hi = narrow(here.lo), narrow(here.hi)
+        lo, hi = network.ends(layer.name)
         if value.size and ((value < lo).any() or (value > hi).any()):
             raise IRError(f"{layer.name} gave a value outside the interval of its tensor")
         values[layer.name] = value
     return {name: values[name] for name in values if name in wanted}
-
-
-def _wide(layer: Layer, here: TensorType, sources: list[TensorType]) -> bool:
-    bounds = [layer.peak(*sources)]
-    for tensor in (here, *sources):
-        bounds += [abs(tensor.hull.lo), abs(tensor.hull.hi)]
-    return max(bounds) >= SAFE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from math import gcd, lcm
 from typing import Any
 
@@ -91,6 +92,7 @@ def round_offsets(offsets: FractionArray, unit: FractionArray) -> FractionArray:
     return arranged(nearest(offsets, unit))
 
 
+@lru_cache(maxsize=1024)
 def power_of_two(exponent: int) -> Fraction:
     """2**exponent"""
     return Fraction(1 << exponent) if exponent >= 0 else Fraction(1, 1 << -exponent)

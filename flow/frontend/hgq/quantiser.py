@@ -168,7 +168,9 @@ def quantise_weights(config: Config, branch: Branch, values: FloatArray32) -> We
         slope, shift = (Fraction(float(np.float32(a))) for a in config.affine)
         factor, offset = factor * slope, shift
     real = exact * float(factor) + float(offset)
-    return Weights(real, channel_step(real, step * abs(factor), offset))
+    if abs(factor) != 1:  # Products of fractions take their time.
+        step = step * abs(factor)
+    return Weights(real, channel_step(real, step, offset))
 
 
 def quantiser(config: Config, grid: Grid, trace: Trace | None = None) -> Quantiser:
