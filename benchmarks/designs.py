@@ -166,7 +166,7 @@ def specification(network: Network) -> dict[str, Any]:
     layers: list[dict[str, Any]] = []
     for layer in network.layers[1:]:
         before, here = network.types[layer.sources[0]], network.types[layer.name]
-        step, old = _steps(here), _steps(before)
+        step, old = step_sizes(here), step_sizes(before)
         match layer.kind:
             case "dense":
                 weights = layer.weights.astype(float) * step[None, :] / old[:, None]
@@ -213,7 +213,7 @@ def _convolution(
     return [*([padded] if padded else []), product, *([{"shape": list(shape)}] * (len(shape) < 3))]
 
 
-def _steps(tensor: Any) -> np.ndarray:
+def step_sizes(tensor: Any) -> np.ndarray:
     """The real size of one step of each element."""
     return np.array(np.broadcast_to(tensor.scale, tensor.shape).astype(float).ravel())
 
@@ -222,7 +222,7 @@ def _kif(lo: Any, hi: Any, tensor: Any) -> list[list[int]]:
     """Sign, integer and fraction bits of the intervals of a tensor's elements."""
     low, high = (np.broadcast_to(x, tensor.shape).ravel().astype(int) for x in (lo, hi))
     rows = []
-    for a, b, s in zip(low, high, _steps(tensor), strict=True):
+    for a, b, s in zip(low, high, step_sizes(tensor), strict=True):
         f, k = -int(np.log2(s)), int(a < 0)
         width = max(int(b), -int(a) - 1).bit_length() + k
         rows.append([k, width - k - f, f])
@@ -236,7 +236,7 @@ def grid_of(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         np.broadcast_to(x, tensor.shape).ravel().astype(np.int64) for x in (tensor.lo, tensor.hi)
     )
     lo, hi = ends
-    return lo, hi, _steps(tensor)
+    return lo, hi, step_sizes(tensor)
 
 
 def plain(case: str, weights: np.ndarray) -> Design:

@@ -4,9 +4,9 @@
     make bench-detector       everything; goes on where it was stopped
     python benchmarks/detector.py [PART ...] [--quick] [--only TEXT] [--timeout SECONDS] [--report]
 
-Parts are tables, frequency, time, folding, muon, codesign, quantisation, econ, chip, hls. What was
-measured lies in benchmarks/cache; `--report` writes the table of it and measures nothing more of
-look-up tables. Writes benchmarks/detector.md and results/detector.json.
+Parts are tables, frequency, time, folding, muon, codesign, quantisation, search, econ, chip, hls.
+What was measured lies in benchmarks/cache; `--report` writes the table of it and measures nothing
+more of look-up tables. Writes benchmarks/detector.md and results/detector.json.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from detector_fabric import folding, frequency, tables, time_to_rtl
 from detector_hls import hls
 from detector_muon import muon
 from detector_quantisation import quantisation
+from detector_search import search
 from parts import Part, run_parts
 
 PARTS: dict[str, Part] = {
@@ -31,6 +32,7 @@ PARTS: dict[str, Part] = {
     "muon": muon,
     "codesign": codesign,
     "quantisation": quantisation,
+    "search": search,
     "econ": econ,
     "chip": chip,
     "hls": hls,

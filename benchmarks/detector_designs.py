@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 from common import HERE
-from designs import PYTHON, SHARED, _kif, _steps, read_network, specification
+from designs import PYTHON, SHARED, _kif, read_network, specification, step_sizes
 from mapped import CACHE, cached, key_of
 
 from flow.backends.emission import Emission
 from flow.errors import FlowError, ToolFailed
 from flow.ir.network import Network, evaluate_network
+from flow.ir.tensor import TensorType
 from flow.tools.icarus import compile_verilog, simulate
 
 _QKERAS = "qkeras_jet_3layer/qkeras_3layer"
@@ -79,6 +80,8 @@ class Piped:
     outputs: Fields
     seconds: float = 0.0
     """What its maker took; 0 where it was not measured."""
+    integers: bool = False
+    """Whether its elements are the integers of the network, not their real values."""
 
 
 def given(only: str = "") -> Iterator[Given]:
@@ -175,37 +178,38 @@ def file_seconds(model: Given, runs: int, timeout_s: float) -> float | None:
     return float(json.loads(done.stdout.splitlines()[-1])["cpu"]) if done.returncode == 0 else None
 
 
-def mine(maker: str, network: Network, emission: Emission) -> Piped:
+def mine(maker: str, emission: Emission) -> Piped:
     """Our Verilog."""
 
-    def fields(direction: str, tensors: list[Any]) -> Fields:
-        ports = [p for p in emission.ports if p.direction == direction]
+    def fields(direction: str) -> Fields:
         return Fields(tuple(
-            (port.name, tuple((lane.width, int(lane.range.signed), -int(np.log2(step)))
-                              for lane, step in zip(port.lanes, _steps(tensor), strict=True)))
-            for port, tensor in zip(ports, tensors, strict=True)
+            (p.name, tuple((lane.width, int(lane.range.signed), 0) for lane in p.lanes))
+            for p in emission.ports if p.direction == direction
         ))  # fmt: skip
 
     text = "\n".join(t for path, t in sorted(emission.files.items()) if path.suffix == ".v")
-    return Piped(maker, text, emission.top, emission.latency,
-                 fields("input", [x.tensor for x in network.inputs]),
-                 fields("output", [network.types[name] for name in network.outputs]))  # fmt: skip
+    return Piped(maker, text, emission.top, emission.latency, fields("input"), fields("output"),
+                 integers=True)  # fmt: skip
 
 
 def checked(design: Piped, network: Network, timeout_s: float) -> str:
     """Empty where the Verilog answers as the network, a sample a clock, after its latency."""
+
+    def step(tensor: TensorType) -> np.ndarray:
+        return np.ones(1) if design.integers else step_sizes(tensor)
+
     rng = np.random.default_rng(5)
     reals, feeds = [], {}
     for layer in network.inputs:
         tensor = layer.tensor
         lo, hi = (np.broadcast_to(x, tensor.shape).astype(np.int64) for x in (tensor.lo, tensor.hi))
         feeds[layer.name] = rng.integers(lo, hi + 1, size=(SAMPLES, *tensor.shape))
-        reals.append(feeds[layer.name].reshape(SAMPLES, -1) * _steps(tensor))
+        reals.append(feeds[layer.name].reshape(SAMPLES, -1) * step(tensor))
     results = evaluate_network(network, feeds)
     wanted = np.concatenate(
-        [results[n].reshape(SAMPLES, -1) * _steps(network.types[n]) for n in network.outputs], 1
+        [results[n].reshape(SAMPLES, -1) * step(network.types[n]) for n in network.outputs], 1
     )
-    folder = CACHE / key_of("checked", design.text, str(SAMPLES))
+    folder = CACHE / key_of("checked", design.text, str(SAMPLES), str(design.integers))
 
     def work() -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)

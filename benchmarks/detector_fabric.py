@@ -135,12 +135,12 @@ def folding(options: Options) -> Iterator[list[Row]]:
         if options.only not in model.name or isinstance(model.found, str):
             continue
         network = model.network
-        alone = mine("flow", network, emit_verilog(circuit_of(network, PASSES)))
+        alone = mine("flow", emit_verilog(circuit_of(network, PASSES)))
         least = sizes(alone, part, options.timeout_s)
         for interval in INTERVALS:
             circuit = LowerLayers().run(network)
             found = folding_of(circuit, network, interval, PASSES, 0)
-            size = sizes(mine("flow", network, emit_folded(found.folded)), part, options.timeout_s)
+            size = sizes(mine("flow", emit_folded(found.folded)), part, options.timeout_s)
             yield [
                 Row(f"LUTs, {model.name}, a sample in {interval} clocks", size.get("luts"), "",
                     "a sample a clock", least.get("luts"),
@@ -217,7 +217,7 @@ def piped(model: Given, passes: str, stages: int, slack: int, family: str) -> Pi
     """Our Verilog at a latency."""
     steps = [*parse_pipeline(passes), Pipeline(stages=stages, slack=slack, family=family)]
     circuit = run_passes(LowerLayers().run(model.network), steps)
-    return mine(f"{passes}, slack {slack} %", model.network, emit_verilog(circuit))
+    return mine(f"{passes}, slack {slack} %", emit_verilog(circuit))
 
 
 def sizes(design: Piped, part: Part, timeout_s: float) -> dict[str, Any]:

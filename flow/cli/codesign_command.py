@@ -1,4 +1,4 @@
-"""`flow codesign`: a width for each layer of a float network, within a budget."""
+"""`flow codesign`: a width for each layer of a network, within a budget."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Amount(click.ParamType[float]):
 @click.option("--epochs", type=int, default=40, show_default=True, help="Of retraining; 0: none.")
 @click.option(
     "--distil", type=float, default=0.0, show_default=True,
-    help="The float network's part, 0 to 1, in what is learned.",
+    help="The given network's part, 0 to 1, in what is learned.",
 )  # fmt: skip
 @click.option(
     "--points", type=int, default=5, show_default=True,
@@ -72,7 +72,9 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Find a width for each layer of a float network within a budget, and retrain it.
+    """Find a width for each layer of a network within a budget, and retrain it.
+
+    The quantisers of a network that has some are taken off first, and it teaches the new one.
 
     The sensitivity of each layer is the trace of the Hessian of its loss; an integer program
     chooses widths. OUTPUT gets a QONNX file, a flow.toml for flow build, and a page with designs

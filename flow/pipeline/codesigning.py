@@ -17,6 +17,7 @@ from flow.frontend.onnx.write_qonnx import network_to_qonnx
 from flow.frontend.quantisation.options import QuantiseOptions
 from flow.frontend.quantisation.quantise import to_integers, to_network
 from flow.frontend.source import SourceModel
+from flow.frontend.unquantised import unquantised
 from flow.ir.network import Network, evaluate_network
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.importing import quantise_options, read_samples, read_source
@@ -104,9 +105,11 @@ class Prepared:
 def prepare(config: BuildConfig, options: CodesignOptions, progress: Progress = silent) -> Prepared:
     """The model and its samples, read, and the sensitivity of its layers.
 
+    A model that its file quantises is taken without its quantisers, and teaches what comes of it.
     UsageError where the data have no labels.
     """
-    source = read_source(config)
+    given = read_source(config)
+    source = unquantised(given)
     parts = _parts(config, options, source)
     asked = replace(quantise_options(config, parts.fit), head="decision")
     low, high = options.widths
@@ -115,7 +118,8 @@ def prepare(config: BuildConfig, options: CodesignOptions, progress: Progress = 
         options.measure, config.seed, progress,
     )  # fmt: skip
     training = RetrainOptions(epochs=options.epochs, seed=config.seed)
-    return Prepared(layers, Realiser(source, asked, parts, training, options.distil))
+    teacher = None if given is source else given
+    return Prepared(layers, Realiser(source, asked, parts, training, options.distil, teacher))
 
 
 def codesign(
@@ -137,7 +141,7 @@ def codesign(
             found = _within(found[0], sized, options.limits) + found[1:] + sized
     source, parts = realiser.source, realiser.parts
     record = Codesign(
-        source.name, reference(source, parts.held),
+        source.name, reference(realiser.given, parts.held),
         {"fit": len(parts.fit), "choose": len(parts.choose), "held out": len(parts.held)},
         options.limits, tuple(_sensitivity(x) for x in layers), tuple(d for d, _ in found),
     )  # fmt: skip
@@ -179,7 +183,7 @@ def write_codesign(found: Codesigned, out: Path) -> None:
 
 
 def reference(source: SourceModel, samples: Samples) -> float:
-    """The share of samples that the float model decides as labelled."""
+    """The share of samples that the given model decides as labelled."""
     answers = decided(source, evaluate_source(source, samples.inputs))
     return share(answers, np.asarray(samples.labels))
 

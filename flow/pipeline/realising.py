@@ -69,6 +69,11 @@ class Realiser:
     distil: float = 0.0
     teacher: SourceModel | None = None
 
+    @property
+    def given(self) -> SourceModel:
+        """What designs are compared with."""
+        return self.teacher or self.source
+
     def realise(self, widths: Widths, progress: Progress = silent) -> Realised:
         """The design of these widths. Inputs keep those of the options."""
         ready = self.calibrate(widths)
@@ -105,7 +110,7 @@ class Realiser:
         return share(answers.reshape(len(answers), -1), np.asarray(samples.labels))
 
     def _retrained(self, ready: Calibrated, progress: Progress) -> Calibrated:
-        floats = differentiable(self.teacher or self.source, True)
+        floats = differentiable(self.given, True)
         found = differentiable(ready.model, True)
         # Rounding starts from the float weights, not from rounded ones.
         plain = calibrated_floats(self.source, ready, self.parts.fit.inputs)

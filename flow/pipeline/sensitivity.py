@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 
 from flow.analysis.bops import bit_operations
-from flow.errors import UsageError
 from flow.frontend.exact.tensor_facts import narrow, quantiser_bits
 from flow.frontend.float_model import apply_quantiser
 from flow.frontend.network_cost import signed_digits
@@ -78,7 +77,7 @@ def sensitivities(
 
     The loss of a choice is the average trace times the squared perturbation, of the weights and
     of what the layer reads (Dong et al., HAWQ-V2, NeurIPS 2020); with `exact` it is d'Hd of the
-    perturbation d itself. UsageError where a layer with weights has a step of its own.
+    perturbation d itself.
     """
     plain, data = with_coded_inputs(model, options, inputs)
     data = {name: x[:SAMPLES] for name, x in data.items()}
@@ -98,11 +97,6 @@ def sensitivities(
     for name in counted(names, "curvature of layers", progress):
         layer = named(plain, name)
         assert isinstance(layer, SourceDense | SourceConv)
-        if layer.kernel.step is not None:
-            raise UsageError(
-                f"the layer {name!r} is quantised by the file", where=layer.place,
-                hint="codesign starts from a float network",
-            )  # fmt: skip
         rows.append(_facts(plain, layer, options, ready, bend, values, measure, random, vectors))
     return tuple(rows)
 

@@ -76,7 +76,7 @@ def _before(
     places = {x.name: i for i, x in enumerate(layers)}
     found: list[int | None] = [None] * len(layers)
     for name in able:
-        pair = following(plain, name)
+        pair = following(plain, name, bounded=True)
         assert pair is not None
         found[places[pair[1].name]] = places[name]
     return found

@@ -50,7 +50,7 @@ def shrunk(
 def _pair(
     model: SourceModel, name: str
 ) -> tuple[SourceDense | SourceConv, SourceDense | SourceConv, IntArray] | None:
-    found = following(model, name)
+    found = following(model, name, bounded=True)
     if found is None:
         return None
     grouped = any(isinstance(x, SourceConv) and x.groups > 1 for x in found[:2])

@@ -49,10 +49,13 @@ def equalised(model: SourceModel) -> SourceModel:
 
 
 def following(
-    model: SourceModel, name: str
+    model: SourceModel, name: str, bounded: bool = False
 ) -> tuple[SourceDense | SourceConv, SourceDense | SourceConv, IntArray] | None:
     """A float layer and the one behind it, with the channel of the first for each input channel of
-    the second; None where something else reads it, or stands between."""
+    the second; None where something else reads it, or stands between.
+
+    What stands between keeps positive factors; `bounded`: a ReLU with an upper end, which does not,
+    may stand there too."""
     first = named(model, name)
     if not (isinstance(first, SourceDense | SourceConv) and loose(first)):
         return None
@@ -63,7 +66,7 @@ def following(
         match below:
             case SourceDense() | SourceConv():
                 return (first, below, channels) if loose(below) and _takes(below) else None
-            case SourceActivation(function="relu", parameters=()):
+            case SourceActivation(function="relu", parameters=ends) if bounded or not ends:
                 pass
             case SourceActivation(function="leaky_relu") | SourcePool():
                 pass
