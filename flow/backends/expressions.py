@@ -42,9 +42,10 @@ class Wires:
 
     def bits(self, x: Node, low: int, width: int) -> str:
         """Bits low .. low+width-1 of x, whose two's complement goes on for ever."""
-        if constant(x):
-            return literal(x.range.lo >> low, width)
-        name, own = self.names[x], x.range.width
+        interval = x.range
+        if interval.lo == interval.hi:
+            return literal(interval.lo >> low, width)
+        name, own = self.names[x], interval.width
         top = low + width
         if low >= own:
             return self._filled(x, width)

@@ -39,11 +39,12 @@ _RELATIONS = {"lt": "<", "le": "<=", "eq": "==", "ne": "!="}
 
 def render(node: Node, wires: Wires) -> str:
     """An expression of `node.range.width` bits. Raises InternalError for an unsupported node."""
-    if type(node) not in RENDER:
+    expression = RENDER.get(type(node))
+    if expression is None:
         raise InternalError(
             f"the Verilog backend met {node.mnemonic!r}, which a pass has to expand before"
         )
-    return RENDER[type(node)](node, wires)
+    return expression(node, wires)
 
 
 def _add(node: Add, wires: Wires) -> str:
@@ -188,7 +189,7 @@ def table_of(node: Lookup) -> tuple[int, int, tuple[int, ...]]:
 
 def _full_adder(node: FullAdder, wires: Wires) -> str:
     # Written out: `+` would become an adder of two bits with a carry chain of its own.
-    a, b, c = (wires.fit(x, 1) for x in sorted(node.operands, key=constant))
+    a, b, c = [wires.fit(x, 1) for x in sorted(node.operands, key=constant)]
     if node.range.width == 1:
         return f"{a} ^ {b} ^ {c}"
     if not constant(node.operands[2]) or constant(node.operands[1]):

@@ -183,8 +183,9 @@ class _Module:
 
     def _has_name(self, node: Bits) -> bool:
         """Whether a node is one bit of another wire, to be read as such."""
-        signed_bit = node.x.range.signed and node.x.range.width == 1
-        return node.width == 1 and not signed_bit and node not in self.circuit.origins
+        if node.width != 1 or node in self.circuit.origins:
+            return False
+        return node.x.range.lo >= 0 or node.x.range.width != 1
 
     def _register(self, node: Register) -> None:
         # What depends on no input never changes: a flip-flop would only begin as unknown.

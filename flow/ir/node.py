@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -17,6 +16,8 @@ from flow.ir.interval import IntRange
 
 Value = Any
 """A Python integer, or a numpy array of integers with one entry per sample."""
+
+Reader = Callable[["Node"], Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,20 +30,26 @@ class Node:
     mnemonic: ClassVar[str]
     arity: ClassVar[int]
     """Number of operand fields; -1 where the first field is a tuple of operands."""
+    _readers: ClassVar[tuple[Reader, Reader]]
+    """How to read the operands and the attributes, each as a tuple."""
 
     range: IntRange = field(init=False, repr=False)
     operands: tuple[Node, ...] = field(init=False, repr=False)
 
+    def __init_subclass__(cls) -> None:
+        names = [n for n, kind in cls.__annotations__.items() if not kind.startswith("ClassVar")]
+        count = abs(cls.arity)
+        operands = attrgetter(names[0]) if cls.arity < 0 else _all_of(names[:count])
+        cls._readers = operands, _all_of(names[count:])
+
     def __post_init__(self) -> None:
-        kind: Any = type(self)
-        _SET_OPERANDS(self, _readers(kind)[0](self))
+        _SET_OPERANDS(self, self._readers[0](self))
         _SET_RANGE(self, self.infer_range())
 
     @property
     def attributes(self) -> tuple[Any, ...]:
         """Values of the fields that are not operands, in order of declaration."""
-        kind: Any = type(self)
-        values: tuple[Any, ...] = _readers(kind)[1](self)
+        values: tuple[Any, ...] = self._readers[1](self)
         return values
 
     def with_operands(self, *operands: Node) -> Node:
@@ -72,19 +79,11 @@ def field_names(kind: type[Node]) -> tuple[str, ...]:
     return names
 
 
-@cache
-def _readers(kind: Any) -> tuple[Callable[[Node], Any], Callable[[Node], Any]]:
-    """How to read the operands and the attributes of a kind of node, each as a tuple."""
-    names, arity = field_names(kind), abs(kind.arity)
-    operands = attrgetter(names[0]) if kind.arity < 0 else _all_of(names[:arity])
-    return operands, _all_of(names[arity:])
-
-
-def _all_of(names: tuple[str, ...]) -> Callable[[Node], Any]:
+def _all_of(names: list[str]) -> Reader:
     match names:
-        case ():
+        case []:
             return lambda node: ()
-        case (name,):
+        case [name]:
             one = attrgetter(name)
             return lambda node: (one(node),)
     return attrgetter(*names)
