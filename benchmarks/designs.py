@@ -174,7 +174,9 @@ def specification(network: Network) -> dict[str, Any]:
                                "bias": (layer.bias.astype(float) * step).tolist()})  # fmt: skip
             case "requantize":
                 exact = layer.multiplier.astype(float) * np.ones(here.shape)
-                if (exact.ravel() != old / step).any() or (layer.offset != 0).any():
+                idle = (exact % 1 == 0) & (layer.offset >= 0) & (layer.offset < 1)
+                added = (layer.offset != 0) & ~(idle & (layer.rounding == "floor"))
+                if (exact.ravel() != old / step).any() or added.any():
                     raise ValueError("a requantisation that is not a rounding alone")
                 layers.append({"quantize": [*_kif(layer.lo, layer.hi, here),
                                             layer.overflow, layer.rounding]})  # fmt: skip
