@@ -36,6 +36,13 @@ class Adder:
     owner: Node | None = field(default=None, repr=False, compare=False)
 
 
+Literals = tuple[NDArray[np.int64], NDArray[np.uint64]]
+"""Variables, and all ones for each that is inverted."""
+
+Wave = tuple[NDArray[np.int64], Literals, Literals]
+"""The variables of all gates of one depth, and their operands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Aig:
     """Named inputs and outputs over AND gates; gate k is variable 1 + len(inputs) + k.
@@ -54,6 +61,7 @@ class Aig:
     right: tuple[int, ...]
     owners: tuple[Node | None, ...] = field(default=(), repr=False, compare=False)
     adders: tuple[Adder, ...] = field(default=(), repr=False, compare=False)
+    _waves: tuple[Wave, ...] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def first_gate(self) -> int:
@@ -79,25 +87,39 @@ class Aig:
             raise IRError(f"{len(self.inputs)} inputs are simulated with {words.shape[0]} rows")
         values = np.zeros((self.first_gate + self.size, words.shape[1]), dtype=np.uint64)
         values[1 : self.first_gate] = words
-        if not self.left:
-            return values
-        left, right = np.array(self.left), np.array(self.right)
-        level = self.levels()[self.first_gate :]
-        order = np.argsort(level, kind="stable")
-        starts = np.flatnonzero(np.diff(level[order], prepend=0))
-        for gates in np.split(order, starts[1:]):
-            a, b = left[gates], right[gates]
-            values[gates + self.first_gate] = _read(values, a) & _read(values, b)
+        for gates, left, right in self._by_depth():
+            values[gates] = _read(values, left) & _read(values, right)
         return values
+
+    def _by_depth(self) -> tuple[Wave, ...]:
+        """The gates in the order in which they are simulated, made once."""
+        if self._waves is None:
+            waves: list[Wave] = []
+            left, right = np.array(self.left, dtype=np.int64), np.array(self.right, dtype=np.int64)
+            level = self.levels()[self.first_gate :]
+            order = np.argsort(level, kind="stable")
+            starts = np.flatnonzero(np.diff(level[order], prepend=0))
+            for gates in np.split(order, starts[1:]) if self.left else ():
+                a, b = _literals(left[gates]), _literals(right[gates])
+                waves.append((gates + self.first_gate, a, b))
+            object.__setattr__(self, "_waves", tuple(waves))
+        assert self._waves is not None
+        return self._waves
 
     def simulate(self, words: Words) -> Words:
         """The values of the outputs, for one row of words for each input."""
-        return _read(self.simulate_all(words), np.array(self.literals, dtype=np.int64))
+        outputs = _literals(np.array(self.literals, dtype=np.int64))
+        return _read(self.simulate_all(words), outputs)
 
 
-def _read(values: Words, literals: NDArray[np.int64]) -> Words:
+def _literals(literals: NDArray[np.int64]) -> Literals:
     inverted = (literals & 1).astype(np.uint64) * np.uint64(0xFFFFFFFFFFFFFFFF)
-    result: Words = values[literals >> 1] ^ inverted[:, None]
+    return literals >> 1, inverted[:, None]
+
+
+def _read(values: Words, literals: Literals) -> Words:
+    variables, inverted = literals
+    result: Words = values[variables] ^ inverted
     return result
 
 

@@ -186,11 +186,12 @@ def _chosen(seen: Words, count: int) -> NDArray[np.int64]:
 
 def _words(circuit: Circuit, rows: Rows) -> Words:
     """A row of words for each input bit of the graph."""
-    columns = []
-    lanes = [lane for port in circuit.inputs for lane in port.lanes]
-    for column, lane in zip(rows.T, lanes, strict=True):
-        columns += [(column >> i & 1).astype(np.uint8) for i in range(lane_width(lane))]
-    return pack(np.array(columns, dtype=np.uint8).T)
+    widths = [lane_width(lane) for port in circuit.inputs for lane in port.lanes]
+    # Only the low bits count, whatever the sign.
+    kind = np.min_scalar_type((1 << max(widths)) - 1)
+    place = np.concatenate([np.arange(width, dtype=kind) for width in widths])
+    lanes = np.repeat(rows.T.astype(kind, order="C"), widths, axis=0)
+    return pack((lanes >> place[:, None] & kind.type(1)).astype(np.uint8).T)
 
 
 def _joined(circuit: Circuit, values: Values) -> Rows:
