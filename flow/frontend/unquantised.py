@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
+from flow.errors import UnsupportedModel
 from flow.frontend.source import (
     Quantiser,
     SourceActivation,
@@ -18,6 +20,9 @@ from flow.frontend.source import (
     Weights,
 )
 
+FEW = 3
+"""Values of a quantiser that is more than a rounding: a sign, or minus one, zero and one."""
+
 
 def unquantised(model: SourceModel) -> SourceModel:
     """The same layers with real numbers: quantised weights keep their values but not their steps.
@@ -25,10 +30,16 @@ def unquantised(model: SourceModel) -> SourceModel:
     A quantiser that saturates at zero and above becomes a ReLU with its upper end, one that makes
     elements constantly zero a product that does so too, and any other is left out: it changed no
     value by more than a step, but where it saturated or wrapped. A model without quantisers is
-    returned as it is.
+    returned as it is. UnsupportedModel names the quantisers of so few values that they are the
+    activation themselves, such as a sign.
     """
     if not any(_shaped(layer) for layer in model.layers):
         return model
+    if obstacles := tuple(_obstacles(model)):
+        raise UnsupportedModel(
+            f"{model.name} is not the same network without its quantisers", obstacles=obstacles,
+            hint="the widths of such a model are those of its file",
+        )  # fmt: skip
     layers: list[SourceLayer] = []
     stands: dict[str, str] = {}
     for layer in model.layers:
@@ -52,6 +63,15 @@ def _shaped(layer: SourceLayer) -> bool:
     if isinstance(layer, SourceDense | SourceConv):
         return layer.kernel.step is not None
     return isinstance(layer, SourceQuantise)
+
+
+def _obstacles(model: SourceModel) -> Iterator[str]:
+    for layer in model.layers:
+        if isinstance(layer, SourceQuantise):
+            q = layer.quantiser
+            values = int(np.max(np.asarray(q.hi) - np.asarray(q.lo))) + 1
+            if values <= FEW and np.min(q.lo) < 0:
+                yield f"{layer.place}: its quantiser of {values} values is an activation"
 
 
 def _plain(layer: SourceQuantise) -> SourceLayer | None:

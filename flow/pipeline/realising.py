@@ -110,7 +110,6 @@ class Realiser:
         return share(answers.reshape(len(answers), -1), np.asarray(samples.labels))
 
     def _retrained(self, ready: Calibrated, progress: Progress) -> Calibrated:
-        floats = differentiable(self.given, True)
         found = differentiable(ready.model, True)
         # Rounding starts from the float weights, not from rounded ones.
         plain = calibrated_floats(self.source, ready, self.parts.fit.inputs)
@@ -120,14 +119,15 @@ class Realiser:
         }  # fmt: skip
         taught = retrain(
             found.graph, weights, grids(ready), found.kind,
-            self._lesson(found, floats, self.parts.fit),
-            self._lesson(found, floats, self.parts.choose), self.retraining, progress,
+            self._lesson(found, self.parts.fit),
+            self._lesson(found, self.parts.choose), self.retraining, progress,
         )  # fmt: skip
         return replace(ready, model=with_weights(ready.model, taught.weights))
 
-    def _lesson(self, found: Differentiable, floats: Differentiable, samples: Samples) -> Lesson:
+    def _lesson(self, found: Differentiable, samples: Samples) -> Lesson:
         wanted = found.wanted(samples.inputs, samples.labels)
         if self.distil:
+            floats = differentiable(self.given, True)
             sums = floats.graph.values(samples.inputs, floats.weights)[floats.graph.output]
             wanted = (1 - self.distil) * wanted + self.distil * answer(floats.kind, sums)
         return Lesson(samples.inputs, wanted)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from frontend.source_models import exact_dense, model, perceptron, quantiser
 
+from flow.errors import UnsupportedModel
 from flow.frontend.float_model import evaluate_source
 from flow.frontend.source import (
     SourceActivation,
@@ -68,6 +69,13 @@ def test_an_output_that_was_quantised_is_the_layer_in_front_of_it():
     last = SourceQuantise("out", ("b",), "file: out", quantiser(Fraction(1, 2), -9, 9))
     given = replace(given, layers=(*given.layers, last), outputs=("out",))
     assert unquantised(given).outputs == ("b",)
+
+
+def test_a_quantiser_that_is_the_activation_is_named():
+    with pytest.raises(UnsupportedModel) as caught:
+        unquantised(tagger(quantiser(1, -1, 1)))
+    assert caught.value.message == "Small Net is not the same network without its quantisers"
+    assert caught.value.obstacles == ("file: act: its quantiser of 3 values is an activation",)
 
 
 @pytest.mark.parametrize("head", ["softmax", ""])
