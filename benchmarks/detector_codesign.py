@@ -95,6 +95,8 @@ def _rows(
     if best is not None:
         sizes = "-".join(str(w.outputs) for w in best.design.widths)
         note += f", mixed {best} outputs {sizes}"
+    else:
+        note += f", none of {len(tried)} others tried is as accurate with less area"
     rows = []
     for what, unit in (("bops", "BOPs"), ("area", "adder bits")):
         value, other = (
