@@ -258,7 +258,7 @@ def fmax(design: Piped, part: Part, timeout_s: float) -> dict[str, Any]:
         found = _synthesis(design, part, timeout_s)
         if isinstance(found, str):
             return {"failed": found}
-        routed = route(_emission(design), found, part)
+        routed = route(_emission(design), found, part, timeout_s=timeout_s)
         return {"failed": routed.how} if routed.fmax_mhz is None else {"mhz": routed.fmax_mhz}
 
     return cached(key_of("fmax", design.text, version(), *_script(design, part)), work)

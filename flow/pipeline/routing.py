@@ -27,7 +27,9 @@ class Route:
     limit: str = ""
 
 
-def route(emission: Emission, luts: LutSynthesis, part: Part, seed: int = 1) -> Route:
+def route(
+    emission: Emission, luts: LutSynthesis, part: Part, seed: int = 1, timeout_s: float = SECONDS
+) -> Route:
     """Place and route the netlist between the registers of a harness."""
     if part.place is None:
         return Route(None, "not measured: no open place and route knows this family here")
@@ -37,12 +39,14 @@ def route(emission: Emission, luts: LutSynthesis, part: Part, seed: int = 1) -> 
         return Route(None, f"not checked: {program} is not installed; {hint}")
     try:
         with tempfile.TemporaryDirectory(prefix="flow-route-") as scratch:
-            return _route(emission, luts, part, seed, Path(scratch))
+            return _route(emission, luts, part, seed, Path(scratch), timeout_s)
     except ToolFailed as error:
         return Route(None, f"not measured: {error.message}")
 
 
-def _route(emission: Emission, luts: LutSynthesis, part: Part, seed: int, place: Path) -> Route:
+def _route(
+    emission: Emission, luts: LutSynthesis, part: Part, seed: int, place: Path, timeout_s: float
+) -> Route:
     assert part.place is not None
     (place / "top.v").write_text(luts.netlist, encoding="utf-8")
     (place / "harness.v").write_text(harness(emission), encoding="utf-8")
@@ -58,7 +62,7 @@ def _route(emission: Emission, luts: LutSynthesis, part: Part, seed: int, place:
         "delete t:$scopeinfo",
         "write_json whole.json",
     ]
-    yosys(script, cwd=place, timeout_s=SECONDS)
+    yosys(script, cwd=place, timeout_s=timeout_s)
     whole = place / "whole.json"
     size = part.lut_count(cells_of(whole.read_text(encoding="utf-8"), HARNESS))
     device = _device(part.place.devices, size)
@@ -72,7 +76,7 @@ def _route(emission: Emission, luts: LutSynthesis, part: Part, seed: int, place:
         whole,
         (*device.options, *part.place.arguments),
         seed=seed,
-        timeout_s=SECONDS,
+        timeout_s=timeout_s,
     )
     how = (
         f"{part.place.program} in {device.name}, seed {seed}, between the registers of a harness "
