@@ -35,7 +35,7 @@ from flow.analysis.lut_timing import longest_path
 from flow.backends.emission import Direction, Emission, Lane, VerilogPort
 from flow.backends.folded import emit_folded
 from flow.backends.verilog import emit_verilog
-from flow.errors import ToolFailed
+from flow.errors import ToolFailed, ToolTimedOut
 from flow.ir.interval import IntRange
 from flow.passes.base import run_passes
 from flow.passes.lower_layers import LowerLayers
@@ -293,7 +293,7 @@ def _synthesis(design: Piped, part: Part, timeout_s: float) -> LutSynthesis | st
         try:
             yosys(script, place, timeout_s)
         except ToolFailed as error:
-            slow = "took longer than" in error.message
+            slow = isinstance(error, ToolTimedOut)
             return f"timed out after {timeout_s:.0f} s" if slow else error.message
         data = (place / "netlist.json").read_text()
         return LutSynthesis(

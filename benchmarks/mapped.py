@@ -21,7 +21,7 @@ import numpy as np
 from common import HERE
 
 from flow.backends.aiger import read_aiger
-from flow.errors import ToolFailed
+from flow.errors import ToolFailed, ToolTimedOut
 from flow.ir.aig import pack, unpack
 from flow.tech.technology import Technology
 from flow.tech.write_liberty import liberty_text
@@ -315,5 +315,5 @@ def luts(design: Design, timeout_s: float) -> dict[str, Any]:
 
 
 def _why(error: ToolFailed, timeout_s: float) -> str:
-    slow = "took longer than" in error.message
+    slow = isinstance(error, ToolTimedOut)
     return f"timed out after {timeout_s:.0f} s" if slow else " ".join(error.log.split())[-200:]

@@ -120,6 +120,10 @@ class ToolFailed(ToolError):
         return self.log.splitlines()[-12:]
 
 
+class ToolTimedOut(ToolFailed):
+    """An external program ran out of time and was stopped."""
+
+
 class CheckFailed(FlowError):
     """A check of the design failed; nothing was written."""
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
-from flow.errors import ToolFailed, ToolNotFound
+from flow.errors import ToolFailed, ToolNotFound, ToolTimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -200,7 +200,8 @@ def run(command: Command, check: bool = True) -> Completed:
         text = text.replace(command.private, "")
     seconds = time.monotonic() - begin
     if fault:
-        raise ToolFailed(f"{command.title} {fault}", log=tail(text), hint="see its last lines")
+        kind, why = fault
+        raise kind(f"{command.title} {why}", log=tail(text), hint="see its last lines")
     if check and process.returncode:
         raise ToolFailed(
             f"{command.title} {_ending(process.returncode)}",
@@ -227,9 +228,10 @@ def chosen(variable: str, default: str) -> str:
 
 def _follow(
     process: subprocess.Popen[bytes], log: bytearray, command: Command, deadline: float
-) -> str | None:
+) -> tuple[type[ToolFailed], str] | None:
     """Collect output until the program ends; what went wrong, if it was stopped for it."""
     assert process.stdout is not None
+    late = ToolTimedOut, f"took longer than {command.timeout_s:g} s and was stopped"
     pipe = process.stdout.fileno()
     os.set_blocking(pipe, False)
     with selectors.DefaultSelector() as selector:
@@ -237,7 +239,7 @@ def _follow(
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
-                return f"took longer than {command.timeout_s:g} s and was stopped"
+                return late
             # A grandchild may hold the pipe open after the program itself has ended.
             ready = selector.select(min(left, 0.1))
             chunk = os.read(pipe, 1 << 16) if ready else None
@@ -245,14 +247,14 @@ def _follow(
                 log += chunk
                 if len(log) > command.max_log:
                     del log[command.max_log :]
-                    return f"wrote more than {command.max_log} bytes and was stopped"
+                    return ToolFailed, f"wrote more than {command.max_log} bytes and was stopped"
             elif chunk == b"":
                 break
             elif _ended(process):
                 return None
     while not _ended(process):
         if time.monotonic() > deadline:
-            return f"took longer than {command.timeout_s:g} s and was stopped"
+            return late
         time.sleep(0.002)
     return None
 

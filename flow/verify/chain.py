@@ -19,7 +19,7 @@ from flow.backends.aiger import read_aiger
 from flow.backends.bitblast import bitblast, bits_of, inside
 from flow.backends.emission import Emission
 from flow.backends.netlist_text import read_verilog_netlist
-from flow.errors import ToolFailed, ToolNotFound
+from flow.errors import ToolFailed, ToolNotFound, ToolTimedOut
 from flow.ir.aig import Aig, without_unread_state
 from flow.ir.circuit import Circuit
 from flow.ir.netlist import CLOCK, netlist_aig
@@ -28,7 +28,7 @@ from flow.tech.technology import Technology
 from flow.tools.yosys import yosys
 from flow.verify.mutants import mutate_graph, unrefused
 from flow.verify.prove import Outcome, prove_graphs
-from flow.verify.verdict import Verdict
+from flow.verify.verdict import Verdict, tool_verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ def prove_link(
         return Verdict(check, "not checked", "the time limit was reached before", 0.0)
     try:
         link = make()
-    except ToolNotFound as error:
-        return Verdict(check, "not checked", error.message, time.monotonic() - begin)
+    except (ToolNotFound, ToolTimedOut) as error:
+        return tool_verdict(check, error, begin)
     mutant = mutate_graph(link.right, seed, link.assume)
     sentinel = "no sentinel: no change of the graph shows"
     if mutant is not None:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from flow.errors import ToolFailed, ToolNotFound
+from flow.errors import ToolFailed, ToolNotFound, ToolTimedOut
 from flow.tools import icarus, verilator, yosys
-from flow.verify.verdict import Verdict
+from flow.verify.verdict import Verdict, tool_verdict
 
 
 def lint(
@@ -65,13 +65,11 @@ def _checked(check: str, work: Callable[[], str]) -> Verdict:
     begin = time.monotonic()
     try:
         warnings = work()
-    except ToolNotFound as error:
-        return Verdict(check, "not checked", error.message, time.monotonic() - begin)
+    except (ToolNotFound, ToolTimedOut) as error:
+        return tool_verdict(check, error, begin)
     except ToolFailed as error:
-        seconds = time.monotonic() - begin
-        if "took longer than" in error.message:
-            return Verdict(check, "timed out", error.message, seconds)
-        return Verdict(check, "failed", _first(error.log) or error.message, seconds)
+        detail = _first(error.log) or error.message
+        return Verdict(check, "failed", detail, time.monotonic() - begin)
     if warnings:
         return Verdict(check, "failed", _first(warnings), time.monotonic() - begin)
     return Verdict(check, "passed", "no warnings", time.monotonic() - begin)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from flow.errors import ToolFailed, ToolNotFound, printable
+from flow.errors import ToolFailed, ToolNotFound
 from flow.ir.language_instructions import Choose, Store
 from flow.ir.language_meaning import Machine, heat_of, told
 from flow.mapping.lpu.assemble import Assembly
 from flow.mapping.lpu.clocks import silent_clocks, token_clocks
 from flow.verify.lpu_chip import Answer, answers, compiled
-from flow.verify.verdict import Status, Verdict
+from flow.verify.verdict import Verdict, tool_verdict
 
 LAYERS = "every instruction in Verilator = integer model"
 GREEDY = "greedy story in Verilator = integer model"
@@ -38,13 +38,13 @@ def check_chip(
         seconds = time.monotonic() - begin
         return tuple(Verdict(check, "not checked", error.message, seconds) for check in checks)
     except ToolFailed as error:
-        return (_failure(LAYERS, error, begin),)
+        return (tool_verdict(LAYERS, error, begin),)
     try:
         layers, heard = check_layers(folder, program, assembly, prompt)
         greedy, more = check_story(folder, program, assembly, prompt, tokens)
         sampled, _ = check_story(folder, program, assembly, prompt, drawn, TEMPERATURE)
     except ToolFailed as error:
-        return (_failure(GREEDY, error, begin),)
+        return (tool_verdict(GREEDY, error, begin),)
     return layers, greedy, sampled, check_clocks(assembly, heard, more, len(prompt))
 
 
@@ -149,11 +149,3 @@ def _difference(assembly: Assembly, tokens: Sequence[int], records: np.ndarray) 
         while at < len(of) and of[at] == len(program.instructions) - 1:
             at += 1
     return "" if at == len(of) else "the chip wrote more than the program does"
-
-
-def _failure(check: str, error: ToolFailed, begin: float) -> Verdict:
-    late = "took longer than" in error.message
-    status: Status = "timed out" if late else "failed"
-    last = error.log.strip().splitlines()[-1:]
-    detail = error.message if late else ": ".join([error.message, *last])
-    return Verdict(check, status, printable(detail), time.monotonic() - begin)

@@ -13,7 +13,7 @@ import numpy as np
 
 from flow.backends.bitblast import bitblast, inside
 from flow.backends.emission import Emission
-from flow.errors import ToolFailed, ToolNotFound
+from flow.errors import ToolFailed, ToolNotFound, ToolTimedOut
 from flow.ir.aig import FALSE, TRUE, Aig, AigBuilder, copy_into, random_words, without_unread_state
 from flow.ir.circuit import Circuit
 from flow.tools.yosys import yosys
@@ -28,7 +28,7 @@ from flow.verify.chain import (
     restricted,
 )
 from flow.verify.simulate import simulate_mapped
-from flow.verify.verdict import Verdict
+from flow.verify.verdict import Verdict, tool_verdict
 
 CHECK = "netlist = circuit"
 CYCLES = 32
@@ -57,8 +57,8 @@ def prove_luts(
         return Verdict(CHECK, "not checked", "the time limit was reached before", 0.0)
     try:
         link = lut_link(circuit, emission, netlist, models, timeout_s)
-    except ToolNotFound as error:
-        return Verdict(CHECK, "not checked", error.message, time.monotonic() - begin)
+    except (ToolNotFound, ToolTimedOut) as error:
+        return tool_verdict(CHECK, error, begin)
     except ToolFailed as error:
         why = error.log.strip().splitlines()[-1:]
         detail = ": ".join(["the netlist cannot be paired", error.message, *why])

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from flow.errors import ToolFailed, ToolNotFound
+from flow.errors import ToolError, ToolNotFound
 from flow.tools import icarus, verilator
 from flow.tools.process import Command, run
 from flow.verify.layout import Layout, read_layout
-from flow.verify.verdict import Status, Verdict
+from flow.verify.verdict import Verdict, tool_verdict
 
 _RESULT = re.compile(
     r"^(PASS|FAIL) (\d+) of (\d+)(?: samples, (\d+) of (\d+) probes)?$", re.MULTILINE
@@ -210,14 +210,8 @@ def _checked(
     try:
         with tempfile.TemporaryDirectory(prefix="flow-sim-") as scratch:
             log = work(layout, Path(scratch).resolve(), words)
-    except ToolNotFound as error:
-        return Verdict(check, "not checked", error.message, time.monotonic() - begin)
-    except ToolFailed as error:
-        late = "took longer than" in error.message
-        last = error.log.strip().splitlines()[-1:] if not late else []
-        detail = ": ".join([error.message, *last])
-        status: Status = "timed out" if late else "failed"
-        return Verdict(check, status, detail, time.monotonic() - begin)
+    except ToolError as error:
+        return tool_verdict(check, error, begin)
     detail, good = judge(log, layout, words)
     return Verdict(check, "passed" if good else "failed", detail, time.monotonic() - begin)
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from flow.errors import ToolFailed, ToolNotFound, printable
+from flow.errors import ToolError, ToolNotFound, printable
 from flow.ir.tensor import IntArray
 from flow.mapping.tulip.execute import Execution, host_scores
 from flow.mapping.tulip.plan import Plan
@@ -18,7 +18,7 @@ from flow.mapping.tulip.timeline import timeline
 from flow.tools import verilator
 from flow.tools.process import Command, run
 from flow.verify.layout import read_layout
-from flow.verify.verdict import Verdict
+from flow.verify.verdict import Verdict, tool_verdict
 
 MODEL = "cycle model = network"
 RTL = "RTL with Verilator = network"
@@ -51,14 +51,8 @@ def check_rtl(folder: Path, plan: Plan, timeout_s: float = 900.0) -> tuple[Verdi
     begin = time.monotonic()
     try:
         samples, log = run_verilator(folder, plan, timeout_s)
-    except ToolNotFound as error:
-        return (Verdict(RTL, "not checked", error.message, time.monotonic() - begin),)
-    except ToolFailed as error:
-        late = "took longer than" in error.message
-        last = error.log.strip().splitlines()[-1:]
-        detail = error.message if late else ": ".join([error.message, *last])
-        status = "timed out" if late else "failed"
-        return (Verdict(RTL, status, printable(detail), time.monotonic() - begin),)  # type: ignore[arg-type]
+    except ToolError as error:
+        return (tool_verdict(RTL, error, begin),)
     seconds = time.monotonic() - begin
     result = _RESULT.search(log)
     if result is None or result[1] != "PASS" or result[2] != result[3] != str(samples):

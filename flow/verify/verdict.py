@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Literal
+
+from flow.errors import ToolError, ToolFailed, ToolNotFound, ToolTimedOut, printable
 
 Status = Literal["proved", "passed", "disproved", "failed", "timed out", "not checked"]
 """proved: for every input; passed: for every vector that was simulated; disproved: a
@@ -31,3 +34,20 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"{self.check}: {self.status}" + (f" ({self.detail})" if self.detail else "")
+
+
+def tool_verdict(check: str, error: ToolError, begin: float) -> Verdict:
+    """What a check found whose program is missing, ran out of time or complained.
+
+    `begin` is when the check began, by time.monotonic().
+    """
+    status: Status = "failed"
+    last: list[str] = []
+    if isinstance(error, ToolNotFound):
+        status = "not checked"
+    elif isinstance(error, ToolTimedOut):
+        status = "timed out"
+    elif isinstance(error, ToolFailed):
+        last = error.log.strip().splitlines()[-1:]
+    detail = printable(": ".join([error.message, *last]))
+    return Verdict(check, status, detail, time.monotonic() - begin)

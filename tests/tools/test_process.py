@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flow.errors import ToolFailed, ToolNotFound
+from flow.errors import ToolFailed, ToolNotFound, ToolTimedOut
 from flow.tools.process import Command, run
 
 PYTHON = sys.executable
@@ -108,7 +108,7 @@ def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_path):
         "print('started', flush=True)\n"
         "time.sleep(600)\n"
     )
-    with pytest.raises(ToolFailed) as error:
+    with pytest.raises(ToolTimedOut) as error:
         run(python(code, cwd=tmp_path, timeout_s=3))
     assert error.value.message == "the script took longer than 3 s and was stopped"
     assert error.value.log == "started"

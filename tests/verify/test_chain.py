@@ -56,6 +56,13 @@ def test_the_verilog_of_any_circuit_is_proved(circuit):
     assert verdict.status == "proved"
 
 
+def test_a_reader_that_runs_out_of_time_ends_its_link_and_no_more():
+    circuit = network()
+    (verdict,) = prove_chain(circuit, emit_verilog(circuit), timeout_s=0.01)
+    assert (verdict.check, verdict.status) == ("Verilog = circuit", "timed out")
+    assert verdict.detail == "Yosys took longer than 0.01 s and was stopped"
+
+
 def test_a_changed_cell_in_the_netlist_text_is_disproved(tmp_path):
     def change(text):
         head, tail = text.split("    AND2X1 ", 1)
