@@ -156,7 +156,9 @@ def _graph(read: Sequence[str], place: Path, timeout_s: float) -> Aig:
     # What a branch leaves open is taken as 0; the proof fails where an answer hangs on it.
     flat = ["setattr -mod -unset keep_hierarchy *", "proc -norom", "setundef -zero"]
     raw, wires = graph_of([*read, *flat], place, timeout_s, clocked=True)
-    names = {latch: f"{wire}[{bit}]" for latch, bit, wire in wires if wire.endswith(_HELD)}
+    # What is held once only is the output of its register too: the innermost name counts.
+    held = sorted((wire.count("."), wire, latch, bit) for latch, bit, wire in wires)
+    names = {latch: f"{wire}[{bit}]" for _, wire, latch, bit in held if wire.endswith(_HELD)}
     if lost := [x for x in raw.inputs if x.startswith("Q:") and x[2:] not in names]:
         raise ToolFailed(f"the register {lost[0]} of the chip has no name")
     return renamed(raw, names)

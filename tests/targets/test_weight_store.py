@@ -110,6 +110,23 @@ def test_the_netlist_of_a_chip_is_proved_module_by_module(built, tmp_path, chang
 
 
 @pytest.mark.slow
+@pytest.mark.tool("yosys")
+@pytest.mark.parametrize("tmr", ["none", "control"])
+def test_the_netlist_of_bytes_held_once_is_proved_too(tmp_path, tmr):
+    write_model(tmp_path)
+    words = [word if word != "icarus" else "none" for word in WORDS]
+    done = flow(*words, "--weights", "registers", "--tmr", tmr, "-o", "out", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    design = reopen(tmp_path / "out")
+    found = verify_store(design, design.emission.store, load("sky130"), 100, 1)
+    assert [(verdict.check, verdict.status) for verdict in found] == [
+        ("copies of registers in the netlist", "passed"),
+        ("netlist = Verilog, slices of 10 bytes", "proved"),
+        ("netlist = Verilog, around slices and circuit", "proved"),
+    ]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "text", "check", "detail"),
     [
