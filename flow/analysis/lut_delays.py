@@ -7,9 +7,7 @@ that says where registers go, not how fast the circuit is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from flow.analysis.timing_graph import Edges, Roots, Source, TimingGraph, is_free
+from flow.analysis.timing_graph import Carry, Operations, Roots, Source, TimingGraph, is_free
 from flow.ir.circuit import Circuit
 from flow.ir.nodes import (
     Add,
@@ -34,22 +32,23 @@ from flow.tech.part import Part
 def lut_graph(circuit: Circuit, roots: Roots, part: Part) -> TimingGraph:
     """The timing graph of a circuit in a family."""
     maker = _Maker(roots, part)
-    for number, node in enumerate(roots.nodes):
-        maker.operation(number, node)
+    for node in roots.nodes:
+        maker.operation(node)
     times = part.delays
-    return TimingGraph(maker.edges, roots, times.clock, times.setup)
+    return TimingGraph(maker.found, maker.carry, times.clock, times.setup)
 
 
 class _Maker:
     def __init__(self, roots: Roots, part: Part) -> None:
-        self.roots, self.part, self.edges = roots, part, Edges()
-        self.first: list[list[int]] = []
+        self.roots, self.part, self.found = roots, part, Operations(roots)
         times = part.delays
         outside = times.lut if "S" in times.local else 0.0
-        self.enter = times.wire + outside + times.enter
-        self.through = times.through / part.carry_bits
-        self.leave = times.leave or times.lut
-        self.sum = times.wire + (outside + times.sum or times.lut)
+        self.carry = Carry(
+            times.wire + outside + times.enter,
+            times.through / part.carry_bits,
+            times.leave or times.lut,
+            times.wire + (outside + times.sum or times.lut),
+        )
 
     def table(self, count: int) -> float:
         """A function of so many bits: look-up tables, multiplexers behind them, more tables."""
@@ -62,85 +61,46 @@ class _Maker:
             return times.wire + times.lut + (count - size) * times.mux
         return self.table(size + most) + self.table(max(1, count - size - most + 1))
 
-    def operation(self, number: int, node: Node) -> None:
-        """The vertices of an operation and the edges to them."""
-        width = node.range.width
-        words = [self.roots.bits(x) for x in node.operands]
+    def operation(self, node: Node) -> None:
+        """What the bits of an operation wait for."""
+        width, found, carry = node.range.width, self.found, self.carry
         match node:
             case Input():
-                self._bits(number, [()] * width, 0.0)
+                found.together(0.0, ())
             case Add(a, b) | Sub(a, b):
-                inverted = isinstance(node, Sub)
-                self._chain(number, self.roots.extended(a, width),
-                            self.roots.extended(b, width), inverted)  # fmt: skip
+                first, second = (self.roots.extended(x, width) for x in (a, b))
+                found.carried(first, second, isinstance(node, Sub))
             case Neg(x):
-                self._chain(number, [None] * width, self.roots.extended(x, width), True)
+                found.carried((), self.roots.extended(x, width), True)
             case Xor() | And() | Or():
-                rows = zip(*(self.roots.extended(x, width) for x in node.operands), strict=True)
+                words = (self.roots.extended(x, width) for x in node.operands)
                 free = isinstance(node, Xor) and is_free(node)
-                self._bits(number, list(rows), 0.0 if free else self.table(2))
+                found.apart(0.0 if free else self.table(2), *words)
             case Relu(x):
-                sign = self.roots.extended(x, x.range.width)[-1:]
-                signed = [(s, *sign) for s in self.roots.extended(x, width)]
-                self._bits(number, signed, self.table(2))
+                sign = self.roots.bits(x)[-1:]
+                found.apart(self.table(2), self.roots.extended(x, width), [*sign] * width)
             case Select(condition, then, other):
-                flag = self.roots.bits(condition)
-                rows = zip(self.roots.extended(then, width), self.roots.extended(other, width),
-                           strict=True)  # fmt: skip
-                self._bits(number, [(*flag, *row) for row in rows], self.table(3))
+                flag = self.roots.extended(condition, 1)
+                words = (self.roots.extended(x, width) for x in (then, other))
+                found.apart(self.table(3), flag * width, *words)
             case Clamp():
-                whole = [s for word in words for s in word]
-                self._bits(number, [whole] * width, self.table(len(whole)) + self.table(2))
+                whole = self._whole(node)
+                found.together(self.table(len(whole)) + self.table(2), whole)
             case Compare():
-                whole = [s for word in words for s in word]
-                length = max(len(word) for word in words)
-                chain = self.enter + self.through * length + self.leave
-                self._bits(number, [whole] * width, min(chain, self.table(len(whole))))
+                whole = self._whole(node)
+                length = max(len(self.roots.bits(x)) for x in node.operands)
+                chain = carry.enter + carry.through * length + carry.leave
+                found.together(min(chain, self.table(len(whole))), whole)
             case Mul() | Linear():
-                whole = [s for word in words for s in word]
-                chain = self.enter + self.through * width + self.leave
+                whole = self._whole(node)
+                chain = carry.enter + carry.through * width + carry.leave
                 depth = max(1, (len(whole) - 1).bit_length() - 1)
-                self._bits(number, [whole] * width, depth * chain)
+                found.together(depth * chain, whole)
             case FullAdder():
-                self._bits(number, [[s for word in words for s in word]] * width, self.table(3))
+                found.together(self.table(3), self._whole(node))
             case _:
-                whole = [s for word in words for s in word]
-                self._bits(number, [whole] * width, self.table(len(set(whole))))
+                whole = self._whole(node)
+                found.together(self.table(len(set(whole))), whole)
 
-    def _bits(self, number: int, rows: Sequence[Iterable[Source]], delay: float) -> None:
-        """One vertex for each bit, with the sources that it is a function of."""
-        first, edges = self.first, self.edges
-        same: dict[tuple[Source, ...], int] = {}
-        own: list[int] = []
-        for row in rows:
-            # Bits of one function of the same sources settle together.
-            key = tuple(row)
-            vertex = same.get(key)
-            if vertex is None:
-                same[key] = vertex = edges.vertex(number)
-                known = [first[s[0]][s[1]] for s in dict.fromkeys(key) if s is not None]
-                edges.join(known, vertex, delay)
-            own.append(vertex)
-        first.append(own)
-
-    def _chain(self, number: int, a: Sequence[Source], b: Sequence[Source], minus: bool) -> None:
-        """A carry chain; below its first place a bit is that of the one operand."""
-        first, edges = self.first, self.edges
-        carry: int | None = None
-        own: list[int] = []
-        last = len(a) - 1
-        for i, (x, y) in enumerate(zip(a, b, strict=True)):
-            vertex = edges.vertex(number)
-            own.append(vertex)
-            known = [first[s[0]][s[1]] for s in (x, y) if s is not None]
-            begun = carry is not None or len(known) == 2 or (minus and y is not None)
-            edges.join(known, vertex, self.sum if begun else 0.0)
-            if carry is not None:
-                edges.add(carry, vertex, self.leave)
-            if begun and i < last:
-                following = edges.vertex(number)
-                edges.join(known, following, self.enter)
-                if carry is not None:
-                    edges.add(carry, following, self.through)
-                carry = following
-        first.append(own)
+    def _whole(self, node: Node) -> list[Source]:
+        return [s for x in node.operands for s in self.roots.bits(x)]

@@ -1,14 +1,17 @@
-"""When the bits of a circuit settle: a graph of edges with delays, for any placing of registers.
+"""When the bits of a circuit settle: operations level by level, for any placing of registers.
 
 Operations are numbered in the order of the walk; those that only rename bits are wires and have
-no number. A vertex is a bit of an operation, or a carry within it. `Nets` says which bits an
-operation hands to which readers: what a rank of registers between them costs.
+no number. The bits of an operation are a row of a matrix, and so are the delays to them: a carry
+chain is a running maximum along its row. `Net` says which bits an operation hands to which
+readers: what a rank of registers between them costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +22,14 @@ from flow.ir.nodes import Bits, Concat, Const, Input, Node, Register, Shl, Shr, 
 WIRES: tuple[type[Node], ...] = (Bits, Concat, Register, Shl, Shr, Signed)
 """Operations that only rename bits, or delay them."""
 
-Source = tuple[int, int] | None
-"""An operation's number and one of its bits; None for a constant."""
+Source = int
+"""A bit of an operation: its number times the `stride` of the roots, plus the place; or FIXED."""
+
+FIXED: Source = -1
+"""A bit of a constant."""
+
+Stages = NDArray[np.int64]
+Times = NDArray[np.float64]
 
 
 class Roots:
@@ -30,7 +39,7 @@ class Roots:
         self.nodes: list[Node] = []
         self.number: dict[Node, int] = {}
         self.moving: set[Node] = set()
-        self._bits: dict[Node, tuple[Source, ...]] = {}
+        self._bits: dict[Node, Sequence[Source]] = {}
         self._under: dict[Node, frozenset[int]] = {}
         for node in circuit.walk():
             if not isinstance(node, Input) and not any(x in self.moving for x in node.operands):
@@ -42,6 +51,7 @@ class Roots:
                 self.nodes.append(node)
             else:
                 self._under[node] = frozenset().union(*map(self.under, node.operands))
+        self.stride = max((node.range.width for node in self.nodes), default=0) + 1
 
     def under(self, node: Node) -> frozenset[int]:
         """The operations below the wires of a node, or itself, also those without a bit in it."""
@@ -49,15 +59,17 @@ class Roots:
 
     def pairs(self) -> NDArray[np.int64]:
         """Operations that follow one another, a row of driver and reader each."""
-        found = {
-            (driver, reader)
+        count = len(self.nodes)
+        found = [
+            driver * count + reader
             for reader, node in enumerate(self.nodes)
             for x in node.operands
             for driver in self.under(x)
-        }
-        return np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
+        ]
+        pairs = np.unique(np.array(found, dtype=np.int64))
+        return np.stack(np.divmod(pairs, max(1, count)), axis=1)
 
-    def bits(self, node: Node) -> tuple[Source, ...]:
+    def bits(self, node: Node) -> Sequence[Source]:
         """The source of each bit of a node, as many as its width."""
         found = self._bits.get(node)
         if found is None:
@@ -80,15 +92,17 @@ class Roots:
     def extended(self, node: Node, width: int) -> list[Source]:
         """The sources of the low `width` bits, the sign repeated."""
         own = self.bits(node)
-        top = own[-1] if own and node.range.signed else None
-        return [*own[:width], *[top] * (width - len(own))]
+        missing = width - len(own)
+        if missing <= 0:
+            return list(own[:width])
+        return [*own, *[own[-1] if own and node.range.lo < 0 else FIXED] * missing]
 
-    def _of(self, node: Node) -> tuple[Source, ...]:
+    def _of(self, node: Node) -> Sequence[Source]:
         width = node.range.width
         if node not in self.moving:
-            return (None,) * width
-        if node in self.number:
-            return tuple((self.number[node], i) for i in range(width))
+            return [FIXED] * width
+        if (number := self.number.get(node)) is not None:
+            return range(number * self.stride, number * self.stride + width)
         found: list[Source]
         match node:
             case Bits(x, low, count):
@@ -96,12 +110,13 @@ class Roots:
             case Shr(x, amount):
                 found = self.extended(x, amount + width)[amount:]
             case Shl(x, amount):
-                found = [*[None] * amount, *self.extended(x, width)]
+                found = [*[FIXED] * amount, *self.extended(x, width)]
             case Concat(parts, widths):
                 found = [s for x, n in zip(parts, widths, strict=True) for s in self.extended(x, n)]
             case _:
                 found = self.extended(node.operands[0], width)
-        return tuple([*found, *[None] * width][:width])
+        missing = width - len(found)
+        return found[:width] if missing <= 0 else [*found, *[FIXED] * missing]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,158 +130,267 @@ class Net:
 
 def nets(circuit: Circuit, roots: Roots) -> list[Net]:
     """What moves between operations; the outputs are the reader numbered len(roots.nodes)."""
-    readers: dict[tuple[int, int], set[int]] = {}
     end = len(roots.nodes)
-    uses = [(i, x) for i, node in enumerate(roots.nodes) for x in node.operands]
-    uses += [(end, lane) for port in circuit.outputs for lane in port.lanes]
-    for reader, x in uses:
-        for source in roots.bits(x):
-            if source is not None:
-                readers.setdefault(source, set()).add(reader)
+    uses = [(i, roots.bits(x)) for i, node in enumerate(roots.nodes) for x in node.operands]
+    uses += [(end, roots.bits(lane)) for port in circuit.outputs for lane in port.lanes]
+    reader = np.repeat([i for i, _ in uses], [len(bits) for _, bits in uses])
+    source = np.fromiter(chain.from_iterable(bits for _, bits in uses), dtype=np.int64)
+    read = source != FIXED
+    found = np.unique(source[read] * (end + 1) + reader[read])
+    source, reader = np.divmod(found, end + 1)
+    first = np.flatnonzero(np.r_[True, source[1:] != source[:-1]][: len(source)])
+    places = [divmod(s, roots.stride) for s in source[first].tolist()]
+    who = reader.tolist()
     groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
-    for (driver, bit), who in sorted(readers.items()):
-        groups.setdefault((driver, tuple(sorted(who))), []).append(bit)
+    for (driver, bit), (begin, stop) in zip(
+        places, pairwise([*first.tolist(), len(who)]), strict=True
+    ):
+        groups.setdefault((driver, tuple(who[begin:stop])), []).append(bit)
     return [Net(driver, tuple(bits), who) for (driver, who), bits in groups.items()]
 
 
-@dataclass(slots=True)
-class Edges:
-    """Edges as they are found; a vertex is made for an operation, with a number."""
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """Delays of a carry chain: into it, past a place, out of it, and to the sum of one place."""
 
-    owner: list[int] = field(default_factory=list)
-    source: list[int] = field(default_factory=list)
-    target: list[int] = field(default_factory=list)
-    delay: list[float] = field(default_factory=list)
+    enter: float = 0.0
+    through: float = 0.0
+    leave: float = 0.0
+    sum: float = 0.0
 
-    def vertex(self, owner: int) -> int:
-        """A new vertex of an operation."""
-        self.owner.append(owner)
-        return len(self.owner) - 1
 
-    def add(self, source: int, target: int, delay: float) -> None:
-        """An edge; its source was made before its target."""
-        self.source.append(source)
-        self.target.append(target)
+class Operations:
+    """What the bits of each operation wait for, in order of the numbers."""
+
+    def __init__(self, roots: Roots) -> None:
+        self.roots = roots
+        self.words: list[Sequence[Source]] = []
+        """Three for each operation: bits wait for those of their own place."""
+        self.whole: list[Sequence[Source]] = []
+        """Sources that all bits of an operation wait for."""
+        self.delay: list[float] = []
+        self.chained: list[int] = []
+        """1 for a carry chain, 2 for one that its second word begins, 0 for all else."""
+
+    def apart(self, delay: float, *words: Sequence[Source]) -> None:
+        """An operation whose bits wait for those of their place in each of up to three words."""
+        self._append([*words, *[()] * (3 - len(words))], (), delay, 0)
+
+    def together(self, delay: float, sources: Iterable[Source]) -> None:
+        """An operation whose bits all wait for the same sources."""
+        self._append([(), (), ()], [s for s in dict.fromkeys(sources) if s != FIXED], delay, 0)
+
+    def carried(self, a: Sequence[Source], b: Sequence[Source], minus: bool) -> None:
+        """A carry chain; below its first place a bit is that of the one operand."""
+        self._append([a, b, ()], (), 0.0, 1 + minus)
+
+    def _append(
+        self, words: list[Sequence[Source]], whole: Sequence[Source], delay: float, chained: int
+    ) -> None:
+        self.words += words
+        self.whole.append(whole)
         self.delay.append(delay)
+        self.chained.append(chained)
 
-    def join(self, sources: list[int], target: int, delay: float) -> None:
-        """An edge from each of some vertices, all of one delay."""
-        count = len(sources)
-        self.source += sources
-        self.target += [target] * count
-        self.delay += [delay] * count
+    def sources(self) -> NDArray[np.int64]:
+        """The words as a matrix: operation, word, place; FIXED where there is none."""
+        stride = self.roots.stride
+        sizes = np.array([len(word) for word in self.words], dtype=np.int64)
+        flat = np.fromiter(chain.from_iterable(self.words), dtype=np.int64)
+        rows = np.full((len(sizes), stride), FIXED)
+        rows[np.arange(stride) < sizes[:, None]] = flat
+        found = rows.reshape(-1, 3, stride)
+        return found if (found[:, 2] != FIXED).any() else found[:, :2].copy()
 
 
 class TimingGraph:
-    """Settling times in one pass over the levels of the graph, for any stages of operations.
+    """Settling times in one pass over the levels of the operations, for any stages of theirs.
 
     `clock` is when a registered bit is there, `setup` what must be left before the next edge.
+    A carry that enters place i leaves at place j after enter + (j-1-i) * through + leave: with
+    the parts of i and of j apart, a running maximum follows it through the whole chain.
     """
 
-    def __init__(self, edges: Edges, roots: Roots, clock: float = 0.0, setup: float = 0.0) -> None:
-        self.owner: NDArray[np.int64] = np.array(edges.owner, dtype=np.int64)
-        self.clock, self.setup, self.count = clock, setup, len(roots.nodes)
-        self.pairs = roots.pairs()
-        level = [0] * len(edges.owner)
-        for s, t in zip(edges.source, edges.target, strict=True):
-            level[t] = max(level[t], level[s] + 1)
-        source = np.array(edges.source, dtype=np.int64)
-        target = np.array(edges.target, dtype=np.int64)
-        delay = np.array(edges.delay, dtype=np.float64)
+    def __init__(
+        self, found: Operations, carry: Carry | None = None, clock: float = 0.0, setup: float = 0.0
+    ) -> None:
+        self.clock, self.setup, self.count = clock, setup, len(found.delay)
+        self.pairs = found.roots.pairs()
+        self._stride = found.roots.stride
+        level = [0] * self.count
+        # Operations are numbered behind their drivers.
+        for driver, reader in self.pairs[np.argsort(self.pairs[:, 1], kind="stable")].tolist():
+            level[reader] = max(level[reader], level[driver] + 1)
         levels = np.array(level, dtype=np.int64)
-        owner = self.owner
-        self._forward = _Sweep(source, target, delay, levels[target], owner, crossed=True)
-        self._backward = _Sweep(target, source, delay, -levels[source], owner, crossed=False)
+        self._order = np.argsort(levels, kind="stable")
+        self._ends = np.cumsum(np.bincount(levels)) if level else np.zeros(0, dtype=np.int64)
+        self._source = found.sources()[self._order]
+        self._delays(found, carry or Carry())
+        sizes = np.array([len(whole) for whole in found.whole], dtype=np.int64)
+        self._first = (np.cumsum(sizes) - sizes)[self._order]
+        self._sizes = sizes[self._order]
+        self._whole = np.fromiter(chain.from_iterable(found.whole), dtype=np.int64)
+        self._all = np.array(found.delay, dtype=np.float64)[self._order]
+        self._wide = bool(len(self._whole))
+        place = np.empty(self.count, dtype=np.int64)
+        place[self._order] = np.arange(self.count)
+        reading = place[self.pairs[:, 1]]
+        self._drivers = self.pairs[np.argsort(reading, kind="stable"), 0]
+        self._heads = np.searchsorted(np.sort(reading), np.arange(self.count + 1))
+        self._fresh = self._settled(slice(None), np.full(self.count * self._stride + 1, clock))
 
-    def arrivals(self, stage: NDArray[np.int64], only: int | None = None) -> NDArray[np.float64]:
+    def _delays(self, found: Operations, carry: Carry) -> None:
+        """Delays of each place: from its own sources, into the chain, and out of it."""
+        known = self._source != FIXED
+        kind = np.array(found.chained, dtype=np.int64)[self._order][:, None]
+        both = known[:, 0] & known[:, 1]
+        begun = np.logical_or.accumulate(both | (known[:, 1] & (kind == 2)), axis=1) & (kind > 0)
+        any_known = known.any(axis=1)
+        plain = np.array(found.delay, dtype=np.float64)[self._order][:, None]
+        ramp = carry.through * np.arange(self._stride)
+        width = np.array([x.range.width for x in found.roots.nodes], dtype=np.int64)[self._order]
+        inside = np.arange(self._stride) < width[:, None]
+        self._own = np.where(any_known, np.where(begun, carry.sum, plain), -np.inf)
+        self._enter = np.where(any_known & begun, carry.enter - ramp, -np.inf)
+        self._leave = np.where(begun & inside, carry.leave - carry.through + ramp, -np.inf)
+
+    @property
+    def slowest(self) -> float:
+        """The time of the slowest operation between registers of its own."""
+        return float(self._fresh.max(initial=self.clock)) + self.setup
+
+    def earliest(
+        self, period: float, stage: Stages, most: int | None = None
+    ) -> tuple[Stages, float]:
+        """The least stage of every operation, not below the given one, and the slowest arrival.
+
+        The answer is cut short where one is `most`.
+        """
+        stage = np.append(stage, 0)
+        times = np.full(self.count * self._stride + 1, self.clock)
+        rows = times[:-1].reshape(self.count, self._stride)
+        slowest = self.clock
+        begin = 0
+        for end in self._ends.tolist():
+            group = slice(begin, end)
+            own = stage[self._order[group]]
+            if begin:
+                heads = self._heads[group]
+                above = stage[self._drivers[heads[0] : self._heads[end]]]
+                own = np.maximum(own, np.maximum.reduceat(above, heads - heads[0]))
+            found = self._settled(group, times, stage, own)
+            late = found.max(axis=1) + self.setup > period * (1 + 1e-9)
+            if late.any():
+                own = own + late
+                found = np.where(late[:, None], self._fresh[group], found)
+            slowest = max(slowest, float(found.max()))
+            stage[self._order[group]] = own
+            rows[self._order[group]] = found
+            if most is not None and int(own.max()) >= most:
+                break
+            begin = end
+        return stage[:-1], slowest + self.setup
+
+    def arrivals(self, stage: Stages, only: int | None = None) -> Times:
         """When each operation has settled after its clock edge, with the set-up time.
 
         With `only`, operations of that stage alone; the others count as settled at once.
         """
-        times = self._forward.run(stage, self.clock, only)
-        found = np.full(self.count, self.clock)
-        np.maximum.at(found, self.owner, times)
-        return found + self.setup
+        times = np.full(self.count * self._stride + 1, self.clock)
+        rows = times[:-1].reshape(self.count, self._stride)
+        ends = None if only is not None else np.append(stage, 0)
+        for group in self._groups(stage, only):
+            numbers = self._order[group]
+            rows[numbers] = self._settled(group, times, ends, stage[numbers])
+        found: Times = rows.max(axis=1, initial=self.clock) + self.setup
+        return found
 
-    def tails(self, stage: NDArray[np.int64], only: int | None = None) -> NDArray[np.float64]:
+    def tails(self, stage: Stages, only: int | None = None) -> Times:
         """The time from registers before each operation to the end of its stage.
 
         With `only`, operations of that stage alone; nothing is told of the others.
         """
-        times = self._backward.run(stage, 0.0, only)
-        # From an operand: through the first edge, which crosses into the operation.
-        inward = self._backward.last + times[self._backward.origin]
+        times = np.zeros(self.count * self._stride + 1)
+        rows = times[:-1].reshape(self.count, self._stride)
         found = np.zeros(self.count)
-        np.maximum.at(found, self._backward.before, inward)
+        ends = None if only is not None else np.append(stage, 0)
+        for group in reversed(self._groups(stage, only)):
+            numbers = self._order[group]
+            behind = rows[numbers]
+            inward = behind + self._own[group]
+            left = np.maximum.accumulate((behind + self._leave[group])[:, ::-1], axis=1)[:, ::-1]
+            inner = inward[:, :-1]
+            np.maximum(inner, left[:, 1:] + self._enter[group][:, :-1], out=inner)
+            source = self._source[group]
+            read = source != FIXED
+            if ends is not None:
+                read &= ends[source // self._stride] == stage[numbers][:, None, None]
+            through = np.broadcast_to(inward[:, None], source.shape)
+            np.maximum.at(times, source[read], through[read])
+            longest = inward.max(axis=1, initial=0.0)
+            if self._wide:
+                chosen, sources, sizes = self._wholes(group)
+                most = behind[chosen].max(axis=1, initial=0.0) + self._all[group][chosen]
+                longest[chosen] = most
+                reach = np.repeat(most, sizes)
+                if ends is not None:
+                    same = ends[sources // self._stride] == np.repeat(stage[numbers][chosen], sizes)
+                    sources, reach = sources[same], reach[same]
+                np.maximum.at(times, sources, reach)
+            found[numbers] = longest
         return found + self.clock + self.setup
 
+    def _groups(self, stage: Stages, only: int | None) -> list[Any]:
+        """The places in the order of operations of each level, of one stage or all."""
+        if only is None:
+            return [slice(a, b) for a, b in pairwise([0, *self._ends.tolist()])]
+        chosen = np.flatnonzero(stage[self._order] == only)
+        ends = np.searchsorted(chosen, self._ends).tolist()
+        return [chosen[a:b] for a, b in pairwise([0, *ends]) if a < b]
 
-class _Sweep:
-    """Longest paths along edges, one level at a time.
+    def _settled(
+        self, group: Any, times: Times, stage: Stages | None = None, own: Stages | None = None
+    ) -> Times:
+        """The times of the bits of operations, given those of all before; by stages where told."""
+        source = self._source[group]
+        come = times[source]
+        if stage is not None and own is not None:
+            same = stage[source // self._stride] == own[:, None, None]
+            come = np.where(same, come, self.clock)
+        last = come.max(axis=1)
+        found: Times = last + self._own[group]
+        carry = np.maximum.accumulate(last + self._enter[group], axis=1)
+        above = found[:, 1:]
+        np.maximum(above, carry[:, :-1] + self._leave[group][:, 1:], out=above)
+        np.maximum(found, self.clock, out=found)
+        if self._wide:
+            chosen, sources, sizes = self._wholes(group)
+            if len(chosen):
+                come = times[sources]
+                if stage is not None and own is not None:
+                    same = stage[sources // self._stride] == np.repeat(own[chosen], sizes)
+                    come = np.where(same, come, self.clock)
+                ends = np.cumsum(sizes) - sizes
+                found[chosen] = (np.maximum.reduceat(come, ends) + self._all[group][chosen])[
+                    :, None
+                ]
+        return found
 
-    An edge between two stages counts where its path goes on from it (`crossed`), not where the
-    path has ended.
-    """
-
-    def __init__(
-        self,
-        origin: NDArray[np.int64],
-        goal: NDArray[np.int64],
-        delay: NDArray[np.float64],
-        level: NDArray[np.int64],
-        owner: NDArray[np.int64],
-        crossed: bool,
-    ) -> None:
-        self._crossed, self._count = crossed, len(owner)
-        order = np.lexsort((goal, level))
-        self.origin, self.goal, self.last = origin[order], goal[order], delay[order]
-        self.before, self._behind = owner[self.origin], owner[self.goal]
-        self._level = level[order]
-
-    def run(
-        self, stage: NDArray[np.int64], start: float, only: int | None = None
-    ) -> NDArray[np.float64]:
-        """The time of each vertex; with `only`, of those whose operations are in that stage."""
-        times = np.full(self._count, start)
-        ends = stage[self._behind]
-        chosen = np.arange(len(ends)) if only is None else np.flatnonzero(ends == only)
-        same = stage[self.before[chosen]] == ends[chosen]
-        if self._crossed:
-            begun = chosen[~same]
-            np.maximum.at(times, self.goal[begun], self.last[begun] + start)
-        inner = chosen[same]
-        if len(inner):
-            self._within(inner, times)
-        return times
-
-    def _within(self, inner: NDArray[np.int64], times: NDArray[np.float64]) -> None:
-        """Times along edges that stay in their stage."""
-        origin, goal, last = self.origin[inner], self.goal[inner], self.last[inner]
-        level = self._level[inner]
-        bounds = np.flatnonzero(np.r_[True, level[1:] != level[:-1], True])
-        first = np.flatnonzero(np.r_[True, goal[1:] != goal[:-1]])
-        heads = np.searchsorted(first, bounds).tolist()
-        goals = goal[first]
-        for i, begin in enumerate(bounds[:-1].tolist()):
-            step = slice(begin, int(bounds[i + 1]))
-            own = slice(heads[i], heads[i + 1])
-            found = np.maximum.reduceat(times[origin[step]] + last[step], first[own] - begin)
-            times[goals[own]] = np.maximum(times[goals[own]], found)
+    def _wholes(self, group: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Of a group: which wait for sources together, for which, and for how many."""
+        sizes = self._sizes[group]
+        chosen = np.flatnonzero(sizes)
+        sizes = sizes[chosen]
+        first = self._first[group][chosen] - (np.cumsum(sizes) - sizes)
+        return chosen, self._whole[np.repeat(first, sizes) + np.arange(sizes.sum())], sizes
 
 
 def word_graph(circuit: Circuit, roots: Roots, model: Callable[[Node], float]) -> TimingGraph:
-    """One vertex for an operation: all its bits settle after `model` of it."""
-    edges = Edges()
-    for i, node in enumerate(roots.nodes):
-        edges.vertex(i)
-        own = model(node)
-        for driver in _drivers(roots, node.operands):
-            edges.add(driver, i, own)
-    return TimingGraph(edges, roots)
-
-
-def _drivers(roots: Roots, operands: Sequence[Node]) -> Iterator[int]:
-    yield from sorted({s[0] for x in operands for s in roots.bits(x) if s is not None})
+    """All bits of an operation settle together, after `model` of it."""
+    found = Operations(roots)
+    for node in roots.nodes:
+        found.together(model(node), (s for x in node.operands for s in roots.bits(x)))
+    return TimingGraph(found)
 
 
 def is_free(node: Node) -> bool:

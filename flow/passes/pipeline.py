@@ -10,7 +10,7 @@ from typing import ClassVar
 from flow.analysis.cost import DelayModel, Delays, node_delay
 from flow.analysis.latency import latency
 from flow.analysis.lut_delays import lut_graph
-from flow.analysis.timing_graph import Roots, TimingGraph, nets, word_graph
+from flow.analysis.timing_graph import Roots, Stages, TimingGraph, nets, word_graph
 from flow.errors import UsageError
 from flow.ir.builder import Builder, substitute
 from flow.ir.circuit import Circuit, Port
@@ -27,7 +27,7 @@ from flow.ir.nodes import (
     Register,
     Sub,
 )
-from flow.passes.retime import Stages, cheapest, earliest, shortest_period, slowest_operation
+from flow.passes.retime import cheapest, earliest, shortest_period
 from flow.tech.parts import load_part
 
 LEVELS: tuple[type[Node], ...] = (Add, Sub, Neg, Mul, Linear, Compare, Lookup, FullAdder)
@@ -80,7 +80,7 @@ class Pipeline:
             limit = shortest_period(graph, count)
         else:
             limit = float(given[0])
-            slowest = slowest_operation(graph)
+            slowest = graph.slowest
             if slowest > limit * (1 + 1e-9):
                 raise UsageError(
                     f"pipeline: an operation takes {slowest:g}, longer than the period {limit:g}",

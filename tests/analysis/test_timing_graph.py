@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flow.analysis.lut_delays import lut_graph
-from flow.analysis.timing_graph import Net, Roots, nets, word_graph
+from flow.analysis.timing_graph import FIXED, Net, Roots, nets, word_graph
 from flow.ir.circuit import Circuit, Port
 from flow.ir.nodes import Add, Bits, Concat, Const, Input, Shl, Shr, Signed, Sub, Xor
 from flow.tech.parts import load_part
@@ -25,7 +25,8 @@ def test_bits_are_followed_through_wires():
     lanes = whole.outputs[0].lanes
 
     def told(node):
-        return [s and (names[s[0]], s[0], s[1]) for s in roots.bits(node)]
+        places = [None if s == FIXED else divmod(s, roots.stride) for s in roots.bits(node)]
+        return [place and (names[place[0]], *place) for place in places]
 
     assert told(lanes[0]) == [None, ("sub", 3, 0), ("sub", 3, 1), ("sub", 3, 2),
                               ("input", 2, 1), ("input", 2, 2)]  # fmt: skip
