@@ -1,5 +1,7 @@
 """Shared digits of a matrix: the quick choice of pairs is the greedy one."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -13,8 +15,12 @@ class Exhaustive(Digits):
     """The same choice by its definition: every pair is counted anew before each one is taken."""
 
     def reduce(self):
-        while self.counts:
-            saved = [(self._gain(p, len(self._occurrences(*_parts(p)))), -p) for p in self.counts]
+        while pairs := {
+            row[x][0] + row[y][1] + (row[x][2] ^ row[y][2])
+            for row in self.rows
+            for x, y in combinations(sorted(row), 2)
+        }:
+            saved = [(self._gain(p, len(self._occurrences(*_parts(p)))), -p) for p in pairs]
             gain, best = max(saved)
             if gain <= 0:
                 return

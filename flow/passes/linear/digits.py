@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,10 @@ class Digits:
         self.most: list[int] = []
         self.widths: list[int] = []
         self.reads: list[int] = []
+        # Where each value is added, and where it is subtracted: a bit for each row and shift.
+        self.spots: list[list[int]] = []
+        # A digit of a difference of two rows stands at most one place above theirs.
+        self.apart = 2 * (int(np.abs(matrix).max(initial=0)).bit_length() + 2)
         for i, column in enumerate(np.eye(self.inputs, dtype=np.int64)):
             self._value(column, spans[i], 1 << i)
         self.saved: dict[Pair, tuple[int, float]] = {}
@@ -63,7 +68,6 @@ class Digits:
         # Each term with its share of the pairs where it comes first, and second, and its sign.
         self.rows: list[dict[Term, tuple[int, int, int]]] = [{} for _ in matrix]
         self.places: dict[int, dict[tuple[int, int], None]] = {}
-        self.counts: dict[Pair, int]
         self.heap: list[tuple[float, Pair]] = []
         self.hopes: dict[Pair, float] = {}
         self.ends = [self._most(row).bit_length() for row in matrix]
@@ -91,15 +95,18 @@ class Digits:
             if hopes.get(pair) != -most:
                 continue
             del hopes[pair]
-            now = self._gain(pair, self.counts[pair])
+            a, b, shift, unlike = parts = _parts(pair)
+            if a == b:
+                now = self._gain(pair, len(self._occurrences(*parts)))
+            else:
+                plus, minus = self.spots[a]
+                others = self.spots[b]
+                both = plus & others[unlike] >> shift, minus & others[1 - unlike] >> shift
+                now = self._gain(pair, both[0].bit_count() + both[1].bit_count())
             if now >= -most:
-                a, b, shift, unlike = _parts(pair)
-                found = self._occurrences(a, b, shift, unlike)
-                now = self._gain(pair, len(found))
-                if now >= -most:
-                    self._extract((a, b, shift, unlike), found)
-                    now = self._gain(pair, self.counts[pair])
-            if now > 0:
+                # None is left to be taken again.
+                self._extract(parts, self._occurrences(*parts))
+            elif now > 0:
                 hopes[pair] = now
                 heapq.heappush(heap, (-now, pair))
 
@@ -108,18 +115,16 @@ class Digits:
         a, b, shift, unlike = parts
         value = self._new(self._sum(a, b, shift, unlike), a, b, shift)
         self.pairs[value] = parts
-        more: set[Pair] = set()
+        more: dict[Pair, int] = {}
         for j, spot in found:
             s, minus = spot >> 1, spot & 1
             self._take(j, a, s, minus)
             self._take(j, b, s + shift, minus ^ unlike)
             self._put(j, value, s, minus, more)
-        for pair in more:
-            if (count := self.counts[pair]) > 1:
-                gain = self._gain(pair, count)
-                if gain > self.hopes.get(pair, 0.0):
-                    self.hopes[pair] = gain
-                    heapq.heappush(self.heap, (-gain, pair))
+        for pair, count in more.items():
+            if count > 1 and (gain := self._gain(pair, count)) > 0:
+                self.hopes[pair] = gain
+                heapq.heappush(self.heap, (-gain, pair))
 
     def size(self) -> float:
         """Full adders of all sums, a half adder as its share of one; constants count nothing."""
@@ -191,6 +196,7 @@ class Digits:
         self.most.append(most)
         self.widths.append(most.bit_length())
         self.reads.append(reads)
+        self.spots.append([0, 0])
         return len(self.vectors) - 1
 
     def _stand(self, j: int, value: int, shift: int, minus: int) -> None:
@@ -198,6 +204,7 @@ class Digits:
         term = (shift << VALUE | value) << 1 | minus
         self.rows[j][term] = (value << A) - (shift << 1), (value << B) + (shift << 1), minus
         self.places.setdefault(value, {})[j, shift << 1 | minus] = None
+        self.spots[value][minus] |= 1 << j * self.apart + shift
 
     def _count(self) -> None:
         """Count the pairs of every row, and hope for those that occur often enough."""
@@ -207,39 +214,47 @@ class Digits:
             i, k = np.triu_indices(len(first), 1)
             found.append(first[i] + second[k] + (sign[i] ^ sign[k]))
         pairs, counts = np.unique(np.concatenate(found), return_counts=True)
-        self.counts = dict(zip(pairs.tolist(), counts.tolist(), strict=True))
         often = counts > 1
-        for pair, count in zip(pairs[often].tolist(), counts[often].tolist(), strict=True):
+        pairs, counts = pairs[often], counts[often]
+        self._save(pairs)
+        for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
             gain = self._gain(pair, count)
             if gain > 0:
                 self.hopes[pair] = gain
                 self.heap.append((-gain, pair))
         heapq.heapify(self.heap)
 
-    def _put(self, j: int, value: int, shift: int, minus: int, more: set[Pair]) -> None:
-        """Write a term into a row; its pairs that stand elsewhere, too, become more."""
-        counts, row = self.counts, self.rows[j]
+    def _save(self, pairs: NDArray[np.int64]) -> None:
+        """What pairs of two inputs save, all at once, where floats are exact."""
+        if max(self.most, default=0).bit_length() + self.apart > 52:
+            return
+        a, b, shift, _ = _parts(pairs)
+        inputs = (a != b) & (a < self.inputs) & (b < self.inputs)
+        a, b, shift = a[inputs], b[inputs], shift[inputs]
+        most, widths = np.array(self.most), np.array(self.widths)
+        first, second = widths[a], widths[b]
+        # The exponent of a whole number is how many bits it has.
+        width = np.frexp((most[a] + (most[b] << shift)).astype(np.float64))[1]
+        tail = HALF_ADDER * (width - np.minimum(first, second + shift))
+        saved = zip((first + second - width).tolist(), tail.tolist(), strict=True)
+        self.saved.update(zip(pairs[inputs].tolist(), saved, strict=True))
+
+    def _put(self, j: int, value: int, shift: int, minus: int, more: dict[Pair, int]) -> None:
+        """Write a term of a new value into a row, and count its pairs."""
+        row = self.rows[j]
         term = (shift << VALUE | value) << 1 | minus
         first, second = (value << A) - (shift << 1), (value << B) + (shift << 1)
         for other, (its_first, its_second, sign) in row.items():
             pair = (its_first + second if other < term else first + its_second) + (sign ^ minus)
-            if pair in counts:
-                counts[pair] += 1
-                more.add(pair)
-            else:
-                counts[pair] = 1
+            more[pair] = more.get(pair, 0) + 1
         row[term] = first, second, minus
         self.places.setdefault(value, {})[j, shift << 1 | minus] = None
+        self.spots[value][minus] |= 1 << j * self.apart + shift
 
     def _take(self, j: int, value: int, shift: int, minus: int) -> None:
-        counts = self.counts
-        row = self.rows[j]
-        term = (shift << VALUE | value) << 1 | minus
-        first, second, _ = row.pop(term)
+        del self.rows[j][(shift << VALUE | value) << 1 | minus]
         del self.places[value][j, shift << 1 | minus]
-        for other, (its_first, its_second, sign) in row.items():
-            pair = (its_first + second if other < term else first + its_second) + (sign ^ minus)
-            counts[pair] -= 1
+        self.spots[value][minus] ^= 1 << j * self.apart + shift
 
     def _occurrences(self, a: int, b: int, shift: int, unlike: int) -> list[tuple[int, int]]:
         """Row, shift and sign of each place where the pair stands; no digit in two of them."""
@@ -271,7 +286,8 @@ class Digits:
         return found
 
 
-def _parts(pair: Pair) -> tuple[int, int, int, int]:
+def _parts(pair: Any) -> tuple[Any, Any, Any, Any]:
+    """The parts of a pair, or of an array of pairs."""
     return pair >> A, pair >> B & MASK, pair >> 1 & (1 << SHIFT) - 1, pair & 1
 
 
