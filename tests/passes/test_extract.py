@@ -14,14 +14,17 @@ from flow.passes.linear.starts import JOINTS, Start, parents
 class Exhaustive(Digits):
     """The same choice by its definition: every pair is counted anew before each one is taken."""
 
+    def gain(self, pair):
+        bits, tail = self._saved(pair)
+        return (len(self._occurrences(*_parts(pair))) - 1) * bits - tail
+
     def reduce(self):
         while pairs := {
             row[x][0] + row[y][1] + (row[x][2] ^ row[y][2])
             for row in self.rows
             for x, y in combinations(sorted(row), 2)
         }:
-            saved = [(self._gain(p, len(self._occurrences(*_parts(p)))), -p) for p in pairs]
-            gain, best = max(saved)
+            gain, best = max((self.gain(pair), -pair) for pair in pairs)
             if gain <= 0:
                 return
             self._extract(_parts(-best), self._occurrences(*_parts(-best)))

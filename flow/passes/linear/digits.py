@@ -9,6 +9,7 @@ less those of its sum.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,9 @@ Term = int
 
 Pair = int
 """Values a and b, the shift of b against a, and in the lowest bit whether their signs differ."""
+
+Hope = tuple[float, Pair, int, float]
+"""Minus what a pair saves at most, the pair, what each place of it saves, and what it costs."""
 
 VALUE = 24
 """Bits of the number of a value."""
@@ -63,13 +67,13 @@ class Digits:
         self.apart = 2 * (int(np.abs(matrix).max(initial=0)).bit_length() + 2)
         for i, column in enumerate(np.eye(self.inputs, dtype=np.int64)):
             self._value(column, spans[i], 1 << i)
-        self.saved: dict[Pair, tuple[int, float]] = {}
         self.pairs: dict[int, tuple[int, int, int, int]] = {}
         # Each term with its share of the pairs where it comes first, and second, and its sign.
         self.rows: list[dict[Term, tuple[int, int, int]]] = [{} for _ in matrix]
         self.places: dict[int, dict[tuple[int, int], None]] = {}
-        self.heap: list[tuple[float, Pair]] = []
-        self.hopes: dict[Pair, float] = {}
+        # Each pair that may save something once, in one of the two: those of the start, sorted.
+        self.line: list[Hope] = []
+        self.heap: list[Hope] = []
         self.ends = [self._most(row).bit_length() for row in matrix]
         used = dict.fromkeys(p[0] for p in tree.values() if p)
         self.joined = {j: self._new(matrix[j]) for j in used}
@@ -87,44 +91,45 @@ class Digits:
     def reduce(self) -> None:
         """Extract the pair that saves most until none saves anything.
 
-        The heap has what a pair may save at most; what it does save is counted when it comes first.
+        Hopes are what a pair may save at most; what it does save is counted when it comes first.
         """
-        heap, hopes = self.heap, self.hopes
-        while heap:
-            most, pair = heapq.heappop(heap)
-            if hopes.get(pair) != -most:
-                continue
-            del hopes[pair]
+        line, heap, spots = self.line, self.heap, self.spots
+        while line or heap:
+            if line and not (heap and heap[0] < line[-1]):
+                most, pair, bits, tail = line.pop()
+            else:
+                most, pair, bits, tail = heapq.heappop(heap)
             a, b, shift, unlike = parts = _parts(pair)
             if a == b:
-                now = self._gain(pair, len(self._occurrences(*parts)))
+                count = len(self._occurrences(*parts))
             else:
-                plus, minus = self.spots[a]
-                others = self.spots[b]
-                both = plus & others[unlike] >> shift, minus & others[1 - unlike] >> shift
-                now = self._gain(pair, both[0].bit_count() + both[1].bit_count())
+                plus, minus = spots[a]
+                others = spots[b]
+                count = (plus & others[unlike] >> shift).bit_count()
+                count += (minus & others[1 - unlike] >> shift).bit_count()
+            now = (count - 1) * bits - tail
             if now >= -most:
-                # None is left to be taken again.
+                # None of them is left to be taken again.
                 self._extract(parts, self._occurrences(*parts))
             elif now > 0:
-                hopes[pair] = now
-                heapq.heappush(heap, (-now, pair))
+                heapq.heappush(heap, (-now, pair, bits, tail))
 
     def _extract(self, parts: tuple[int, int, int, int], found: list[tuple[int, int]]) -> None:
         """Make a value of a pair, and put it wherever the pair was found."""
         a, b, shift, unlike = parts
         value = self._new(self._sum(a, b, shift, unlike), a, b, shift)
         self.pairs[value] = parts
-        more: dict[Pair, int] = {}
+        more: list[Pair] = []
         for j, spot in found:
             s, minus = spot >> 1, spot & 1
             self._take(j, a, s, minus)
             self._take(j, b, s + shift, minus ^ unlike)
-            self._put(j, value, s, minus, more)
-        for pair, count in more.items():
-            if count > 1 and (gain := self._gain(pair, count)) > 0:
-                self.hopes[pair] = gain
-                heapq.heappush(self.heap, (-gain, pair))
+            more += self._put(j, value, s, minus)
+        for pair, count in Counter(more).items():
+            if count > 1:
+                bits, tail = self._saved(pair)
+                if (gain := (count - 1) * bits - tail) > 0:
+                    heapq.heappush(self.heap, (-gain, pair, bits, tail))
 
     def size(self) -> float:
         """Full adders of all sums, a half adder as its share of one; constants count nothing."""
@@ -216,40 +221,44 @@ class Digits:
         pairs, counts = np.unique(np.concatenate(found), return_counts=True)
         often = counts > 1
         pairs, counts = pairs[often], counts[often]
-        self._save(pairs)
-        for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
-            gain = self._gain(pair, count)
-            if gain > 0:
-                self.hopes[pair] = gain
-                self.heap.append((-gain, pair))
-        heapq.heapify(self.heap)
+        bits, tails = self._all_saved(pairs)
+        gains = (counts - 1) * bits - tails
+        order = np.lexsort((pairs, -gains))
+        order = order[gains[order] > 0][::-1]
+        columns = (values[order].tolist() for values in (-gains, pairs, bits, tails))
+        self.line = list(zip(*columns, strict=True))
 
-    def _save(self, pairs: NDArray[np.int64]) -> None:
-        """What pairs of two inputs save, all at once, where floats are exact."""
-        if max(self.most, default=0).bit_length() + self.apart > 52:
-            return
-        a, b, shift, _ = _parts(pairs)
-        inputs = (a != b) & (a < self.inputs) & (b < self.inputs)
-        a, b, shift = a[inputs], b[inputs], shift[inputs]
-        most, widths = np.array(self.most), np.array(self.widths)
-        first, second = widths[a], widths[b]
-        # The exponent of a whole number is how many bits it has.
-        width = np.frexp((most[a] + (most[b] << shift)).astype(np.float64))[1]
-        tail = HALF_ADDER * (width - np.minimum(first, second + shift))
-        saved = zip((first + second - width).tolist(), tail.tolist(), strict=True)
-        self.saved.update(zip(pairs[inputs].tolist(), saved, strict=True))
+    def _all_saved(self, pairs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """What each of many pairs saves; those of two inputs at once, where floats are exact."""
+        if max(self.most, default=0).bit_length() + self.apart <= 52:
+            a, b, shift, _ = _parts(pairs)
+            most, widths = np.array(self.most), np.array(self.widths)
+            first, second = widths[a], widths[b]
+            # The exponent of a whole number is how many bits it has.
+            width = np.frexp((most[a] + (most[b] << shift)).astype(np.float64))[1].astype(np.int64)
+            bits = first + second - width
+            tails = HALF_ADDER * (width - np.minimum(first, second + shift))
+            alone = (a == b) | (a >= self.inputs) | (b >= self.inputs)
+        else:
+            bits, tails = np.zeros(len(pairs), np.int64), np.zeros(len(pairs))
+            alone = np.ones(len(pairs), bool)
+        for i in np.flatnonzero(alone).tolist():
+            bits[i], tails[i] = self._saved(int(pairs[i]))
+        return bits, tails
 
-    def _put(self, j: int, value: int, shift: int, minus: int, more: dict[Pair, int]) -> None:
-        """Write a term of a new value into a row, and count its pairs."""
+    def _put(self, j: int, value: int, shift: int, minus: int) -> list[Pair]:
+        """Write a term of a new value into a row; the pairs that it makes there."""
         row = self.rows[j]
         term = (shift << VALUE | value) << 1 | minus
         first, second = (value << A) - (shift << 1), (value << B) + (shift << 1)
-        for other, (its_first, its_second, sign) in row.items():
-            pair = (its_first + second if other < term else first + its_second) + (sign ^ minus)
-            more[pair] = more.get(pair, 0) + 1
+        more = [
+            (its_first + second if other < term else first + its_second) + (sign ^ minus)
+            for other, (its_first, its_second, sign) in row.items()
+        ]
         row[term] = first, second, minus
         self.places.setdefault(value, {})[j, shift << 1 | minus] = None
         self.spots[value][minus] |= 1 << j * self.apart + shift
+        return more
 
     def _take(self, j: int, value: int, shift: int, minus: int) -> None:
         del self.rows[j][(shift << VALUE | value) << 1 | minus]
@@ -268,13 +277,8 @@ class Digits:
                 used |= {place, other}
         return found
 
-    def _gain(self, pair: Pair, count: int) -> float:
-        """Full adders saved where the sum is computed once instead of `count` times."""
-        bits, tail = self.saved.get(pair) or self._saved(pair)
-        return (count - 1) * bits - tail
-
     def _saved(self, pair: Pair) -> tuple[int, float]:
-        """What each place of a pair saves but one, and what the sum costs once; kept."""
+        """Full adders that each place of a pair saves but one, and what the sum costs once."""
         a, b, shift, unlike = _parts(pair)
         first, second = self.widths[a], self.widths[b]
         if self.reads[a] & self.reads[b]:
@@ -282,8 +286,7 @@ class Digits:
         else:
             width = (self.most[a] + (self.most[b] << shift)).bit_length()
         apart = width - min(first, second + shift)
-        self.saved[pair] = found = first + second - width, HALF_ADDER * apart
-        return found
+        return first + second - width, HALF_ADDER * apart
 
 
 def _parts(pair: Any) -> tuple[Any, Any, Any, Any]:
