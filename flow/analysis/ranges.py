@@ -58,12 +58,14 @@ def tight_ranges(circuit: Circuit) -> dict[Node, IntRange]:
 
 
 def _meet(a: IntRange, b: IntRange) -> IntRange:
+    if b.lo <= a.lo and a.hi <= b.hi:
+        return a
     return IntRange(max(a.lo, b.lo), min(a.hi, b.hi))
 
 
 def _recomputed(node: Node, tight: Mapping[Node, IntRange]) -> IntRange:
     """The interval that the operation infers from the tight intervals of its operands."""
-    if all(tight[x] == x.range for x in node.operands):
+    if all(tight[x] is x.range or tight[x] == x.range for x in node.operands):
         return node.range
     stand_ins = {x: Input("x", 0, tight[x].lo, tight[x].hi) for x in node.operands}
     return node.with_operands(*(stand_ins[x] for x in node.operands)).range
@@ -120,4 +122,6 @@ def _sum(parts: tuple[tuple[Affine, int], ...]) -> Affine:
         bias += factor * form.bias
         for x, c in form.terms.items():
             total[x] = total.get(x, 0) + factor * c
-    return Affine({x: c for x, c in total.items() if c}, bias)
+    if 0 in total.values():
+        total = {x: c for x, c in total.items() if c}
+    return Affine(total, bias)

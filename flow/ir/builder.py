@@ -33,21 +33,10 @@ class Builder:
             # A rule builds a handful of nodes at a time, so this recursion stays shallow.
             node = cast("N", node.with_operands(*(self(operand) for operand in operands)))
             operands = node.operands
-        key = (type(node), operands, node.attributes)
+        key = (type(node), operands, node._readers[1](node))
         known = self._known.setdefault(key, node)
         self._canonical.add(known)
         return cast("N", known)
-
-
-def alike(one: Circuit, other: Circuit) -> bool:
-    """Whether the outputs of both are the same operations of the same operands, whatever names."""
-    intern = Builder()
-    done: dict[Node, Node] = {}
-    for circuit in (one, other):
-        for node in circuit.walk():
-            done[node] = intern(node.with_operands(*(done[x] for x in node.operands)))
-    lanes = [[done[x] for port in c.outputs for x in port.lanes] for c in (one, other)]
-    return lanes[0] == lanes[1]
 
 
 def rewrite(circuit: Circuit, *rules: Rule) -> Circuit:
@@ -81,7 +70,7 @@ def rebuild(
     intern = intern or Builder()
     done: dict[Node, Node] = {}
     for node in circuit.walk():
-        done[node] = change(intern(node.with_operands(*(done[x] for x in node.operands))), intern)
+        done[node] = change(intern(node.with_operands(*[done[x] for x in node.operands])), intern)
     return substitute(circuit, done)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from flow.ir.kinds import Kinds, kinds_of
@@ -73,13 +73,9 @@ class Circuit:
         assert self._kinds is not None
         return self._kinds
 
-    def _ordered(self) -> Iterator[Node]:
-        seen: set[Node] = set()
-        for port in self.inputs:
-            for lane in port.lanes:
-                if lane not in seen:
-                    seen.add(lane)
-                    yield lane
+    def _ordered(self) -> Iterable[Node]:
+        # A dictionary keeps the order in which its keys came.
+        seen = dict.fromkeys(lane for port in self.inputs for lane in port.lanes)
         for port in self.outputs:
             for root in port.lanes:
                 stack = [root]
@@ -90,8 +86,9 @@ class Circuit:
                         continue
                     waiting = [x for x in node.operands if x not in seen]
                     if waiting:
-                        stack.extend(reversed(waiting))
+                        waiting.reverse()
+                        stack += waiting
                     else:
                         stack.pop()
-                        seen.add(node)
-                        yield node
+                        seen[node] = None
+        return seen

@@ -57,7 +57,7 @@ class Node:
         if self.operands == operands:
             return self
         first: tuple[Any, ...] = (operands,) if self.arity < 0 else operands
-        return type(self)(*first, *self.attributes)
+        return type(self)(*first, *self._readers[1](self))
 
     def infer_range(self) -> IntRange:
         """The interval of the result, from the intervals of the operands."""

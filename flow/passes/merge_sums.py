@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar
 
 from flow.analysis.ranges import tight_ranges
-from flow.ir.builder import Builder, alike, substitute
+from flow.ir.builder import Builder, substitute
 from flow.ir.circuit import Circuit
 from flow.ir.interval import IntRange
 from flow.ir.nodes import Add, Bits, Const, Linear, Neg, Node, Shl, Signed, Sub
@@ -35,17 +36,18 @@ class MergeSums:
 
     def run(self, circuit: Circuit) -> Circuit:
         """The circuit with linear rows as its only sums, merged until none is left to merge."""
-        merged = self._once(circuit)
-        while not alike(merged, circuit):
-            circuit, merged = merged, self._once(merged)
+        # One builder, so that what stays the same is the same node.
+        intern = Builder(circuit.walk())
+        merged = self._once(circuit, intern)
+        while merged.outputs != circuit.outputs:
+            circuit, merged = merged, self._once(merged, intern)
         return merged
 
-    def _once(self, circuit: Circuit) -> Circuit:
+    def _once(self, circuit: Circuit, intern: Builder) -> Circuit:
         order = list(circuit.walk())
         lanes = [lane for port in circuit.outputs for lane in port.lanes]
         plan = _plan(order, lanes)
         tight = tight_ranges(circuit)
-        intern = Builder()
         done: dict[Node, Node] = {}
         stored: dict[Node, _Stored] = {}
         for node in order:
@@ -189,6 +191,10 @@ def _stored(
 
 def _constant(x: Node, c: int) -> int:
     """What c * x lacks to be a sum of its bits and inverted bits with positive weights."""
-    width = max(1, x.range.width)
-    sign = c << (width - 1) if x.range.signed else 0
+    return _missing(max(1, x.range.width), x.range.signed, c)
+
+
+@lru_cache(maxsize=4096)
+def _missing(width: int, signed: bool, c: int) -> int:
+    sign = c << (width - 1) if signed else 0
     return sign + sum(((1 << width) - 1) << place for place, digit in csd(c) if digit < 0)

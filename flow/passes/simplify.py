@@ -48,6 +48,8 @@ class Simplify:
             ):
                 return circuit
             circuit = ExpandLinear().run(better) if expanded and _has_rows(better) else better
+            if circuit is better and settled.issuperset(better.walk()):
+                return better
 
 
 def _has_rows(circuit: Circuit) -> bool:
@@ -58,13 +60,15 @@ def _better(node: Node, intern: Builder, constants: dict[int, Const], settled: s
     """The node after every rule that matches at it.
 
     `constants` keeps one object for each constant over all sweeps, so that a sweep without
-    a match returns the very same nodes; no rule matches at a node of `settled`.
+    a match returns the very same nodes; nothing is to be done at a node of `settled`.
     """
     while node not in settled:
         value = _constant(node)
         if value is not None:
             known = node if isinstance(node, Const) else Const(value)
-            return intern(constants.setdefault(value, known))
+            node = intern(constants.setdefault(value, known))
+            settled.add(node)
+            return node
         for rule in RULES.get(type(node), ()):
             found = rule(node)
             if found is not None:

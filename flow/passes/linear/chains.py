@@ -91,15 +91,19 @@ def _words(row: Linear, width: int, intern: Builder) -> tuple[list[Word], int]:
 
 def _cost(a: Word, b: Word, width: int) -> tuple[int, ...]:
     """What speaks against adding two words: the length of the chain, a bit more, depth."""
-    low, high = (a, b) if a.low <= b.low else (b, a)
-    depth = max(a.depth, b.depth)
-    if low.high <= high.low:
+    if a.low > b.low:
+        a, b = b, a
+    depth = a.depth if a.depth > b.depth else b.depth
+    begin, end = b.low, a.low + a.width
+    if end <= begin:
         return (0, depth)
-    most = (low.most >> high.low - low.low) + high.most
-    top = min(width, high.low + most.bit_length())
-    blocks = -(-(top - high.low) // BLOCK)
-    more = top - max(a.high, b.high)
-    return (BLOCK * (blocks + more) + bool(a.flip and b.flip), depth)
+    top = begin + ((a.most >> begin - a.low) + b.most).bit_length()
+    if top > width:
+        top = width
+    if end < begin + b.width:
+        end = begin + b.width
+    blocks = -((begin - top) // BLOCK)
+    return (BLOCK * (blocks + top - end) + bool(a.flip and b.flip), depth)
 
 
 @dataclass(slots=True)
