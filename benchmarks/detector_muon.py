@@ -109,4 +109,5 @@ def _built(folder: Path) -> dict[str, Any]:
     assert report.fpga is not None
     assert report.latency is not None
     return {"cycles": report.latency.cycles, "interval": report.latency.interval,
-            "ns": report.fpga.estimate_ns, "luts": report.fpga.luts, "flipflops": report.fpga.flipflops}  # fmt: skip
+            "ns": report.fpga.estimate_ns, "luts": report.fpga.luts,
+            "flipflops": report.fpga.flipflops}  # fmt: skip
