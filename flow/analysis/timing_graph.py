@@ -42,7 +42,7 @@ class Roots:
         self._bits: dict[Node, Sequence[Source]] = {}
         self._under: dict[Node, frozenset[int]] = {}
         for node in circuit.walk():
-            if not isinstance(node, Input) and not any(x in self.moving for x in node.operands):
+            if not isinstance(node, Input) and self.moving.isdisjoint(node.operands):
                 continue
             self.moving.add(node)
             if not isinstance(node, WIRES):
@@ -50,7 +50,8 @@ class Roots:
                 self.number[node] = len(self.nodes)
                 self.nodes.append(node)
             else:
-                self._under[node] = frozenset().union(*map(self.under, node.operands))
+                first, *others = map(self.under, node.operands)
+                self._under[node] = first.union(*others) if others else first
         self.stride = max((node.range.width for node in self.nodes), default=0) + 1
 
     def under(self, node: Node) -> frozenset[int]:
@@ -77,17 +78,15 @@ class Roots:
             stack = [node]
             while stack:
                 top = stack[-1]
-                below = [x for x in top.operands if self._is_wire(top) and x not in self._bits]
+                under = top.operands if top in self.moving and top not in self.number else ()
+                below = [x for x in under if x not in self._bits]
                 if below:
-                    stack.extend(below)
+                    stack += below
                 else:
                     self._bits[top] = self._of(top)
                     stack.pop()
             found = self._bits[node]
         return found
-
-    def _is_wire(self, node: Node) -> bool:
-        return node in self.moving and node not in self.number
 
     def extended(self, node: Node, width: int) -> list[Source]:
         """The sources of the low `width` bits, the sign repeated."""
@@ -139,14 +138,13 @@ def nets(circuit: Circuit, roots: Roots) -> list[Net]:
     found = np.unique(source[read] * (end + 1) + reader[read])
     source, reader = np.divmod(found, end + 1)
     first = np.flatnonzero(np.r_[True, source[1:] != source[:-1]][: len(source)])
-    places = [divmod(s, roots.stride) for s in source[first].tolist()]
+    driver, bit = (values.tolist() for values in np.divmod(source[first], roots.stride))
     who = reader.tolist()
     groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
-    for (driver, bit), (begin, stop) in zip(
-        places, pairwise([*first.tolist(), len(who)]), strict=True
-    ):
-        groups.setdefault((driver, tuple(who[begin:stop])), []).append(bit)
-    return [Net(driver, tuple(bits), who) for (driver, who), bits in groups.items()]
+    ends = pairwise([*first.tolist(), len(who)])
+    for own, place, (begin, stop) in zip(driver, bit, ends, strict=True):
+        groups.setdefault((own, tuple(who[begin:stop])), []).append(place)
+    return [Net(own, tuple(bits), users) for (own, users), bits in groups.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,19 +223,24 @@ class TimingGraph:
         self._order = np.argsort(levels, kind="stable")
         self._ends = np.cumsum(np.bincount(levels)) if level else np.zeros(0, dtype=np.int64)
         self._source = found.sources()[self._order]
+        width = np.array([x.range.width for x in found.roots.nodes], dtype=np.int64)
+        self._width = np.maximum(width, 1)[self._order]
         self._delays(found, carry or Carry())
         sizes = np.array([len(whole) for whole in found.whole], dtype=np.int64)
         self._first = (np.cumsum(sizes) - sizes)[self._order]
         self._sizes = sizes[self._order]
         self._whole = np.fromiter(chain.from_iterable(found.whole), dtype=np.int64)
         self._all = np.array(found.delay, dtype=np.float64)[self._order]
-        self._wide = bool(len(self._whole))
         place = np.empty(self.count, dtype=np.int64)
         place[self._order] = np.arange(self.count)
         reading = place[self.pairs[:, 1]]
         self._drivers = self.pairs[np.argsort(reading, kind="stable"), 0]
         self._heads = np.searchsorted(np.sort(reading), np.arange(self.count + 1))
-        self._fresh = self._settled(slice(None), np.full(self.count * self._stride + 1, clock))
+        self._fresh = np.full((self.count, self._stride), clock)
+        if self.count:
+            alone = np.full(self.count * self._stride + 1, clock)
+            found_alone = self._settled(slice(None), alone)
+            self._fresh[:, : found_alone.shape[1]] = found_alone
 
     def _delays(self, found: Operations, carry: Carry) -> None:
         """Delays of each place: from its own sources, into the chain, and out of it."""
@@ -248,8 +251,7 @@ class TimingGraph:
         any_known = known.any(axis=1)
         plain = np.array(found.delay, dtype=np.float64)[self._order][:, None]
         ramp = carry.through * np.arange(self._stride)
-        width = np.array([x.range.width for x in found.roots.nodes], dtype=np.int64)[self._order]
-        inside = np.arange(self._stride) < width[:, None]
+        inside = np.arange(self._stride) < self._width[:, None]
         self._own = np.where(any_known, np.where(begun, carry.sum, plain), -np.inf)
         self._enter = np.where(any_known & begun, carry.enter - ramp, -np.inf)
         self._leave = np.where(begun & inside, carry.leave - carry.through + ramp, -np.inf)
@@ -282,10 +284,10 @@ class TimingGraph:
             late = found.max(axis=1) + self.setup > period * (1 + 1e-9)
             if late.any():
                 own = own + late
-                found = np.where(late[:, None], self._fresh[group], found)
+                found = np.where(late[:, None], self._fresh[group, : found.shape[1]], found)
             slowest = max(slowest, float(found.max()))
             stage[self._order[group]] = own
-            rows[self._order[group]] = found
+            rows[self._order[group], : found.shape[1]] = found
             if most is not None and int(own.max()) >= most:
                 break
             begin = end
@@ -301,9 +303,10 @@ class TimingGraph:
         ends = None if only is not None else np.append(stage, 0)
         for group in self._groups(stage, only):
             numbers = self._order[group]
-            rows[numbers] = self._settled(group, times, ends, stage[numbers])
-        found: Times = rows.max(axis=1, initial=self.clock) + self.setup
-        return found
+            found = self._settled(group, times, ends, stage[numbers])
+            rows[numbers, : found.shape[1]] = found
+        slowest: Times = rows.max(axis=1, initial=self.clock) + self.setup
+        return slowest
 
     def tails(self, stage: Stages, only: int | None = None) -> Times:
         """The time from registers before each operation to the end of its stage.
@@ -316,19 +319,21 @@ class TimingGraph:
         ends = None if only is not None else np.append(stage, 0)
         for group in reversed(self._groups(stage, only)):
             numbers = self._order[group]
-            behind = rows[numbers]
-            inward = behind + self._own[group]
-            left = np.maximum.accumulate((behind + self._leave[group])[:, ::-1], axis=1)[:, ::-1]
+            wide = int(self._width[group].max())
+            behind = rows[numbers, :wide]
+            inward = behind + self._own[group, :wide]
+            left = (behind + self._leave[group, :wide])[:, ::-1]
+            left = np.maximum.accumulate(left, axis=1)[:, ::-1]
             inner = inward[:, :-1]
-            np.maximum(inner, left[:, 1:] + self._enter[group][:, :-1], out=inner)
-            source = self._source[group]
+            np.maximum(inner, left[:, 1:] + self._enter[group, : wide - 1], out=inner)
+            source = self._source[group, :, :wide]
             read = source != FIXED
             if ends is not None:
                 read &= ends[source // self._stride] == stage[numbers][:, None, None]
             through = np.broadcast_to(inward[:, None], source.shape)
             np.maximum.at(times, source[read], through[read])
             longest = inward.max(axis=1, initial=0.0)
-            if self._wide:
+            if self._sizes[group].any():
                 chosen, sources, sizes = self._wholes(group)
                 most = behind[chosen].max(axis=1, initial=0.0) + self._all[group][chosen]
                 longest[chosen] = most
@@ -352,28 +357,26 @@ class TimingGraph:
         self, group: Any, times: Times, stage: Stages | None = None, own: Stages | None = None
     ) -> Times:
         """The times of the bits of operations, given those of all before; by stages where told."""
-        source = self._source[group]
+        wide = int(self._width[group].max())
+        source = self._source[group, :, :wide]
         come = times[source]
         if stage is not None and own is not None:
             same = stage[source // self._stride] == own[:, None, None]
             come = np.where(same, come, self.clock)
         last = come.max(axis=1)
-        found: Times = last + self._own[group]
-        carry = np.maximum.accumulate(last + self._enter[group], axis=1)
+        found: Times = last + self._own[group, :wide]
+        carry = np.maximum.accumulate(last + self._enter[group, :wide], axis=1)
         above = found[:, 1:]
-        np.maximum(above, carry[:, :-1] + self._leave[group][:, 1:], out=above)
+        np.maximum(above, carry[:, :-1] + self._leave[group, 1:wide], out=above)
         np.maximum(found, self.clock, out=found)
-        if self._wide:
+        if self._sizes[group].any():
             chosen, sources, sizes = self._wholes(group)
-            if len(chosen):
-                come = times[sources]
-                if stage is not None and own is not None:
-                    same = stage[sources // self._stride] == np.repeat(own[chosen], sizes)
-                    come = np.where(same, come, self.clock)
-                ends = np.cumsum(sizes) - sizes
-                found[chosen] = (np.maximum.reduceat(come, ends) + self._all[group][chosen])[
-                    :, None
-                ]
+            come = times[sources]
+            if stage is not None and own is not None:
+                same = stage[sources // self._stride] == np.repeat(own[chosen], sizes)
+                come = np.where(same, come, self.clock)
+            most = np.maximum.reduceat(come, np.cumsum(sizes) - sizes)
+            found[chosen] = (most + self._all[group][chosen])[:, None]
         return found
 
     def _wholes(self, group: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -121,7 +121,7 @@ def _insert(circuit: Circuit, roots: Roots, stage: Stages, count: int) -> Circui
             ranks.still[node] = done[node]
         elif node in roots.number:
             here = int(stage[roots.number[node]])
-            operands = (ranks.at(x, here) for x in node.operands)
+            operands = [ranks.at(x, here) for x in node.operands]
             done[node] = ranks.intern(node.with_operands(*operands))
             ranks.made[node, here] = done[node]
     outputs = tuple(
@@ -168,8 +168,9 @@ class _Ranks:
 
     def at(self, node: Node, stage: int) -> Node:
         """The rebuilt value of a node in a stage, not before its own."""
-        if node in self.still:
-            return self.still[node]
+        found = self.still.get(node) or self.made.get((node, stage))
+        if found is not None:
+            return found
         stack = [node]
         while stack:
             top = stack[-1]
@@ -177,14 +178,13 @@ class _Ranks:
                 stack.pop()
             elif top in self.roots.number:
                 self._store(top, stage)
-            elif below := [x for x in top.operands if not self._known(x, stage)]:
-                stack.extend(below)
+            elif below := [
+                x for x in top.operands if (x, stage) not in self.made and x not in self.still
+            ]:
+                stack += below
             else:
                 self.made[top, stage] = self.intern(self._wire(top, stage))
         return self.made[node, stage]
-
-    def _known(self, node: Node, stage: int) -> bool:
-        return node in self.still or (node, stage) in self.made
 
     def _wire(self, node: Node, stage: int) -> Node:
         if isinstance(node, Bits) and (low := self._low.get((node.x, stage), 0)):
