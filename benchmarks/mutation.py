@@ -34,6 +34,9 @@ SUITE = (
     "tests/passes", "tests/backends", "tests/mapping/test_folding.py", "tests/verify/test_atpg.py",
     "tests/verify/test_flash_cells.py", "tests/verify/test_prove.py", "tests/verify/test_hls.py",
     "tests/targets/test_weight_store.py", "tests/rtl/test_tulip_modules.py",
+    "tests/targets/test_lpu.py", "tests/targets/test_tulip.py",
+    "tests/pipeline/test_folded_build.py", "tests/pipeline/test_output_folder.py",
+    "tests/pipeline/test_approximating.py", "tests/pipeline/test_trimming.py",
 )  # fmt: skip
 """The tests of both rooms: of files without tests of their own, the nearest ones."""
 MOST_TESTS = 60
