@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,6 +201,17 @@ class Operations:
         return found if (found[:, 2] != FIXED).any() else found[:, :2].copy()
 
 
+class _Part(NamedTuple):
+    """Operations of one level by their places in the order of levels, and their widest.
+
+    `together` is whether bits of one of them all wait for the same sources.
+    """
+
+    where: Any
+    wide: int
+    together: bool
+
+
 class TimingGraph:
     """Settling times in one pass over the levels of the operations, for any stages of theirs.
 
@@ -225,7 +236,7 @@ class TimingGraph:
         self._source = found.sources()[self._order]
         width = np.array([x.range.width for x in found.roots.nodes], dtype=np.int64)
         self._width = np.maximum(width, 1)[self._order]
-        self._delays(found, carry or Carry())
+        self._delays = self._places(found, carry or Carry())
         sizes = np.array([len(whole) for whole in found.whole], dtype=np.int64)
         self._first = (np.cumsum(sizes) - sizes)[self._order]
         self._sizes = sizes[self._order]
@@ -236,13 +247,13 @@ class TimingGraph:
         reading = place[self.pairs[:, 1]]
         self._drivers = self.pairs[np.argsort(reading, kind="stable"), 0]
         self._heads = np.searchsorted(np.sort(reading), np.arange(self.count + 1))
+        self._levels = self._parts(None, self._ends)
+        alone = np.full(self.count * self._stride + 1, clock)
         self._fresh = np.full((self.count, self._stride), clock)
-        if self.count:
-            alone = np.full(self.count * self._stride + 1, clock)
-            found_alone = self._settled(slice(None), alone)
-            self._fresh[:, : found_alone.shape[1]] = found_alone
+        for part in self._levels:
+            self._fresh[part.where, : part.wide] = self._settled(part, alone)
 
-    def _delays(self, found: Operations, carry: Carry) -> None:
+    def _places(self, found: Operations, carry: Carry) -> Times:
         """Delays of each place: from its own sources, into the chain, and out of it."""
         known = self._source != FIXED
         kind = np.array(found.chained, dtype=np.int64)[self._order][:, None]
@@ -252,9 +263,11 @@ class TimingGraph:
         plain = np.array(found.delay, dtype=np.float64)[self._order][:, None]
         ramp = carry.through * np.arange(self._stride)
         inside = np.arange(self._stride) < self._width[:, None]
-        self._own = np.where(any_known, np.where(begun, carry.sum, plain), -np.inf)
-        self._enter = np.where(any_known & begun, carry.enter - ramp, -np.inf)
-        self._leave = np.where(begun & inside, carry.leave - carry.through + ramp, -np.inf)
+        return np.stack((
+            np.where(any_known, np.where(begun, carry.sum, plain), -np.inf),
+            np.where(any_known & begun, carry.enter - ramp, -np.inf),
+            np.where(begun & inside, carry.leave - carry.through + ramp, -np.inf),
+        ))  # fmt: skip
 
     @property
     def slowest(self) -> float:
@@ -272,25 +285,25 @@ class TimingGraph:
         times = np.full(self.count * self._stride + 1, self.clock)
         rows = times[:-1].reshape(self.count, self._stride)
         slowest = self.clock
-        begin = 0
-        for end in self._ends.tolist():
-            group = slice(begin, end)
-            own = stage[self._order[group]]
-            if begin:
-                heads = self._heads[group]
-                above = stage[self._drivers[heads[0] : self._heads[end]]]
+        for part in self._levels:
+            numbers = self._order[part.where]
+            own = stage[numbers]
+            heads = self._heads[part.where]
+            above = stage[self._drivers[heads[0] : self._heads[part.where.stop]]]
+            if len(above):
                 own = np.maximum(own, np.maximum.reduceat(above, heads - heads[0]))
-            found = self._settled(group, times, stage, own)
-            late = found.max(axis=1) + self.setup > period * (1 + 1e-9)
+            found = self._settled(part, times, stage, own)
+            settled = found.max(axis=1)
+            late = settled + self.setup > period * (1 + 1e-9)
             if late.any():
                 own = own + late
-                found = np.where(late[:, None], self._fresh[group, : found.shape[1]], found)
-            slowest = max(slowest, float(found.max()))
-            stage[self._order[group]] = own
-            rows[self._order[group], : found.shape[1]] = found
+                found = np.where(late[:, None], self._fresh[part.where, : part.wide], found)
+                settled = found.max(axis=1)
+            slowest = max(slowest, float(settled.max()))
+            stage[numbers] = own
+            rows[numbers, : part.wide] = found
             if most is not None and int(own.max()) >= most:
                 break
-            begin = end
         return stage[:-1], slowest + self.setup
 
     def arrivals(self, stage: Stages, only: int | None = None) -> Times:
@@ -301,10 +314,9 @@ class TimingGraph:
         times = np.full(self.count * self._stride + 1, self.clock)
         rows = times[:-1].reshape(self.count, self._stride)
         ends = None if only is not None else np.append(stage, 0)
-        for group in self._groups(stage, only):
-            numbers = self._order[group]
-            found = self._settled(group, times, ends, stage[numbers])
-            rows[numbers, : found.shape[1]] = found
+        for part in self._groups(stage, only):
+            numbers = self._order[part.where]
+            rows[numbers, : part.wide] = self._settled(part, times, ends, stage[numbers])
         slowest: Times = rows.max(axis=1, initial=self.clock) + self.setup
         return slowest
 
@@ -317,25 +329,24 @@ class TimingGraph:
         rows = times[:-1].reshape(self.count, self._stride)
         found = np.zeros(self.count)
         ends = None if only is not None else np.append(stage, 0)
-        for group in reversed(self._groups(stage, only)):
-            numbers = self._order[group]
-            wide = int(self._width[group].max())
-            behind = rows[numbers, :wide]
-            inward = behind + self._own[group, :wide]
-            left = (behind + self._leave[group, :wide])[:, ::-1]
-            left = np.maximum.accumulate(left, axis=1)[:, ::-1]
+        for part in reversed(self._groups(stage, only)):
+            numbers = self._order[part.where]
+            behind = rows[numbers, : part.wide]
+            place, enter, leave = self._delays[:, part.where, : part.wide]
+            inward = behind + place
+            left = np.maximum.accumulate((behind + leave)[:, ::-1], axis=1)[:, ::-1]
             inner = inward[:, :-1]
-            np.maximum(inner, left[:, 1:] + self._enter[group, : wide - 1], out=inner)
-            source = self._source[group, :, :wide]
+            np.maximum(inner, left[:, 1:] + enter[:, :-1], out=inner)
+            source = self._source[part.where, :, : part.wide]
             read = source != FIXED
             if ends is not None:
                 read &= ends[source // self._stride] == stage[numbers][:, None, None]
             through = np.broadcast_to(inward[:, None], source.shape)
             np.maximum.at(times, source[read], through[read])
             longest = inward.max(axis=1, initial=0.0)
-            if self._sizes[group].any():
-                chosen, sources, sizes = self._wholes(group)
-                most = behind[chosen].max(axis=1, initial=0.0) + self._all[group][chosen]
+            if part.together:
+                chosen, sources, sizes = self._wholes(part.where)
+                most = behind[chosen].max(axis=1, initial=0.0) + self._all[part.where][chosen]
                 longest[chosen] = most
                 reach = np.repeat(most, sizes)
                 if ends is not None:
@@ -345,46 +356,62 @@ class TimingGraph:
             found[numbers] = longest
         return found + self.clock + self.setup
 
-    def _groups(self, stage: Stages, only: int | None) -> list[Any]:
-        """The places in the order of operations of each level, of one stage or all."""
+    def _groups(self, stage: Stages, only: int | None) -> list[_Part]:
+        """The operations of each level, of one stage or all."""
         if only is None:
-            return [slice(a, b) for a, b in pairwise([0, *self._ends.tolist()])]
+            return self._levels
         chosen = np.flatnonzero(stage[self._order] == only)
-        ends = np.searchsorted(chosen, self._ends).tolist()
-        return [chosen[a:b] for a, b in pairwise([0, *ends]) if a < b]
+        return self._parts(chosen, np.searchsorted(chosen, self._ends))
+
+    def _parts(self, chosen: NDArray[np.int64] | None, ends: NDArray[np.int64]) -> list[_Part]:
+        """Operations up to each end, of chosen ones or all, but for the empty parts."""
+        begins = np.append(0, ends[:-1]) if len(ends) else ends
+        some = begins < ends
+        begins, ends = begins[some], ends[some]
+        if not len(ends):
+            return []
+        where = slice(None) if chosen is None else chosen
+        wide = np.maximum.reduceat(self._width[where], begins).tolist()
+        together = np.maximum.reduceat(self._sizes[where], begins).tolist()
+        return [
+            _Part(slice(a, b) if chosen is None else chosen[a:b], w, t > 0)
+            for a, b, w, t in zip(begins.tolist(), ends.tolist(), wide, together, strict=True)
+        ]
 
     def _settled(
-        self, group: Any, times: Times, stage: Stages | None = None, own: Stages | None = None
+        self, part: _Part, times: Times, stage: Stages | None = None, own: Stages | None = None
     ) -> Times:
         """The times of the bits of operations, given those of all before; by stages where told."""
-        wide = int(self._width[group].max())
-        source = self._source[group, :, :wide]
+        source = self._source[part.where, :, : part.wide]
         come = times[source]
         if stage is not None and own is not None:
             same = stage[source // self._stride] == own[:, None, None]
             come = np.where(same, come, self.clock)
-        last = come.max(axis=1)
-        found: Times = last + self._own[group, :wide]
-        carry = np.maximum.accumulate(last + self._enter[group, :wide], axis=1)
+        last = np.maximum(come[:, 0], come[:, 1])
+        if come.shape[1] > 2:
+            last = np.maximum(last, come[:, 2])
+        place, enter, leave = self._delays[:, part.where, : part.wide]
+        found: Times = last + place
+        carry = np.maximum.accumulate(last + enter, axis=1)
         above = found[:, 1:]
-        np.maximum(above, carry[:, :-1] + self._leave[group, 1:wide], out=above)
+        np.maximum(above, carry[:, :-1] + leave[:, 1:], out=above)
         np.maximum(found, self.clock, out=found)
-        if self._sizes[group].any():
-            chosen, sources, sizes = self._wholes(group)
+        if part.together:
+            chosen, sources, sizes = self._wholes(part.where)
             come = times[sources]
             if stage is not None and own is not None:
                 same = stage[sources // self._stride] == np.repeat(own[chosen], sizes)
                 come = np.where(same, come, self.clock)
             most = np.maximum.reduceat(come, np.cumsum(sizes) - sizes)
-            found[chosen] = (most + self._all[group][chosen])[:, None]
+            found[chosen] = (most + self._all[part.where][chosen])[:, None]
         return found
 
-    def _wholes(self, group: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Of a group: which wait for sources together, for which, and for how many."""
-        sizes = self._sizes[group]
+    def _wholes(self, where: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Of some: which wait for sources together, for which, and for how many."""
+        sizes = self._sizes[where]
         chosen = np.flatnonzero(sizes)
         sizes = sizes[chosen]
-        first = self._first[group][chosen] - (np.cumsum(sizes) - sizes)
+        first = self._first[where][chosen] - (np.cumsum(sizes) - sizes)
         return chosen, self._whole[np.repeat(first, sizes) + np.arange(sizes.sum())], sizes
 
 

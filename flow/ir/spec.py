@@ -63,7 +63,8 @@ def _input_lanes(ports: tuple[Port, ...]) -> set[Node]:
 
 def _check_node(node: Node, lanes: set[Node]) -> None:
     found = node.infer_range()
-    if found is not node.range and found != node.range:
+    known = node.range
+    if found.lo != known.lo or found.hi != known.hi:
         raise IRError(f"{node.mnemonic} claims {node.range} and infers {found}")
     if type(node) not in _BOUND:
         return

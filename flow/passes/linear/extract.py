@@ -12,7 +12,7 @@ from flow.ir.interval import IntRange
 from flow.passes.linear.digits import Digits
 from flow.passes.linear.matrix import Row
 from flow.passes.linear.program import Program
-from flow.passes.linear.starts import JOINTS, Start, moved, parents
+from flow.passes.linear.starts import JOINTS, Gaps, Start, moved, parents
 
 
 def extract(rows: Sequence[Row], ranges: Sequence[IntRange], tries: int, moves: int = 0) -> Program:
@@ -24,7 +24,8 @@ def extract(rows: Sequence[Row], ranges: Sequence[IntRange], tries: int, moves: 
     for j, row in enumerate(rows):
         for i, c in row.items():
             dense[j, i] = c
-    trees = [parents(dense, joint) for joint in JOINTS[:tries]]
+    gaps: Gaps | None = {} if tries > 1 else None
+    trees = [parents(dense, joint, gaps) for joint in JOINTS[:tries]]
     # Equal trees give equal graphs.
     starts = {tuple(tree.items()): Start(tree) for tree in trees}
     found = min((_reduced(dense, ranges, start) for start in starts.values()), key=Digits.size)

@@ -62,8 +62,12 @@ def _ordered(tree: Tree) -> Tree | None:
     return {j: tree[j] for j in order} if len(order) == len(tree) else None
 
 
-def parents(matrix: NDArray[np.int64], joint: int | None) -> Tree:
-    """For each row the row that it starts from.
+Gaps = dict[tuple[int, int], NDArray[np.int64]]
+"""For a row and a sign, the digits of every row less that row with the sign."""
+
+
+def parents(matrix: NDArray[np.int64], joint: int | None, known: Gaps | None = None) -> Tree:
+    """For each row the row that it starts from; `known` has gaps met before, and gets more.
 
     A tree of least digits from an empty row on: R. C. Prim, Bell System Technical J. 36 (1957).
     """
@@ -74,12 +78,17 @@ def parents(matrix: NDArray[np.int64], joint: int | None) -> Tree:
     start: list[tuple[int, int] | None] = [None] * count
     tree: Tree = {}
     left = np.ones(count, dtype=bool)
+    gaps: Gaps = {} if known is None else known
     for _ in range(count):
         j = int(np.flatnonzero(left)[np.argmin(cost[left])])
         left[j] = False
         tree[j] = start[j]
         for sign in (1, -1):
-            gap = digit_counts(matrix - sign * matrix[j]).sum(axis=1) + joint
+            if (apart := gaps.get((j, sign))) is None:
+                apart = digit_counts(matrix - sign * matrix[j]).sum(axis=1)
+                if known is not None:
+                    known[j, sign] = apart
+            gap = apart + joint
             for k in np.flatnonzero(left & (gap < cost)):
                 cost[k], start[int(k)] = gap[k], (j, sign)
     return tree
