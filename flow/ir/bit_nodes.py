@@ -148,5 +148,6 @@ class Xor(Node):
 
 
 def _refuse_negative(node: Node) -> None:
-    if any(x.range.signed for x in node.operands):
-        raise IRError(f"{node.mnemonic} of a number that may be negative")
+    for x in node.operands:
+        if x.range.lo < 0:
+            raise IRError(f"{node.mnemonic} of a number that may be negative")

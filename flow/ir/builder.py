@@ -19,7 +19,7 @@ class Builder:
     """Interns nodes, so that sharing common subexpressions needs no pass of its own."""
 
     def __init__(self, known: Iterable[Node] = ()) -> None:
-        self._known: dict[tuple[Any, ...], Node] = {}
+        self._known: dict[tuple[Any, ...], Any] = {}
         self._canonical: set[Node] = set()
         for node in known:
             self(node)
@@ -31,12 +31,12 @@ class Builder:
         operands = node.operands
         if not self._canonical.issuperset(operands):
             # A rule builds a handful of nodes at a time, so this recursion stays shallow.
-            node = cast("N", node.with_operands(*(self(operand) for operand in operands)))
-            operands = node.operands
+            operands = tuple([self(operand) for operand in operands])
+            node = cast("N", node.with_operands(*operands))
         key = (type(node), operands, node._readers[1](node))
-        known = self._known.setdefault(key, node)
+        known: N = self._known.setdefault(key, node)
         self._canonical.add(known)
-        return cast("N", known)
+        return known
 
 
 def rewrite(circuit: Circuit, *rules: Rule) -> Circuit:

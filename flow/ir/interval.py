@@ -8,16 +8,18 @@ from functools import cache
 from flow.errors import IRError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class IntRange:
     """Closed interval of integers. The width and the sign of a wire follow from it."""
 
     lo: int
     hi: int
 
-    def __post_init__(self) -> None:
-        if self.lo > self.hi:
-            raise IRError(f"range [{self.lo}, {self.hi}] is empty")
+    def __init__(self, lo: int, hi: int) -> None:
+        if lo > hi:
+            raise IRError(f"range [{lo}, {hi}] is empty")
+        _SET_LO(self, lo)
+        _SET_HI(self, hi)
 
     def __contains__(self, value: int) -> bool:
         return self.lo <= value <= self.hi
@@ -49,6 +51,11 @@ class IntRange:
     def hull(self, other: IntRange) -> IntRange:
         """The smallest interval that covers both."""
         return IntRange(min(self.lo, other.lo), max(self.hi, other.hi))
+
+
+# What writes a field of an immutable interval once, in half the time of the usual way.
+_SET_LO = IntRange.__dict__["lo"].__set__
+_SET_HI = IntRange.__dict__["hi"].__set__
 
 
 @cache

@@ -38,7 +38,7 @@ def check(circuit: Circuit, sound: Container[Node] = ()) -> None:
     for node in circuit.walk():
         if node not in sound or isinstance(node, Input):
             _check_node(node, lanes)
-    if any(isinstance(node, Register) for node in circuit.walk()):
+    if Register in set(map(type, circuit.walk())):
         _check_latency(circuit)
 
 

@@ -43,7 +43,8 @@ def fitted(x: Node, interval: IntRange) -> Node:
 
     The result has the width of the interval at most, and is signed only if the interval is.
     """
-    if x.range.width <= interval.width and interval.signed >= x.range.signed:
+    known = x.range
+    if known is interval or (known.width <= interval.width and interval.signed >= known.signed):
         return x
     if interval.signed:
         return Signed(x, interval.width)
