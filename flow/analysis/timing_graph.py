@@ -338,11 +338,12 @@ class TimingGraph:
             inner = inward[:, :-1]
             np.maximum(inner, left[:, 1:] + enter[:, :-1], out=inner)
             source = self._source[part.where, :, : part.wide]
-            read = source != FIXED
             if ends is not None:
-                read &= ends[source // self._stride] == stage[numbers][:, None, None]
-            through = np.broadcast_to(inward[:, None], source.shape)
-            np.maximum.at(times, source[read], through[read])
+                same = ends[source // self._stride] == stage[numbers][:, None, None]
+                source = np.where(same, source, FIXED)
+            for word in range(source.shape[1]):
+                # What is told of FIXED, in the last place, is not read.
+                np.maximum.at(times, source[:, word].ravel(), inward.ravel())
             longest = inward.max(axis=1, initial=0.0)
             if part.together:
                 chosen, sources, sizes = self._wholes(part.where)

@@ -186,7 +186,7 @@ class _Ranks:
         links.sum_duplicates()
         links.data = np.minimum(links.data, _MUCH).astype(np.int32)
         found = maximum_flow(links, 0, 1)
-        rest = csr_array(links - found.flow)
+        rest = links - found.flow
         rest.data = np.where(rest.data > 0, 1, 0)
         rest.eliminate_zeros()
         reached = np.zeros(size, dtype=bool)
