@@ -23,7 +23,11 @@ class MergeSignals:
     exact: ClassVar[bool] = False
 
     def run_with(self, graph: Aig, facts: GateFacts) -> Aig:
-        """The graph whose signals differ on the training data, as far as these tell."""
+        """The graph whose signals differ on the training data, as far as these tell.
+
+        An earlier signal may have gates of its own that nothing else reads, so the graph stays as
+        it is where merging would make it larger.
+        """
         values = simulated(graph, facts)
         full = np.full(values.shape[1], 0xFFFFFFFFFFFFFFFF, dtype=np.uint64)
         if facts.count % 64:
@@ -38,4 +42,4 @@ class MergeSignals:
             if first >> 1 != v:
                 instead[v] = first ^ flip
         kept = [k for k, place in enumerate(facts.places) if place is None]
-        return remade(graph, instead, kept)
+        return min(remade(graph, instead, kept), remade(graph, {}, kept), key=lambda g: g.size)
