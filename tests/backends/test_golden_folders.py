@@ -15,6 +15,7 @@ CASES = {
     "folded-twice": ("--target", "fpga", "--effort", "fast", "--ii", "2"),
     "stages-fpga": ("--target", "fpga", "--effort", "fast", "--stages", "3"),
     "hls": ("--target", "hls"),
+    "neurons": ("--target", "lpu"),
 }
 
 
