@@ -1,5 +1,6 @@
 """A requantisation as one product, one sum and one shift: exact on every value of its interval."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,3 +61,35 @@ def test_every_rounding_of_every_value_is_exact(n, b, d, lo, size, rounding):
 @given(st.integers(1, 300), st.integers(1, 400), st.integers(-500, 500), st.integers(-500, 500))
 def test_the_least_rest_of_a_row_is_that_of_all_its_values(count, divisor, a, b):
     assert least_rest(count, divisor, a, b) == min((a * x + b) % divisor for x in range(count))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_every_small_fraction_is_exact_on_both_sides_of_zero(rounding):
+    for d in (1, 2, 3, 5, 6, 7, 12):
+        for n in (-5, -3, -1, 0, 1, 2, 3, 7):
+            for b in (-7, -2, 0, 1, 3, 6):
+                for lo, hi in ((-21, -3), (-13, 12), (4, 19), (-2, -2)):
+                    made = steps(n, b, d, lo, hi, rounding)
+                    for x in range(lo, hi + 1):
+                        assert apply(made, x) == round_ratio(n * x + b, d, rounding)
+
+
+def test_a_tie_is_told_from_what_lies_above_it():
+    # Of thirds of halves: the bits that are dropped are below the size of the interval at a tie.
+    assert steps(1, 0, 6, -30, -10, "half_even").bound == 21
+    assert steps(1, 0, 6, 10, 30, "half_even").bound == 21
+    assert steps(1, 0, 6, 10, 30, "half_up").bound == 0
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "shift"), [(0, 6, 6), (0, 255, 11), (-128, 127, 11), (-4, 3, 6), (0, 0, 0)]
+)
+def test_the_shift_grows_with_the_interval(lo, hi, shift):
+    assert steps(1, 0, 7, lo, hi, "floor").shift == shift
+
+
+def test_the_sums_of_both_sides_are_bounded():
+    made = Steps(3, -5, 2, 0, 2, 0)
+    assert made.sums(-4, 6) == (-17, 20)
+    assert Steps(-3, 1, 1, 0, 2, 0).sums(-4, 6) == (-17, 13)
+    assert made.at(5) == Steps(24, -40, 16, 0, 5, 0)

@@ -11,7 +11,7 @@ from flow.backends.verilog import emit_verilog
 from flow.errors import UsageError
 from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Port
-from flow.ir.nodes import Add, Input, Mul, Register
+from flow.ir.nodes import Add, Compare, Const, Input, Mul, Register
 from flow.tools import icarus, verilator
 
 PORTS = {
@@ -134,3 +134,52 @@ def test_samples_go_in_and_answers_come_out_a_byte_at_a_time(tmp_path, registers
     (tmp_path / "bench.v").write_text(BENCH.replace("LATENCY", str(registers + 1)))
     icarus.compile_verilog(["bench.v", *names], "bench", "bench.vvp", tmp_path, 60)
     assert icarus.simulate("bench.vvp", tmp_path, 60).log == "0 of 200 wrong\n"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "in_bytes", "out_bytes", "shifted"),
+    [
+        ((), 1, 1, "ui_in"),
+        ((8,), 1, 1, "ui_in"),
+        ((9,), 2, 2, "{ui_in, sample[15:8]}"),
+        ((8, 8, 1), 3, 3, "{ui_in, sample[23:8]}"),
+    ],
+)
+def test_a_sample_has_no_more_bytes_than_its_bits_need(inputs, in_bytes, out_bytes, shifted):
+    intern = Builder()
+    lanes = tuple(intern(Input("x", k, 0, (1 << n) - 1)) for k, n in enumerate(inputs))
+    outputs = lanes or (intern(Const(1)),)
+    wires = Circuit("wires", (Port("x", lanes),), (Port("y", outputs),))
+    files = tiny_files(emit_verilog(wires), 0.0, 20.0, "", 25.0)
+    text = files[PurePosixPath("tinytapeout/src/tt_um_wires.v")]
+    assert f"    wire [{8 * out_bytes - 1}:0] answer;\n" in text
+    assert f"    reg [{8 * in_bytes - 1}:0] sample;\n" in text
+    assert f"if (uio_in[0]) sample <= {shifted};" in text
+    guide = " ".join(files[PurePosixPath("tinytapeout/docs/info.md")].split())
+    assert f"For each of the {in_bytes} bytes of a sample" in guide
+    assert f"shows the next of its {out_bytes}." in guide
+    assert "Wait 1 clocks" in guide
+
+
+@pytest.mark.parametrize(("period", "hertz"), [(10.0, 50_000_000), (30.0, 33_333_333)])
+def test_the_clock_is_that_of_the_circuit_and_50_mhz_at_most(period, hertz):
+    files = tiny_files(emit_verilog(circuit()), 0.0, 20.0, "", period)
+    info = yaml.safe_load(files[PurePosixPath("tinytapeout/info.yaml")])
+    assert info["project"]["clock_hz"] == hertz
+
+
+def test_a_sample_of_more_than_256_bytes_is_refused():
+    intern = Builder()
+    for count, fits in ((256, True), (257, False)):
+        lanes = tuple(intern(Input("x", k, 0, 255)) for k in range(count))
+        total = (intern(Compare(lanes[0], lanes[1], "lt")),)
+        emission = emit_verilog(Circuit("wide", (Port("x", lanes),), (Port("y", total),)))
+        if fits:
+            assert tiny_files(emission, 0.0, 1.0, "", 25.0)
+            continue
+        with pytest.raises(UsageError) as error:
+            tiny_files(emission, 0.0, 1.0, "", 25.0)
+        assert error.value.show() == (
+            "error: a sample of 257 bytes and an answer of 1 are too large for Tiny Tapeout\n"
+            "  hint: at most 256 bytes each"
+        )

@@ -11,12 +11,13 @@ from designs import SMALL, STAGED, several
 from hypothesis import given
 from strategies import circuits
 
-from flow.backends.emission import write_files
+from flow.backends.emission import Lane, write_files
 from flow.backends.names import RESERVED
 from flow.backends.operations import RENDER, UNSUPPORTED
-from flow.backends.verilog import SUPPORTS, Header, emit_verilog
+from flow.backends.verilog import SUPPORTS, Header, emit_verilog, lane_table
 from flow.errors import InternalError
 from flow.ir.circuit import Circuit, Origin, Port
+from flow.ir.interval import IntRange
 from flow.ir.nodes import NODE_TYPES, Add, Const, Input, Linear, Register
 from flow.verify.lint import lint
 
@@ -144,3 +145,25 @@ def test_a_linter_that_warns_fails_the_check(tmp_path):
     narrow = file.read_text().replace("wire [4:0] dense_1_act_0", "wire [3:0] dense_1_act_0")
     file.write_text(narrow)
     assert [v.status for v in lint(tmp_path, "little")][1] == "failed"
+
+
+def lanes(*runs):
+    """Lanes of one range after another: how many, and their ends."""
+    ranges = [IntRange(lo, hi) for count, lo, hi in runs for _ in range(count)]
+    offsets = [sum(r.width for r in ranges[:k]) for k in range(len(ranges))]
+    return [Lane(offset, r.width, r) for offset, r in zip(offsets, ranges, strict=True)]
+
+
+def test_many_lanes_are_told_in_runs_of_equal_ones():
+    assert list(lane_table(lanes((2, 0, 3), (1, -4, 3)))) == [
+        "0: bits 1:0, unsigned, [0, 3]",
+        "1: bits 3:2, unsigned, [0, 3]",
+        "2: bits 6:4, signed, [-4, 3]",
+    ]
+    assert len(list(lane_table(lanes((64, 0, 3))))) == 64
+    assert list(lane_table(lanes((1, 0, 1), (60, 0, 3), (4, -4, 3)))) == [
+        "0: bits 0:0, unsigned, [0, 1]",
+        "1..60: bits 120:1, 2 each, unsigned, [0, 3]",
+        "61..64: bits 132:121, 3 each, signed, [-4, 3]",
+    ]
+    assert list(lane_table([])) == []
