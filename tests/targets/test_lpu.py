@@ -7,11 +7,12 @@ from dataclasses import replace
 from itertools import islice
 
 import pytest
+from digests import check, digest
 
-from flow.backends.lpu import emit_lpu
+from flow.backends.lpu import MODULES, emit_lpu
 from flow.backends.lpu_wires import check_wires, wires_text
 from flow.cli.main import run
-from flow.errors import CheckFailed, InternalError, ToolNotFound, UsageError
+from flow.errors import CheckFailed, InternalError, ToolNotFound, UnsupportedModel, UsageError
 from flow.ir.language_meaning import told
 from flow.mapping.hardwired.neuron import Base
 from flow.mapping.lpu.assemble import assemble, slots
@@ -212,7 +213,8 @@ def test_wires_that_are_not_the_weights_are_told(program):
     # Nothing feeds the first port: 8 of 4 inputs and their complements; there is no 15.
     value = int(number[1], 16)
     assert value % 16 == 8
-    for wrong, message in ((3, "are not its weights"), (15, "name what is no input")):
+    wrongs = ((3, "are not its weights"), (9, "name what is no input"))
+    for wrong, message in (*wrongs, (15, "name what is no input")):
         with pytest.raises(CheckFailed) as caught:
             check_wires(array, other(value - 8 + wrong))
         assert caught.value.message == f"the wires of layer0_queries {message}"
@@ -220,6 +222,66 @@ def test_wires_that_are_not_the_weights_are_told(program):
     at = next(k for k, line in enumerate(lines) if "localparam" in line)
     with pytest.raises(CheckFailed, match="the wires of layer0_queries are not all there"):
         check_wires(array, "".join(lines[:at] + lines[at + 2 :]))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_wires_have_a_turn_only_where_cells_serve_several_neurons(program, rows):
+    for array in emit_lpu(assemble(program, rows)).arrays:
+        text = "".join(wires_text(array, "wires"))
+        assert ("    input  wire [7:0] turn,\n" in text) == (array.phases > 1)
+        assert ("turn" in text) == (array.phases > 1)
+        check_wires(array, text)
+
+
+def test_neurons_beyond_the_last_are_tied_to_nothing(program):
+    arrays = {a.array.name: a for a in emit_lpu(assemble(program, 3)).arrays}
+    made = arrays["classifier"]
+    beyond = made.slots * made.phases - made.array.outputs
+    assert (made.array.outputs, made.slots, made.phases, beyond) == (16, 6, 3, 2)
+    text = "".join(wires_text(made, "wires"))
+    size, bits = made.slots, (2 * made.array.inputs).bit_length()
+
+    def number(name):
+        width, digits = re.search(rf"{name} =\n        (\d+)'h([0-9a-f]+);", text).groups()
+        return int(width), int(digits, 16)
+
+    width, constants = number("C0_2")
+    assert width == made.tied * size
+    width, sources = number("W0_2_0")
+    assert width == made.room * size * bits
+    for slot in range(size - beyond, size):
+        assert not any(constants >> k * size + slot & 1 for k in range(made.tied))
+        read = {sources >> (k * size + slot) * bits & (1 << bits) - 1 for k in range(made.room)}
+        assert read == {2 * made.array.inputs}
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_files_of_a_chip_are_golden(program, rows, request):
+    files = emit_lpu(assemble(program, rows)).files
+    copied = {f"{name}.v" for name in MODULES}
+    own = {str(path): text for path, text in files.items() if path.name not in copied}
+    found = {name: digest(text) for name, text in sorted(own.items())}
+    check("texts", f"lpu-{rows}", found, request.config.getoption("--update-golden"))
+
+
+def test_the_window_of_a_chip_is_that_of_its_words(program):
+    made = assemble(program)
+
+    def top(*windows):
+        passes = [w for w in made.words if w.op is Op.PASS]
+        place = {id(w): n for w, n in zip(passes, windows, strict=False)}
+        words = tuple(replace(w, window=place.get(id(w), 0)) for w in made.words)
+        files = emit_lpu(replace(made, words=words)).files
+        return next(text for path, text in files.items() if ".WINDOW(" in str(text))
+
+    assert ".WINDOW(0)" in top()
+    assert ".WINDOW(5)" in top(0, 5, 5)
+    with pytest.raises(UnsupportedModel) as caught:
+        top(7, 0, 5)
+    assert caught.value.show() == (
+        "error: layers attend to the last 5 and 7 positions\n"
+        "  hint: the chip has one window, and layers without"
+    )
 
 
 def test_equal_programs_give_equal_files(program):
