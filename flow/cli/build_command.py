@@ -39,6 +39,7 @@ from flow.cli.options import FILE, JSON, Clock, configuration, model_options
 @click.option("--reuse", type=int, help="For HLS: uses of a multiplier for a sample.  [1]")
 @click.option("--strategy", help="For HLS: latency or resource.  [latency]")
 @click.option("--fan-in", type=int, help="Inputs of a threshold gate at most; 0 is any.  [8]")
+@click.option("--array", help="For tulip: elements as 32x8, or 32x8x4 with rows of MACs.  [32x8]")
 @click.option("--harden", help="Cells in three copies with voters: 25%, cells=20, registers, all.")
 @click.option(
     "--fingerprint", is_flag=True, default=None, help="An output that tells of faults at work."

@@ -126,6 +126,8 @@ class BuildConfig:
     harden: str | None = None
     #: a second head with the output alarm, whose fingerprints samples of --calibrate train
     fingerprint: bool = False
+    #: of the target tulip, neurons by samples at a time, and rows of MACs: 32x8, or 32x8x4
+    array: str = "32x8"
     #: of a language model, the file of its tokenizer; by default the one beside it
     tokenizer: Path | None = None
     #: of a language model, the values of its weights: fp4, mxfp4, ternary or int4
@@ -156,7 +158,7 @@ _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
         ("target", "tech", "passes", "head", "simulator", "layer_bits", "weight_step",
          "weight_rounding", "range",
          "pick", "approximate", "harden", "objective", "effort", "latency", "weight_store", "tmr",
-         "hls_backend", "strategy", "code", "rounding"),
+         "hls_backend", "strategy", "array", "code", "rounding"),
     ),
     (
         bool,

@@ -17,6 +17,7 @@ from flow.ir.network import Network
 from flow.ir.tensor import IntArray
 from flow.mapping.tulip.bound import count_bound
 from flow.mapping.tulip.plan import Plan, Planned, make_plan
+from flow.mapping.tulip.shape import ArrayShape, parse_shape
 from flow.mapping.tulip.timeline import timeline
 from flow.passes.lower_layers import port_names
 from flow.pipeline.config import BuildConfig
@@ -39,7 +40,7 @@ class TulipRecipe(Recipe):
         return ("icarus", "verilator", "yosys")
 
     def choose(self, config: BuildConfig) -> None:
-        """No technology: the RTL is for any. UsageError at options of circuits."""
+        """No technology: the RTL is for any. UsageError at options of circuits, and no array."""
         for name in REFUSED:
             if getattr(config, name) != getattr(BuildConfig, name):
                 raise UsageError(
@@ -47,6 +48,7 @@ class TulipRecipe(Recipe):
                     f"{self.name}, which is programmed",
                     hint="leave it out, or build for asic, fpga or printed",
                 )
+        parse_shape(config.array)
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,20 @@ def layer_steps(planned: Planned, clocks: int) -> LayerSteps:
     )  # fmt: skip
 
 
-def plan_network(network: Network) -> TulipBuild:
-    """The network on the array. UnsupportedModel where a layer is not binary, or does not fit."""
+def array_of(manifest: Mapping[str, Any]) -> ArrayShape:
+    """The array that a manifest says was built; UsageError where it says of none."""
+    choices = manifest.get("choices")
+    text = choices.get("array", BuildConfig.array) if isinstance(choices, dict) else None
+    if not isinstance(text, str):
+        raise UsageError("the manifest does not say which array was built")
+    return parse_shape(text)
+
+
+def plan_network(network: Network, shape: ArrayShape | None = None) -> TulipBuild:
+    """The network on an array, 32 x 8 by default.
+
+    UnsupportedModel where a layer is not binary, or does not fit.
+    """
     layers = binary_layers(network)
     integer = any(isinstance(layer, Neurons) and layer.integer for layer in layers)
     lo = min(int(layer.tensor.lo.min()) for layer in network.inputs)
@@ -113,7 +127,7 @@ def plan_network(network: Network) -> TulipBuild:
             f"the input has integers from {lo} to {hi}, and the MACs take 16 bits",
             hint="give the input fewer bits with --input-bits",
         )
-    return TulipBuild(layers, make_plan(layers, size, (lo, hi) if integer else (0, 1)))
+    return TulipBuild(layers, make_plan(layers, size, (lo, hi) if integer else (0, 1), shape))
 
 
 def array_inputs(network: Network, inputs: Mapping[str, IntArray]) -> IntArray:
@@ -189,8 +203,9 @@ def notes(build: TulipBuild) -> tuple[str, ...]:
     ]
     for row in build.table():
         bound = "" if row.bound is None else f", lower bound {row.bound} (ratio {row.ratio:.3f})"
+        plural = "" if row.positions == 1 else "s"
         lines.append(
             f"{row.layer}: {row.neurons} neurons of {row.inputs} inputs at {row.positions} "
-            f"positions, {row.steps} steps each{bound}; {row.clocks} clocks a batch"
+            f"position{plural}, {row.steps} steps each{bound}; {row.clocks} clocks a batch"
         )
     return tuple(lines)

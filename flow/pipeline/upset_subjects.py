@@ -22,9 +22,10 @@ from flow.ir.design import Design as Logic
 from flow.ir.network_text import parse_network
 from flow.ir.tensor import IntArray
 from flow.mapping.tulip.plan import Plan
+from flow.pipeline.folder import read_manifest
 from flow.pipeline.reading import read_text
 from flow.pipeline.reopening import Design
-from flow.pipeline.tulip import array_inputs, plan_network, split_inputs
+from flow.pipeline.tulip import array_inputs, array_of, plan_network, split_inputs
 from flow.pipeline.upset_reading import GATE, read_chip
 
 Drive = dict[str, NDArray[np.uint8]]
@@ -118,7 +119,7 @@ def array_subject(folder: Path) -> Subject:
     """The array with a host that sets it up and gives it its first batch over and over."""
     place = "01-import/network.json"
     network = parse_network(read_text(folder / place), place)
-    plan = plan_network(network).plan
+    plan = plan_network(network, array_of(read_manifest(folder))).plan
     lanes = parse_npy(read_bytes(folder / "vectors/inputs.npy"), "vectors/inputs.npy")
     inputs = array_inputs(network, split_inputs(network, lanes[: plan.shape.cols]))
     texts = _texts(folder)

@@ -76,7 +76,7 @@ def verify(
     if is_hls(manifest):
         return (*verdicts, *verify_hls(folder, manifest, progress))
     if is_tulip(manifest):
-        return (*verdicts, *verify_tulip(folder, progress))
+        return (*verdicts, *verify_tulip(folder, manifest, progress))
     if is_neurons(manifest):
         return (*verdicts, *verify_neurons(folder, prove_limit_s, _seed(manifest), progress))
     if is_chip(folder):

@@ -18,7 +18,7 @@ from flow.ir.network import Network, evaluate_network
 from flow.ir.network_text import parse_network
 from flow.pipeline.reading import read_text
 from flow.pipeline.stages.import_stage import flat
-from flow.pipeline.tulip import array_inputs, plan_network, split_inputs
+from flow.pipeline.tulip import array_inputs, array_of, plan_network, split_inputs
 from flow.progress import Progress, silent
 from flow.verify.lint import lint
 from flow.verify.simulate import simulate_cocotb
@@ -34,7 +34,9 @@ def is_tulip(manifest: Mapping[str, Any]) -> bool:
     return isinstance(choices, dict) and choices.get("target") == "tulip"
 
 
-def verify_tulip(folder: Path, progress: Progress = silent) -> tuple[Verdict, ...]:
+def verify_tulip(
+    folder: Path, manifest: Mapping[str, Any], progress: Progress = silent
+) -> tuple[Verdict, ...]:
     """A verdict on vectors and files; where both are what flow writes, on model and RTL too."""
     begin = time.monotonic()
     try:
@@ -42,7 +44,7 @@ def verify_tulip(folder: Path, progress: Progress = silent) -> tuple[Verdict, ..
         network = parse_network(read_text(folder / place), place)
         progress("the network answers the vectors")
         inputs, answers = _meaning(folder, network)
-        made = plan_network(network)
+        made = plan_network(network, array_of(manifest))
     except FlowError as error:
         where = f", at {error.where}" if error.where else ""
         detail = printable(f"{error.message}{where}")

@@ -8,7 +8,7 @@ from flow.errors import UnsupportedModel, UsageError
 from flow.ir.binary import INPUT, Neurons, Scores, Wiring
 from flow.mapping.tulip.execute import Execution, host_scores
 from flow.mapping.tulip.plan import make_plan
-from flow.mapping.tulip.shape import ArrayShape, Descriptor
+from flow.mapping.tulip.shape import ArrayShape, Descriptor, parse_shape
 from flow.mapping.tulip.timeline import steady_cycles, timeline
 
 SHAPES = [ArrayShape(8, 2, 2), ArrayShape(), ArrayShape(16, 3, 4)]
@@ -100,6 +100,22 @@ def test_an_array_that_cannot_be_made_is_refused():
     with pytest.raises(UsageError) as error:
         ArrayShape(12, 8, 4)
     assert error.value.message == "an array of 12 x 8 with 4 rows of MACs"
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [("32x8", (32, 8, 4)), ("4x1", (4, 1, 2)), ("64x16x2", (64, 16, 2)), ("256x64", (256, 64, 32))],
+)
+def test_an_array_is_read_from_its_text(text, shape):
+    assert parse_shape(text) == ArrayShape(*shape)
+
+
+@pytest.mark.parametrize("text", ["", "32", "32x", "32x8x4x2", "-4x8", "512x8", "32x65", "٣٢x8"])
+def test_a_text_that_is_no_array_is_refused(text):
+    with pytest.raises(UsageError) as error:
+        parse_shape(text)
+    assert error.value.message == f"{text!r} is no array of up to 256 x 64 elements"
+    assert error.value.hint is not None
 
 
 def test_what_does_not_fit_is_refused_with_its_layer():

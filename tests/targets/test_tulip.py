@@ -87,6 +87,30 @@ def test_options_of_circuits_are_refused():
 @pytest.mark.slow
 @pytest.mark.tool("icarus")
 @pytest.mark.tool("verilator")
+def test_an_array_of_another_size_is_built_and_verified(shared, tmp_path):
+    model, weights = (str(shared / "models" / name) for name in BINARY)
+    done = flow(
+        "build", model, "--weights", weights, "--target", "tulip", "--array", "8x2", "-o", "out",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads((tmp_path / "out" / "schedule.json").read_text())
+    assert facts["array"] == {"rows": 8, "cols": 2, "macs": 4}
+    assert {v.status for v in verify(tmp_path / "out")} == {"passed"}
+    place = tmp_path / "out" / "manifest.json"
+    for wrong, message in (
+        ("16x2", "rtl/model.v is not what flow writes for the network"),
+        (None, "the manifest does not say which array was built"),
+    ):
+        manifest = json.loads(place.read_text())
+        manifest["choices"]["array"] = wrong
+        place.write_text(json.dumps(manifest))
+        assert message in [v.detail for v in verify(tmp_path / "out") if v.status == "failed"]
+
+
+@pytest.mark.slow
+@pytest.mark.tool("icarus")
+@pytest.mark.tool("verilator")
 @pytest.mark.tool("yosys")
 def test_a_binary_network_is_built_with_the_model_and_the_linters_as_witnesses(shared, tmp_path):
     model, weights = (str(shared / "models" / name) for name in BINARY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import astuple, dataclass, fields
 
 from flow.errors import UsageError
@@ -36,6 +37,25 @@ class ArrayShape:
     def pairs(self) -> int:
         """Pairs of activations in a word."""
         return self.rows // 2
+
+
+_SHAPE = re.compile(r"(\d{1,4})x(\d{1,4})(?:x(\d{1,4}))?", re.ASCII)
+MOST_ROWS, MOST_COLS = 256, 64
+
+
+def parse_shape(text: str) -> ArrayShape:
+    """An array from ROWSxCOLS, or ROWSxCOLSxMACS with rows of MACs, an eighth of the rows else.
+
+    UsageError where it is none, or has more than 256 rows or 64 columns.
+    """
+    found = _SHAPE.fullmatch(text)
+    if not found or int(found[1]) > MOST_ROWS or int(found[2]) > MOST_COLS:
+        raise UsageError(
+            f"{text!r} is no array of up to {MOST_ROWS} x {MOST_COLS} elements",
+            hint="write 32x8 for 32 neurons of 8 samples at a time, 32x8x4 for 4 rows of MACs",
+        )
+    rows, cols = int(found[1]), int(found[2])
+    return ArrayShape(rows, cols, int(found[3]) if found[3] else max(2, rows // 8))
 
 
 @dataclass(frozen=True, slots=True)

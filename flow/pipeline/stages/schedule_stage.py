@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flow.backends.tulip import listing
+from flow.mapping.tulip.shape import parse_shape
 from flow.pipeline.folder import write_file
 from flow.pipeline.state import State, have
 from flow.pipeline.tulip import plan_network, schedule_json, table_text
@@ -20,7 +21,7 @@ class ScheduleArray:
     def run(self, state: State, out: Path, own: Path) -> State:
         """schedule.json; steps.txt, programs.txt."""
         state.progress("layers become binary neurons, neurons become schedules")
-        made = plan_network(have(state.network))
+        made = plan_network(have(state.network), parse_shape(state.config.array))
         write_file(out, "schedule.json", schedule_json(made))
         write_file(own, "steps.txt", table_text(made))
         write_file(own, "programs.txt", listing(made.plan))
