@@ -1,10 +1,14 @@
 """Masked sums, tournaments and gates as circuits: only the bits that are read have nodes."""
 
+from itertools import product
+from math import prod
+
 import numpy as np
 import pytest
 
+from flow.ir.evaluate import evaluate
 from flow.ir.layers import Gates, Input, MaskedDense, Tournament
-from flow.ir.network import Network
+from flow.ir.network import Network, evaluate_network
 from flow.ir.tensor import fractions, tensor_type
 from flow.ir.text import print_circuit
 from flow.passes.base import run_passes
@@ -108,3 +112,64 @@ def test_gates_are_ands_of_single_bits():
         "in x = %0, %1\n"
         "out y = %9, %10\n"
     )
+
+
+def equals_its_network(network, lows, highs):
+    """Every input of few values, or many random ones."""
+    circuit = LowerLayers().run(network)
+    spans = [range(lo, hi + 1) for lo, hi in zip(lows, highs, strict=True)]
+    if prod(map(len, spans)) <= 4096:
+        values = np.array(list(product(*spans)))
+    else:
+        values = np.random.default_rng(0).integers(lows, np.array(highs) + 1, (500, len(lows)))
+    wanted = evaluate_network(network, {"x": values})["y"]
+    assert np.array_equal(evaluate(circuit, {"x": values})["y"], wanted.reshape(len(values), -1))
+
+
+def entry(lows, highs):
+    tensor = tensor_type((len(lows),), np.array(lows), np.array(highs))
+    return Input("x", (), "", tensor, fractions(0, (len(lows),)))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_tournament_of_elements_of_several_widths_is_that_of_its_network(seed):
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(2, 5))
+    signed = seed % 2
+    lows = [int(rng.integers(-9, 1)) * signed for _ in range(count)]
+    highs = [int(rng.choice([1, 3, 6, 15])) for _ in range(count)]
+    rounds, alive = [], list(range(count))
+    while len(alive) > 1:
+        left, right = alive.pop(0), alive.pop(0)
+        mask = int(rng.integers(-12, 0)) if rng.random() < 0.3 else int(rng.integers(0, 40))
+        rounds.append((left, right, mask))
+        alive.append(count + len(rounds) - 1)
+    layer = Tournament("y", ("x",), "", tuple(rounds))
+    equals_its_network(Network("net", (entry(lows, highs), layer), ("y",)), lows, highs)
+
+
+@pytest.mark.parametrize(
+    ("mask", "lines"),
+    [
+        # All bits of the wider element are read, those above it are not there: nothing is cut.
+        (15, ["%2 = compare %0, %1, lt : [0, 1] @ y index 0"]),
+        (31, ["%2 = compare %0, %1, lt : [0, 1] @ y index 0"]),
+        (3, ["%2 = bits %1, 0, 2 : [0, 3]", "%3 = compare %0, %2, lt : [0, 1] @ y index 0"]),
+    ],
+)
+def test_bits_above_the_widest_element_are_not_there(mask, lines):
+    network = Network("net", (entry([0, 0], [3, 15]), Tournament("y", ("x",), "", ((0, 1, mask),))),
+                      ("y",))  # fmt: skip
+    text = print_circuit(run_passes(LowerLayers().run(network), CANONICAL)).splitlines()
+    assert text[4:-2] == lines
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_masked_sums_are_those_of_their_network(seed):
+    rng = np.random.default_rng(seed)
+    highs = [int(v) for v in rng.choice([1, 3, 7, 12], 3)]
+    shape = (3, 2)
+    keep = np.where(rng.random(shape) < 0.4, -1, rng.integers(0, 128, shape))
+    layer = MaskedDense("y", ("x",), "", rng.integers(-9, 10, shape), rng.integers(0, 16, shape),
+                        keep, rng.integers(-9, 10, 2), ONE)  # fmt: skip
+    equals_its_network(Network("net", (entry([0] * 3, highs), layer), ("y",)), [0] * 3, highs)
