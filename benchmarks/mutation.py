@@ -42,6 +42,8 @@ SUITE = (
 MOST_TESTS = 60
 CPU_SECONDS = 120
 """A mutant that computes longer is counted apart."""
+MEMORY = 8 << 30
+"""Bytes that a mutant and its tests may have; one that wants more has failed a test."""
 
 
 class Tracer:
@@ -140,6 +142,7 @@ def _child(mutant: CodeMutant, tests: list[str]) -> int:
     import pytest
 
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     target = str(ROOT / mutant.file)
     plain = importlib.machinery.SourceFileLoader.get_code
 
