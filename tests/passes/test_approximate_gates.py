@@ -1,5 +1,8 @@
 """Approximations of gates: hand examples, and what they promise on random graphs."""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,11 +13,18 @@ from flow.ir.aig import AigBuilder, pack, unpack
 from flow.ir.layers import ArgMax, Dense, Input
 from flow.ir.network import Network, evaluate_network
 from flow.ir.tensor import fractions, tensor_type
-from flow.passes.approximate.compiled_trim import kernel
-from flow.passes.approximate.gates import GateFacts, answers, gate_network, reach, with_scores
+from flow.passes.approximate.compiled_trim import CompiledTrimming, kernel
+from flow.passes.approximate.gates import (
+    GateFacts,
+    answers,
+    gate_network,
+    reach,
+    simulated,
+    with_scores,
+)
 from flow.passes.approximate.merge_signals import MergeSignals
 from flow.passes.approximate.prune_gates import PruneGates, Pruning
-from flow.passes.approximate.trim_gates import TrimGates, trimmings
+from flow.passes.approximate.trim_gates import TrimGates, _Trimming, trimmings
 
 
 def facts(rows, places, labels=None):
@@ -146,7 +156,8 @@ def test_c_trims_as_python_does(graph, seed, count, lost, gently):
     assert list(trimmings(graph, known, lost, gently)) == list(plain)
 
 
-def test_c_trims_a_graph_of_several_hundred_gates_as_python_does():
+@pytest.mark.parametrize("gently", [False, True])
+def test_c_trims_a_graph_of_several_hundred_gates_as_python_does(gently):
     random, g = np.random.default_rng(5), AigBuilder("random", [f"x{i}" for i in range(12)])
     literals = list(range(26))
     while len(literals) < 600:
@@ -155,9 +166,9 @@ def test_c_trims_a_graph_of_several_hundred_gates_as_python_does():
     graph = g.finish([(f"y{k}", literals[-1 - k]) for k in range(0, 30, 10)])
     words = pack(random.integers(0, 2, (300, 12)).astype(np.uint8))
     known = GateFacts(words, 300, (None,) * 3, (3,), random.integers(0, 8, 300))
-    found = list(trimmings(graph, known, 30))
+    found = list(trimmings(graph, known, 30, gently))
     assert graph.size > 60
-    assert found == list(trimmings(graph, known, 30, compiled=False))
+    assert found == list(trimmings(graph, known, 30, gently, compiled=False))
 
 
 def test_a_gentle_round_takes_nothing_but_constants_and_what_a_gate_is_made_of():
@@ -170,6 +181,22 @@ def test_a_gentle_round_takes_nothing_but_constants_and_what_a_gate_is_made_of()
     assert (both.size, both.literals) == (0, (2, 4))
     assert (once.size, once.literals[1]) == (1, 4)
     assert then == both
+    for make in (CompiledTrimming, _Trimming):
+        trimming = make(graph, known)
+        assert (trimming.correct, trimming.round(Fraction(0), 4)) == (4, True)
+        assert trimming.graph() == both
+        assert not make(both, known).round(Fraction(0), 4)
+
+
+def test_zeros_stand_behind_the_last_sample():
+    g = AigBuilder("g", ["a"])
+    graph = g.finish([("y", 3)])
+    for count, last in ((1, 1), (63, (1 << 63) - 1), (64, (1 << 64) - 1), (65, 1)):
+        known = facts([[0]] * count, (None,))
+        ones = simulated(g.finish([("y", g.conj(3, 3))]), known)
+        assert ones.shape == (2, 1 + (count - 1) // 64)
+        inverted = simulated(graph, replace(known, words=~known.words))
+        assert int(inverted[1, -1]) == last
 
 
 def classifier():

@@ -69,6 +69,23 @@ def test_weights_of_more_than_8_bits_stay_and_ends_are_not_passed():
     assert nearby(-127, 4, 2, Digits()) == [(1, 20.0, -126), (-1, 0.0, -128)]
 
 
+@dataclass(frozen=True)
+class FartherIsSmaller:
+    """What takes the least lies beyond the weights of 8 bits."""
+
+    def area(self, weight, input_bits):
+        return 1000.0 - abs(weight)
+
+
+def test_no_weight_beyond_8_bits_is_tried():
+    areas = FartherIsSmaller()
+    assert nearby(-128, 4, 4, areas) == [(0, 872.0, -128)]
+    assert nearby(126, 4, 4, areas) == [(1, 873.0, 127), (0, 874.0, 126)]
+    assert nearby(-126, 4, 4, areas) == [(0, 874.0, -126), (-2, 872.0, -128)]
+    for beyond in (-129, 128):
+        assert nearby(beyond, 4, 4, areas) == [(0, 0.0, beyond)]
+
+
 @given(st.lists(st.integers(-30, 30), min_size=1, max_size=6), st.integers(0, 4))
 def test_the_choice_of_weights_is_the_best_of_all(weights, reach):
     options = [nearby(w, 4, reach, Digits()) for w in weights]
@@ -93,6 +110,20 @@ def test_truncated_columns_are_zero_and_the_bias_takes_their_mean():
     # 20 + mean(3, 1) - 5 = 17, and 16 is the nearest multiple of 8.
     assert layer.bias.tolist() == [16]
     assert evaluate_network(new, {"x": x})["d"].tolist() == [[16], [24]]
+
+
+def test_one_column_is_truncated_and_none_changes_nothing():
+    x = np.array([[1, 1], [3, 1]])
+    one = TruncateColumns(1).run_with(network([[3], [-5]], [20]), Facts({"x": x}))
+    # 3, 9 and -5, -5 become 2, 8 and -4, -4: 1 - 1 is lost, and 20 is even.
+    assert changed(one).keep.tolist() == [[0b111110], [0b1111110]]
+    assert changed(one).bias.tolist() == [20]
+    none = TruncateColumns(0).run_with(network([[3], [-5]], [21]), Facts({"x": x}))
+    assert (changed(none).keep.tolist(), changed(none).bias.tolist()) == ([[-1], [-1]], [21])
+    zero = TruncateColumns(2).run_with(network([[0], [-5]], [20]), Facts({"x": x}))
+    assert changed(zero).keep.tolist() == [[-1], [0b1111100]]
+    twice = TruncateColumns(3).run_with(one, Facts({"x": x}))
+    assert changed(twice).keep.tolist() == [[0b111000], [0b1111000]]
 
 
 def test_the_smallest_products_keep_their_highest_bits():
