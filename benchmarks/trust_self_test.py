@@ -22,8 +22,10 @@ from trust_circuits import HIDDEN, NAMES, Circuit, circuits
 
 from flow.analysis.stuck_at import weights
 from flow.cli.main import run
+from flow.ir.interval import IntRange
 from flow.ir.layers import Dense, Input, Layer
 from flow.ir.network import Network
+from flow.ir.tensor import TensorType
 from flow.pipeline.fault_harm import harm_of
 from flow.pipeline.faulting import open_subject
 from flow.train.baseline import Perceptron, fit_perceptron
@@ -180,30 +182,31 @@ def _several(
     return found
 
 
-def _bits(values: Any) -> int:
-    return int(np.abs(values).max()).bit_length() + 1
-
-
 def _stuck_values(
     one: Watched, names: list[str], random: np.random.Generator
 ) -> list[tuple[Any, Any]]:
     found = []
     for _ in range(DRAWN):
         name = names[int(random.integers(0, len(names)))]
-        found.append(one.faulty(name, _bit_change(one.values[name], random, (0, 1))))
+        found.append(one.faulty(name, _bit_change(one.network.types[name], random, (0, 1))))
     return found
 
 
-def _bit_change(values: Any, random: np.random.Generator, kinds: tuple[int, ...]) -> Change:
-    """One bit of one element: stuck at 0 or 1, or flipped (2), at every sample."""
-    unit = int(random.integers(0, values.shape[1]))
-    mask = np.int64(1) << int(random.integers(0, _bits(values)))
+def _bit_change(tensor: TensorType, random: np.random.Generator, kinds: tuple[int, ...]) -> Change:
+    """One bit of one element that has bits: stuck at 0 or 1, or flipped (2), at every sample."""
+    ends = zip(tensor.lo.ravel(), tensor.hi.ravel(), strict=True)
+    ranges = [IntRange(int(lo), int(hi)) for lo, hi in ends]
+    units = [unit for unit, found in enumerate(ranges) if found.width]
+    unit = units[int(random.integers(0, len(units)))]
+    width, signed = ranges[unit].width, ranges[unit].signed
+    mask = np.int64(1) << int(random.integers(0, width))
     kind = kinds[int(random.integers(0, len(kinds)))]
 
     def change(given: Any) -> Any:
         other = given.copy()
-        column = other[:, unit]
-        other[:, unit] = (column & ~mask, column | mask, column ^ mask)[kind]
+        word = other[:, unit] & ((1 << width) - 1)
+        word = (word & ~mask, word | mask, word ^ mask)[kind]
+        other[:, unit] = word - (signed & (word >> (width - 1)) << width)
         return other
 
     return change
@@ -217,7 +220,7 @@ def _upsets(
     total = told = 0
     for _ in range(DRAWN):
         name = names[int(random.integers(0, len(names)))]
-        answers, raised = one.faulty(name, _bit_change(one.values[name], random, (2,)))
+        answers, raised = one.faulty(name, _bit_change(one.network.types[name], random, (2,)))
         changed = (answers != said) & ~alarms
         total, told = total + int(changed.sum()), told + int((changed & raised).sum())
     return (100 * told / total if total else None), total
