@@ -161,6 +161,14 @@ def test_a_clamp_takes_few_gates(kind, lo, hi, gates):
     assert made.finish(found).size == gates
 
 
+@pytest.mark.parametrize(
+    ("lo", "hi", "width"), [(0, 3, 4), (-8, 7, 5), (-7, 7, 4), (-3, 8, 5), (-17, 16, 6)]
+)
+def test_a_clamp_has_bits_for_its_ends_and_its_word(lo, hi, width):
+    made = Words((4, True))
+    assert len(clamp(made.g, made.words[0], IntRange(-8, 7), lo, hi)) == width
+
+
 @pytest.mark.parametrize(("lo", "hi"), [(-5, 6), (-6, 7)])
 def test_a_clamp_at_the_ends_of_an_interval_takes_no_gate(lo, hi):
     made = Words((4, True))

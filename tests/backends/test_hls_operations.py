@@ -118,6 +118,28 @@ def test_tables_stand_one_behind_the_other():
     assert numbers(made) == {"n": 2, "period": 2, "value_t": 5}
 
 
+def test_an_index_of_a_table_may_be_below_every_value():
+    x = given("x", (2,), 9, 12)
+    layer = ly.Lookup("y", ("x",), "y", (9, -40), (tuple(range(4)), tuple(range(60))),
+                      np.array([0, 1]), ONE)  # fmt: skip
+    made = called(layer, x)
+    # 12 + 44 is the largest index.
+    assert (made.constants["start"], numbers(made)["value_t"]) == ([-9, 44], 7)
+    below = ly.Lookup("y", ("x",), "y", (9, -2), (tuple(range(4)), tuple(range(60))),
+                      np.array([0, 0]), ONE)  # fmt: skip
+    assert numbers(called(below, given("x", (2,), 9, 12)))["value_t"] == 5
+
+
+@pytest.mark.parametrize(
+    ("bounds", "ends", "bits"),
+    [((-60, 100), (0, 3), 10), ((-60, -50), (0, 3), 9), ((-60, -50), (0, 100), 10),
+     ((50, 60), (0, 3), 9), ((50, 60), (-100, 3), 10), ((-4, 4), (-900, 900), 11)],
+)  # fmt: skip
+def test_a_product_has_room_for_sums_and_for_what_is_compared_with_its_ends(bounds, ends, bits):
+    layer = rounded("y", "x", F(3, 8), F(0), "floor", "saturate", *ends)
+    assert numbers(called(layer, given("x", (3,), *bounds)))["product_t"] == bits
+
+
 def test_equal_tables_of_a_sum_are_kept_once():
     x = given("x", (2, 2), -1, 2)
     tables = (((1, 2, 3, 4), None), ((5, 6, 7, 8), (1, 2, 3, 4)))

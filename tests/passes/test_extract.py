@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flow.ir.interval import IntRange
-from flow.passes.linear.digits import Digits, _parts
+from flow.passes.linear.digits import Digits, _adders, _parts
 from flow.passes.linear.extract import extract
 from flow.passes.linear.starts import JOINTS, Start, parents
 
@@ -68,3 +68,40 @@ def test_intervals_of_any_width_are_counted():
     digits = Digits(np.array([[3, 5], [3, 4]]), huge, Start(parents(np.eye(2, dtype=int), None)))
     assert digits.ends == [72, 72]
     assert digits.widths == [70, 1]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_value_knows_its_inputs_its_interval_and_where_it_stands(seed):
+    matrix, ranges = case(seed)
+    digits = Digits(matrix, ranges, Start(parents(matrix, JOINTS[seed % len(JOINTS)])))
+    digits.reduce()
+    spans = np.array([r.hi - r.lo for r in ranges])
+    for v, vector in enumerate(digits.vectors):
+        assert digits.reads[v] == sum(1 << int(i) for i in np.flatnonzero(vector))
+        assert digits.most[v] == int(np.abs(vector) @ spans)
+        assert digits.widths[v] == digits.most[v].bit_length()
+        for minus in (0, 1):
+            spots = {
+                j * digits.apart + (s >> 1) for j, s in digits.places.get(v, ()) if s & 1 == minus
+            }
+            assert digits.spots[v][minus] == sum(1 << place for place in spots)
+    # The terms of a row add up to it.
+    for j, row in enumerate(digits.rows):
+        terms = [(t >> 1 & (1 << 24) - 1, t >> 25, t & 1) for t in row]
+        total = sum((-1) ** minus * digits.vectors[v] << shift for v, shift, minus in terms)
+        assert np.array_equal(total, matrix[j]) or j in digits.joined
+    assert digits.ends == [int(np.abs(row) @ spans).bit_length() for row in matrix]
+
+
+def test_the_size_of_sums_is_counted_in_full_adders():
+    # Two words of 4 bits side by side take nothing, one upon the other 4: a half adder first.
+    def adders(terms, width):
+        return round(_adders(terms, width), 2)
+
+    assert adders([(0, 4), (4, 4)], 8) == 0
+    assert adders([(0, 4), (0, 4)], 5) == 3.45
+    assert adders([(0, 4), (2, 4)], 7) == 2.35
+    assert adders([(0, 4), (0, 4), (0, 4)], 6) == 6.9
+    assert adders([(0, 1)] * 3, 2) == 1
+    assert adders([(0, 1)] * 3, 1) == 1
+    assert adders([(9, 4), (0, 1)], 4) == 0

@@ -1,5 +1,6 @@
 """The readout before an encoder: charges, sum, rounded quotients, arrangement, cleared bits."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -76,6 +77,49 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(UsageError) as error:
         with_readout(encoder(Fraction(1, 3)), READOUT)
     assert error.value.message == "the encoder's input cannot hold normalised charges from 0 to 1"
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "fits"), [(0, 16, True), (1, 31, False), (0, 15, False), (-32, 16, True)]
+)
+def test_an_input_holds_all_from_0_to_1(lo, hi, fits):
+    fixed = encoder()
+    narrow = tensor_type((2, 2), lo, hi, Fraction(1, 16))
+    other = replace(fixed, layers=(replace(fixed.layers[0], tensor=narrow), *fixed.layers[1:]))
+    if fits:
+        assert with_readout(other, READOUT).outputs == ("codes", "charge_sum")
+        return
+    with pytest.raises(UsageError) as error:
+        with_readout(other, READOUT)
+    assert error.value.show() == (
+        "error: the encoder's input cannot hold normalised charges from 0 to 1\n"
+        "  hint: its step must be a power of two, at most 1"
+    )
+
+
+def test_the_readout_adds_its_layers_and_inputs_in_order():
+    whole = with_readout(encoder(), READOUT)
+    names = [layer.name for layer in whole.layers]
+    assert names[:6] == [
+        "cells", "links", "charges", "charge_row", "charge_total", "charge_sum",
+    ]  # fmt: skip
+    assert [(layer.name, layer.tensor.hull.lo, layer.tensor.hull.hi) for layer in whole.inputs] == [
+        ("cells", 0, 31), ("links", 0, 1),
+    ]  # fmt: skip
+    assert whole.outputs == ("codes", "charge_sum")
+    plain = with_readout(encoder(), replace(READOUT, cleared=()))
+    assert [layer.name for layer in plain.inputs] == ["cells"]
+    assert plain.outputs == ("out", "charge_sum")
+
+
+@pytest.mark.parametrize("arrangement", [(2, -2, 0, 1), (2, -1, 0, 3), (2, -1, 0)])
+def test_an_arrangement_names_cells_there_are(arrangement):
+    with pytest.raises(UsageError) as error:
+        with_readout(encoder(), replace(READOUT, arrangement=arrangement))
+    assert error.value.show() == (
+        "error: the arrangement of the readout does not fill an input of 4\n"
+        "  hint: name a cell, or -1, for each of them"
+    )
 
 
 @pytest.mark.parametrize(
