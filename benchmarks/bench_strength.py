@@ -37,8 +37,8 @@ from flow.ir.aig import pack
 from flow.ir.netlist import ONE, ZERO, Instance, Netlist
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.faulting import Subject
+from flow.pipeline.lanes import port_answers
 from flow.pipeline.measures import stimulus
-from flow.pipeline.stages.emit_stage import port_answers
 from flow.tech.technology import Technology
 from flow.verify.atpg import vectors_for
 from flow.verify.probes import Values, probe_inputs

@@ -7,7 +7,8 @@ that says where registers go, not how fast the circuit is.
 
 from __future__ import annotations
 
-from flow.analysis.timing_graph import Carry, Operations, Roots, Source, TimingGraph, is_free
+from flow.analysis.bit_sources import Roots, Source
+from flow.analysis.timing_graph import Carry, Operations, TimingGraph, is_free
 from flow.ir.circuit import Circuit
 from flow.ir.nodes import (
     Add,

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import ClassVar
 
+from flow.analysis.bit_sources import Roots, nets
 from flow.analysis.cost import DelayModel, Delays, node_delay
 from flow.analysis.latency import latency
 from flow.analysis.lut_delays import lut_graph
-from flow.analysis.timing_graph import Roots, Stages, TimingGraph, nets, word_graph
+from flow.analysis.timing_graph import Stages, TimingGraph, word_graph
 from flow.errors import UsageError
 from flow.ir.builder import Builder, substitute
 from flow.ir.circuit import Circuit, Port
@@ -97,10 +98,10 @@ class Pipeline:
 
     def _graph(self, circuit: Circuit, roots: Roots, delay: DelayModel | None) -> TimingGraph:
         if self.every is not None:
-            return word_graph(circuit, roots, _level)
+            return word_graph(roots, _level)
         if self.family is not None:
             return lut_graph(circuit, roots, load_part(self.family))
-        return word_graph(circuit, roots, delay or _plain)
+        return word_graph(roots, delay or _plain)
 
 
 def _plain(node: Node) -> float:

@@ -15,7 +15,8 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from flow.analysis.timing_graph import Net, Stages, TimingGraph
+from flow.analysis.bit_sources import Net
+from flow.analysis.timing_graph import Stages, TimingGraph
 
 _MUCH = 1 << 28
 _SWEEPS = 12

@@ -20,8 +20,8 @@ from flow.ir.netlist import Netlist
 from flow.ir.network import Network
 from flow.pipeline.importing import encode_samples
 from flow.pipeline.judging import Judge, judge_of
+from flow.pipeline.lanes import flat
 from flow.pipeline.measures import stimulus
-from flow.pipeline.stages.import_stage import flat
 from flow.progress import Progress, silent
 from flow.report.faults import STEPS
 from flow.tech.technology import Technology

@@ -32,9 +32,9 @@ from flow.passes.base import pass_text
 from flow.passes.pipeline_text import parse_pipeline
 from flow.pipeline.cells import HELD, TECHNOLOGY
 from flow.pipeline.folding import Folding, reopen_folding
+from flow.pipeline.lanes import lane_scales
 from flow.pipeline.luts import PART
 from flow.pipeline.reading import read_text
-from flow.pipeline.stages.emit_stage import lane_scales
 from flow.pipeline.state import PassStep
 from flow.tech.liberty import read_liberty
 from flow.tech.part import Part

@@ -19,7 +19,6 @@ from flow.mapping.tulip.bound import count_bound
 from flow.mapping.tulip.plan import Plan, Planned, make_plan
 from flow.mapping.tulip.shape import ArrayShape, parse_shape
 from flow.mapping.tulip.timeline import timeline
-from flow.passes.lower_layers import port_names
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.state import Recipe
 
@@ -134,25 +133,6 @@ def array_inputs(network: Network, inputs: Mapping[str, IntArray]) -> IntArray:
     """Inputs by name as the array reads them (samples, elements)."""
     read = binary_inputs(network, inputs)
     return np.concatenate([array.reshape(len(array), -1) for array in read], axis=1)
-
-
-def port_inputs(network: Network, values: Mapping[str, IntArray]) -> dict[str, IntArray]:
-    """Inputs by name (samples, *shape) from those of the ports x (samples, lanes)."""
-    names = port_names("x", len(network.inputs))
-    flat = [np.asarray(values[port]) for port in names]
-    return split_inputs(network, np.concatenate(flat, axis=1))
-
-
-def split_inputs(network: Network, lanes: IntArray) -> dict[str, IntArray]:
-    """Inputs by name from all lanes side by side; UsageError where their number is another."""
-    sizes = [layer.tensor.size for layer in network.inputs]
-    if lanes.shape[1] != sum(sizes):
-        raise UsageError(f"{lanes.shape[1]} lanes for a network of {sum(sizes)} inputs")
-    parts = np.split(lanes, np.cumsum(sizes)[:-1], axis=1)
-    return {
-        layer.name: part.reshape(-1, *layer.tensor.shape)
-        for layer, part in zip(network.inputs, parts, strict=True)
-    }
 
 
 def table_text(build: TulipBuild) -> str:

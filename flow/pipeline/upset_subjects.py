@@ -23,9 +23,10 @@ from flow.ir.network_text import parse_network
 from flow.ir.tensor import IntArray
 from flow.mapping.tulip.plan import Plan
 from flow.pipeline.folder import read_manifest
+from flow.pipeline.lanes import split_inputs
 from flow.pipeline.reading import read_text
 from flow.pipeline.reopening import Design
-from flow.pipeline.tulip import array_inputs, array_of, plan_network, split_inputs
+from flow.pipeline.tulip import array_inputs, array_of, plan_network
 from flow.pipeline.upset_reading import GATE, read_chip
 
 Drive = dict[str, NDArray[np.uint8]]

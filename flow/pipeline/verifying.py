@@ -17,6 +17,7 @@ from flow.pipeline.cells import TECHNOLOGY
 from flow.pipeline.comparing import require_equal
 from flow.pipeline.folder import MANIFEST, hashes, read_manifest
 from flow.pipeline.folding import prove_folding
+from flow.pipeline.lanes import port_answers
 from flow.pipeline.proving import prove_design
 from flow.pipeline.reading import read_text
 from flow.pipeline.reopening import (
@@ -28,7 +29,6 @@ from flow.pipeline.reopening import (
     reopen,
     reopen_mapped,
 )
-from flow.pipeline.stages.emit_stage import port_answers
 from flow.pipeline.verifying_flash import is_flash, verify_flash
 from flow.pipeline.verifying_hls import is_hls, verify_hls
 from flow.pipeline.verifying_lpu import is_chip, verify_chip

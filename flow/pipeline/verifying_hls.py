@@ -17,9 +17,9 @@ from flow.passes.lower_layers import port_names
 from flow.pipeline.comparing import require_equal
 from flow.pipeline.config import BuildConfig, check_config
 from flow.pipeline.hls import make_project
+from flow.pipeline.lanes import flat
 from flow.pipeline.reading import read_text
 from flow.pipeline.reopening import read_vectors
-from flow.pipeline.stages.import_stage import flat
 from flow.progress import Progress, silent
 from flow.verify.hls import CHECK, simulate_hls
 from flow.verify.verdict import Verdict

@@ -20,10 +20,9 @@ from flow.ir.network_text import parse_network
 from flow.mapping.hardwired.levels import Wired
 from flow.passes.lower_layers import LowerLayers, port_names
 from flow.pipeline.comparing import require_equal
+from flow.pipeline.lanes import flat, lane_scales
 from flow.pipeline.neuron_chip import prove_neurons, wire_network
 from flow.pipeline.reading import read_text
-from flow.pipeline.stages.emit_stage import lane_scales
-from flow.pipeline.stages.import_stage import flat
 from flow.progress import Progress, silent
 from flow.verify.lint import lint
 from flow.verify.simulate import simulate_cocotb, simulate_icarus, simulate_verilator

@@ -16,9 +16,9 @@ from flow.frontend.files.guards import read_bytes
 from flow.frontend.files.npy import parse_npy
 from flow.ir.network import Network, evaluate_network
 from flow.ir.network_text import parse_network
+from flow.pipeline.lanes import flat, split_inputs
 from flow.pipeline.reading import read_text
-from flow.pipeline.stages.import_stage import flat
-from flow.pipeline.tulip import array_inputs, array_of, plan_network, split_inputs
+from flow.pipeline.tulip import array_inputs, array_of, plan_network
 from flow.progress import Progress, silent
 from flow.verify.lint import lint
 from flow.verify.simulate import simulate_cocotb

@@ -122,3 +122,7 @@ def test_a_pass_keeps_the_latency(circuit):
 def test_every_pass_is_tried_here():
     tried = {item.name for text in (*ANY, *COMBINATIONAL) for item in parse_pipeline(text)}
     assert {kind.name for kind in PASSES} <= tried
+
+
+def test_every_pass_of_a_pipeline_is_exact():
+    assert [kind.name for kind in PASSES if not kind.exact] == []

@@ -6,8 +6,9 @@ from itertools import product
 import numpy as np
 import pytest
 
+from flow.analysis.bit_sources import Roots, nets
 from flow.analysis.cost import cost
-from flow.analysis.timing_graph import Roots, nets, word_graph
+from flow.analysis.timing_graph import word_graph
 from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Port
 from flow.ir.nodes import Add, Bits, Compare, Concat, Input, Register
@@ -31,7 +32,7 @@ def small(seed, size=6):
 
 def graph_of(circuit):
     roots = Roots(circuit)
-    graph = word_graph(circuit, roots, lambda node: 0.0 if isinstance(node, Input) else 1.0)
+    graph = word_graph(roots, lambda node: 0.0 if isinstance(node, Input) else 1.0)
     return graph, nets(circuit, roots)
 
 

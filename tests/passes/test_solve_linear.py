@@ -6,6 +6,7 @@ import subprocess
 import sys
 from itertools import combinations, pairwise, product
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,12 +17,13 @@ from flow.ir.circuit import Circuit, Port
 from flow.ir.interval import IntRange
 from flow.ir.nodes import FullAdder, Input, Linear, Register, Shl
 from flow.ir.text import print_circuit
+from flow.passes import solve_linear
 from flow.passes.base import check_exact, run_passes
 from flow.passes.expand_linear import ExpandLinear
 from flow.passes.linear.csd import csd, digit_count, minimal_forms
 from flow.passes.linear.group import group_rows
 from flow.passes.linear.program import Program, Ref
-from flow.passes.linear.solver import Options, solve
+from flow.passes.linear.solver import Options, _stage, solve
 from flow.passes.linear.tiles import tiles, work
 from flow.passes.pipeline_text import parse_pipeline
 from flow.passes.solve_linear import SolveLinear
@@ -241,3 +243,65 @@ def test_minimal_forms_are_all_of_the_fewest_digits(value):
             if sum(sign << place for place, sign in zip(kept, signs, strict=True)) == value
         }
         assert set(forms) == every
+
+
+def stage(ops, outputs, shifts=None):
+    """A stage of a solution: operations (code, operands, shift), outputs (place, shift, sign)."""
+    return SimpleNamespace(
+        ops=[SimpleNamespace(opcode=c, addr=a, data=(d,)) for c, a, d in ops],
+        inp_shifts=shifts or [0] * 9,
+        out_idxs=[i for i, _, _ in outputs],
+        out_shifts=[k for _, k, _ in outputs],
+        out_negs=[minus for _, _, minus in outputs],
+    )
+
+
+def test_an_operand_that_is_zero_leaves_the_other():
+    ops = [(-1, (), 0), (-1, (), 1), (0, (0, 1), 2), (1, (1, 0), 3), (1, (1, 1), 0), (-2, (1,), 0)]
+    sums = []
+    outputs = [(2, 0, False), (3, 1, True), (-1, 0, False), (4, 0, False), (5, 2, False)]
+    found = _stage(stage(ops, outputs), [Ref(7), None], sums, 9)
+    # x + 0 << 2 is x; 0 - (x << 3) is -x << 3, of which the opposite twice is wanted.
+    assert found == [Ref(7), Ref(7, 4), None, None, None]
+    assert sums == []
+    found = _stage(stage(ops, outputs, [1, 0]), [Ref(7), Ref(5, 2, True)], sums, 9)
+    assert sums == [
+        (Ref(7, 1), Ref(5, 4, True)),
+        (Ref(5, 2, True), Ref(7, 4, True)),
+        (Ref(5, 2, True), Ref(5, 2)),
+    ]
+    assert found == [Ref(9), Ref(10, 1, True), None, Ref(11), Ref(5, 4)]
+
+
+def test_an_operation_that_is_not_known_is_refused():
+    with pytest.raises(PassError, match=r"^the solver returned an operation with code 5$"):
+        _stage(stage([(5, (), 0)], []), [], [], 0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "effort", "tries", "moves"),
+    [
+        (2, 2, "normal", 8, 0),
+        (2, 2, "high", 8, "all"),
+        (30, 12, "high", 8, "share"),
+        (30, 12, "normal", 3, 0),
+        (60, 20, "normal", 1, 0),
+    ],
+)
+def test_the_search_takes_a_move_for_each_digit_of_small_matrices_and_fewer_of_large_ones(
+    monkeypatch, rows, columns, effort, tries, moves
+):
+    seen = []
+
+    def extract(matrix, ranges, tried, moved):
+        seen.append((work(matrix), tried, moved))
+        return solve(matrix, ranges, Options("wmc", -1, -1))
+
+    monkeypatch.setattr(solve_linear, "extract", extract)
+    solved(layer(rows, columns, 8), method="bits", effort=effort)
+    for digits, tried, moved in seen:
+        assert (digits <= 400) == (rows == 2)
+        assert tried == tries
+        wanted = {"all": digits, "share": 160_000 // digits}
+        assert moved == wanted.get(moves, moves)
+    assert seen

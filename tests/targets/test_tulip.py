@@ -12,7 +12,7 @@ from flow.mapping.tulip.execute import Execution, host_scores
 from flow.passes.fold_layers import FoldLayers
 from flow.pipeline.config import BuildConfig
 from flow.pipeline.importing import import_model
-from flow.pipeline.stages.import_stage import flat
+from flow.pipeline.lanes import flat
 from flow.pipeline.tulip import array_inputs, plan_network, schedule_json, table_text
 from flow.pipeline.verifying import verify
 from flow.targets.tulip import TULIP

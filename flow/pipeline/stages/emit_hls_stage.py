@@ -9,7 +9,7 @@ from flow.backends.emission import write_files
 from flow.backends.hls_project import HlsAbout, hls_vectors, readme
 from flow.pipeline.folder import write_file
 from flow.pipeline.hls import layers_text, make_project
-from flow.pipeline.stages.emit_stage import lane_scales
+from flow.pipeline.lanes import lane_scales
 from flow.pipeline.state import State, have
 from flow.verify.hls import CHECK
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from flow.analysis.latency import latency
 from flow.backends.axis import with_axis
@@ -17,15 +15,12 @@ from flow.backends.project import About, project_files
 from flow.backends.vectors import Sides, vector_files
 from flow.backends.verilog import emit_verilog
 from flow.backends.weight_store import with_store
-from flow.ir.network import Network, evaluate_network
 from flow.passes.base import uncollected
-from flow.passes.lower_layers import port_names
 from flow.pipeline.folder import write_file
+from flow.pipeline.lanes import lane_scales, port_answers
 from flow.pipeline.provenance import header_of
-from flow.pipeline.stages.import_stage import flat
 from flow.pipeline.state import State, have
 from flow.pipeline.synthesis import Synthesis
-from flow.pipeline.tulip import port_inputs
 from flow.tech.part import Part
 from flow.tech.technology import Technology
 from flow.tech.write_liberty import time_unit
@@ -88,13 +83,6 @@ def bench_probes(state: State) -> Sides | None:
     return (found, answers(found)) if found and len(next(iter(found.values()))) else None
 
 
-def port_answers(network: Network, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a network answers to inputs by port of its circuit, (samples, lanes), the same way."""
-    answers = evaluate_network(network, port_inputs(network, inputs))
-    ports = port_names("y", len(network.outputs))
-    return {p: flat(answers[n]) for p, n in zip(ports, network.outputs, strict=True)}
-
-
 def about(state: State, facts: tuple[str, ...]) -> About:
     """What the project files say of the circuit."""
     config, recipe = state.config, state.circuit_recipe
@@ -144,18 +132,3 @@ def ports_text(emission: Emission) -> str:
         for port in emission.ports
     ]
     return "".join([*rows, f"latency {emission.latency}\n"])
-
-
-def lane_scales(network: Network) -> Mapping[str, str]:
-    """The value of 1 on each port whose lanes have one scale."""
-    found: dict[str, str] = {}
-    inputs = [layer.name for layer in network.inputs]
-    pairs = [
-        *zip(port_names("x", len(inputs)), inputs, strict=True),
-        *zip(port_names("y", len(network.outputs)), network.outputs, strict=True),
-    ]
-    for port, name in pairs:
-        scales = set(network.types[name].scale.ravel().tolist())
-        if len(scales) == 1:
-            found[port] = str(scales.pop())
-    return found

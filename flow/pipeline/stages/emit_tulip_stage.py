@@ -12,9 +12,10 @@ from flow.backends.render import fill
 from flow.backends.tulip import emit_tulip
 from flow.backends.vectors import npy
 from flow.pipeline.folder import write_file
+from flow.pipeline.lanes import port_inputs
 from flow.pipeline.provenance import header_of
 from flow.pipeline.state import State, have
-from flow.pipeline.tulip import array_inputs, port_inputs, table_text
+from flow.pipeline.tulip import array_inputs, table_text
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from flow.passes.lower_layers import port_names
 from flow.pipeline.approximating import approximated_import
 from flow.pipeline.folder import write_file
 from flow.pipeline.importing import Imported, encode_samples
+from flow.pipeline.lanes import flat
 from flow.pipeline.picking import import_point, is_front
 from flow.pipeline.reading_out import import_with_readout
 from flow.pipeline.self_test import watched_import
@@ -72,11 +73,6 @@ class Import:
     def recall(self, state: State, out: Path, own: Path, earlier: Path) -> State:
         """The samples are needed, so the import runs again; it is quick and gives the same."""
         return self.run(state, out, own)
-
-
-def flat(array: Any) -> Any:
-    """(samples, lanes), in row-major order of the tensor."""
-    return array.reshape(array.shape[0], -1)
 
 
 def _inputs(imported: Imported, network: Network, seed: int, notes: list[str]) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from flow.backends.vectors import vector_files
 from flow.ir.text import print_circuit
 from flow.pipeline.comparing import require_equal
 from flow.pipeline.folder import write_file
+from flow.pipeline.lanes import lane_scales
 from flow.pipeline.neuron_chip import neuron_record, notes, prove_neurons, wire_network
 from flow.pipeline.provenance import header_of
-from flow.pipeline.stages.emit_stage import lane_scales, ports_text
+from flow.pipeline.stages.emit_stage import ports_text
 from flow.pipeline.state import State, have
 from flow.pipeline.verdicts import read_verdicts, require_good, write_verdicts
 from flow.report.codec import to_json

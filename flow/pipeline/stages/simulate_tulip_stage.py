@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from flow.pipeline.lanes import port_inputs
 from flow.pipeline.state import State, have
-from flow.pipeline.tulip import array_inputs, port_inputs
+from flow.pipeline.tulip import array_inputs
 from flow.pipeline.verdicts import read_verdicts, require_good, write_verdicts
 from flow.verify.lint import lint
 from flow.verify.simulate import simulate_cocotb
