@@ -105,3 +105,11 @@ def test_the_size_of_sums_is_counted_in_full_adders():
     assert adders([(0, 1)] * 3, 2) == 1
     assert adders([(0, 1)] * 3, 1) == 1
     assert adders([(9, 4), (0, 1)], 4) == 0
+
+
+@pytest.mark.parametrize(("last", "kind"), [((1 << 35) - 1, np.int64), (1 << 35, object)])
+def test_intervals_are_counted_in_machine_words_where_every_sum_fits_them(last, kind):
+    ranges = [IntRange(0, 1 << 35), IntRange(0, last)]
+    digits = Digits(np.array([[3, -5]]), ranges, Start({0: None}))
+    assert digits.spans.dtype == kind
+    assert digits.ends == [((3 << 35) + 5 * last).bit_length()]
