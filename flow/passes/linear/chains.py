@@ -131,20 +131,15 @@ class _Adder:
         heap = [(_cost(known[i], known[j], self.width), i, j) for i in left for j in range(i)]
         heapify(heap)
         while len(left) > 1:
-            # A tree of that depth has room for what is left (the inequality of Kraft).
+            # A tree of that depth has room for what is left (the inequality of Kraft). An addition
+            # takes as much of it as its operands are apart, so who has none now never has any.
             room = (1 << most) - sum(1 << known[i].depth for i in left)
-            later = []
             while True:
-                pair = heappop(heap)
-                _, i, j = pair
-                if i not in left or j not in left:
-                    continue
-                apart = abs((1 << known[i].depth) - (1 << known[j].depth))
-                if not self.shallow or apart <= room:
-                    break
-                later.append(pair)
-            for pair in later:
-                heappush(heap, pair)
+                _, i, j = heappop(heap)
+                if i in left and j in left:
+                    apart = abs((1 << known[i].depth) - (1 << known[j].depth))
+                    if not self.shallow or apart <= room:
+                        break
             del left[i], left[j]
             total = self._add(known[j], known[i])
             for k in left:
