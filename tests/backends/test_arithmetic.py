@@ -1,6 +1,6 @@
 """Integer operations on vectors of literals: every value of small words, and how many gates."""
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -58,29 +58,28 @@ def both(kinds):
     return made, *made.words, *made.values
 
 
-@pytest.mark.parametrize("kinds", PAIRS)
 @pytest.mark.parametrize("width", [1, 3, 6])
-def test_sums_differences_and_products_are_those_of_numbers(kinds, width):
-    made, a, b, x, y = both(kinds)
-    for operation, wanted in ((add, x + y), (subtract, x - y), (multiply, x * y)):
-        found = operation(made.g, a, b, width)
-        assert len(found) == width
-        assert (made.numbers(found) == wanted % (1 << width)).all()
+def test_sums_differences_and_products_are_those_of_numbers(width):
+    for kinds in PAIRS:
+        made, a, b, x, y = both(kinds)
+        for operation, wanted in ((add, x + y), (subtract, x - y), (multiply, x * y)):
+            found = operation(made.g, a, b, width)
+            assert len(found) == width
+            assert (made.numbers(found) == wanted % (1 << width)).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_square_is_a_product(kind):
-    made = Words(kind)
-    (a,), (x,) = made.words, made.values
-    assert (made.numbers(multiply(made.g, a, a, 8)) == x * x % 256).all()
+def test_a_square_is_a_product():
+    for kind in KINDS:
+        made = Words(kind)
+        (a,), (x,) = made.words, made.values
+        assert (made.numbers(multiply(made.g, a, a, 8)) == x * x % 256).all()
 
 
-@pytest.mark.parametrize("kinds", PAIRS)
-def test_comparisons_are_those_of_numbers(kinds):
-    made, a, b, x, y = both(kinds)
-    found = [less(made.g, a, b, False), less(made.g, a, b, True), equal(made.g, a, b)]
-    wanted = (x < y) + 2 * (x <= y) + 4 * (x == y)
-    assert (made.numbers(found) == wanted).all()
+def test_comparisons_are_those_of_numbers():
+    for kinds in PAIRS:
+        made, a, b, x, y = both(kinds)
+        found = [less(made.g, a, b, False), less(made.g, a, b, True), equal(made.g, a, b)]
+        assert (made.numbers(found) == (x < y) + 2 * (x <= y) + 4 * (x == y)).all()
 
 
 def test_the_words_without_bits_are_zero():
@@ -128,14 +127,12 @@ def test_every_place_but_the_last_is_an_adder(operation, width, adders, gates):
 
 
 @pytest.mark.parametrize("kind", [(4, False), (4, True)])
-@pytest.mark.parametrize("lo", [-9, -8, -5, -1, 0, 2])
-@pytest.mark.parametrize("hi", [3, 6, 7, 8, 15, 20])
-def test_a_clamp_is_exact(kind, lo, hi):
-    made = Words(kind)
-    (a,), (x,) = made.words, made.values
-    interval = IntRange(int(x.min()), int(x.max()))
-    found = clamp(made.g, a, interval, lo, hi)
-    assert (made.numbers(found) == np.clip(x, lo, hi) % (1 << len(found))).all()
+def test_a_clamp_is_exact(kind):
+    for lo, hi in product((-9, -8, -5, -1, 0, 2), (3, 6, 7, 8, 15, 20)):
+        made = Words(kind)
+        (a,), (x,) = made.words, made.values
+        found = clamp(made.g, a, IntRange(int(x.min()), int(x.max())), lo, hi)
+        assert (made.numbers(found) == np.clip(x, lo, hi) % (1 << len(found))).all()
 
 
 @pytest.mark.parametrize(
@@ -176,15 +173,16 @@ def test_a_clamp_at_the_ends_of_an_interval_takes_no_gate(lo, hi):
     assert made.finish(found).size == 0
 
 
-@pytest.mark.parametrize("bias", [-9, 0, 1, 37])
-@pytest.mark.parametrize("weights", [(1, 1, 1, 1, 1), (3, -5, 7, 1, -1), (8, -8, 12, 0, 30)])
 @pytest.mark.parametrize("width", [1, 4, 7])
-def test_a_weighted_sum_of_bits_is_exact(bias, weights, width):
-    made = Words(*(((1, False),) * 5))
-    terms = [(w, word.bits[0]) for w, word in zip(weights, made.words, strict=True)]
-    wanted = bias + sum(w * x for w, x in zip(weights, made.values, strict=True))
-    found = weighted_sum(made.g, [*terms, (5, TRUE), (-2, TRUE), (9, FALSE)], bias, width)
-    assert (made.numbers(found) == (wanted + 3) % (1 << width)).all()
+def test_a_weighted_sum_of_bits_is_exact(width):
+    for bias, weights in product(
+        (-9, 0, 1, 37), ((1, 1, 1, 1, 1), (3, -5, 7, 1, -1), (8, -8, 12, 0, 30))
+    ):
+        made = Words(*(((1, False),) * 5))
+        terms = [(w, word.bits[0]) for w, word in zip(weights, made.words, strict=True)]
+        wanted = bias + sum(w * x for w, x in zip(weights, made.values, strict=True))
+        found = weighted_sum(made.g, [*terms, (5, TRUE), (-2, TRUE), (9, FALSE)], bias, width)
+        assert (made.numbers(found) == (wanted + 3) % (1 << width)).all()
 
 
 def test_a_word_is_bits_with_weights_of_which_a_sign_is_negative():
@@ -205,13 +203,12 @@ def test_columns_are_compressed_three_at_a_time():
     assert (len(alone.adders), alone.size) == (0, 8)
 
 
-@pytest.mark.parametrize("value", [*range(-40, 41), 1 << 20, -(1 << 20) + 1])
-def test_signed_digits_add_up_and_have_no_neighbours(value):
-    digits = signed_digits(value)
-    assert sum(digit << place for place, digit in digits) == value
-    places = [place for place, _ in digits]
-    assert all(b - a > 1 for a, b in pairwise(places))
-    assert {abs(digit) for _, digit in digits} <= {1}
+def test_signed_digits_add_up_and_have_no_neighbours():
+    for value in (*range(-40, 41), 1 << 20, -(1 << 20) + 1):
+        digits = signed_digits(value)
+        assert sum(digit << place for place, digit in digits) == value
+        assert all(b - a > 1 for a, b in pairwise(place for place, _ in digits))
+        assert {abs(digit) for _, digit in digits} <= {1}
 
 
 @pytest.mark.parametrize(("lo", "hi"), [(0, 7), (1, 6), (-4, 3), (-3, 2), (0, 0)])

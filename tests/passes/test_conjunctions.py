@@ -52,11 +52,14 @@ def test_the_bound_of_a_single_term_is_where_its_row_reaches_its_own():
     ]
 
 
-@pytest.mark.parametrize("signs", list(product((1, -1), repeat=3)))
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (1, 2, 3), (2, 2, 2), (3, 2, 2)])
-def test_a_threshold_is_choices_where_all_bits_decide_or_any(signs, sizes):
+def test_a_threshold_is_choices_where_all_bits_decide_or_any(sizes):
+    for signs in product((1, -1), repeat=3):
+        require_choices(sizes, tuple(s * n for s, n in zip(signs, sizes, strict=True)))
+
+
+def require_choices(sizes, coefficients):
     bits = tuple(Input("x", k, 0, 1) for k in range(3))
-    coefficients = tuple(s * n for s, n in zip(signs, sizes, strict=True))
     most = sum(c for c in coefficients if c > 0)
     least = sum(c for c in coefficients if c < 0)
     smallest = min(sizes)

@@ -131,8 +131,12 @@ def entry(lows, highs):
     return Input("x", (), "", tensor, fractions(0, (len(lows),)))
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_a_tournament_of_elements_of_several_widths_is_that_of_its_network(seed):
+def test_tournaments_of_elements_of_several_widths_are_those_of_their_networks():
+    for seed in range(40):
+        require_tournament(seed)
+
+
+def require_tournament(seed):
     rng = np.random.default_rng(seed)
     count = int(rng.integers(2, 5))
     signed = seed % 2
@@ -164,8 +168,12 @@ def test_bits_above_the_widest_element_are_not_there(mask, lines):
     assert text[4:-2] == lines
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_masked_sums_are_those_of_their_network(seed):
+def test_masked_sums_are_those_of_their_networks():
+    for seed in range(20):
+        require_masked_sums(seed)
+
+
+def require_masked_sums(seed):
     rng = np.random.default_rng(seed)
     highs = [int(v) for v in rng.choice([1, 3, 7, 12], 3)]
     shape = (3, 2)
