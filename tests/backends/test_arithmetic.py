@@ -149,6 +149,7 @@ def test_a_clamp_is_exact(kind):
         ((4, True), 0, 7, 3),
         ((4, True), -8, 3, 7),
         ((4, True), 0, 3, 11),
+        ((4, True), -8, 0, 7),
     ],
 )
 def test_a_clamp_takes_few_gates(kind, lo, hi, gates):

@@ -15,11 +15,12 @@ KINDS = ((3, False), (4, True), (1, False), (2, True))
 
 @pytest.mark.parametrize("left", KINDS)
 @pytest.mark.parametrize("right", KINDS)
-def test_every_pair_of_small_words_is_added_subtracted_and_compared(left, right):
+@pytest.mark.parametrize("inverted", [0, 1])
+def test_every_pair_of_small_words_is_added_subtracted_and_compared(left, right, inverted):
     (m, signed_a), (n, signed_b) = left, right
     g = AigBuilder("words", [*(f"a{i}" for i in range(m)), *(f"b{i}" for i in range(n))])
-    a = Word(tuple(2 + 2 * i for i in range(m)), signed_a)
-    b = Word(tuple(2 + 2 * (m + i) for i in range(n)), signed_b)
+    a = Word(tuple(2 + 2 * i ^ inverted for i in range(m)), signed_a)
+    b = Word(tuple(2 + 2 * (m + i) ^ inverted for i in range(n)), signed_b)
     width = 6
     found = [
         *quick_add(g, a, b, width),
@@ -30,7 +31,7 @@ def test_every_pair_of_small_words_is_added_subtracted_and_compared(left, right)
     ]
     graph = g.finish([(f"y{i}", x) for i, x in enumerate(found)])
     states = np.arange(1 << (m + n))
-    bits = (states[:, None] >> np.arange(m + n) & 1).astype(np.uint8)
+    bits = (states[:, None] >> np.arange(m + n) & 1 ^ inverted).astype(np.uint8)
     answers = unpack(graph.simulate(pack(bits)), len(states)).astype(int)
     x, y = states % (1 << m), states >> m
     x, y = x - (x >> m - 1 << m) * signed_a, y - (y >> n - 1 << n) * signed_b
