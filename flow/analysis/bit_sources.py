@@ -133,10 +133,22 @@ def nets(circuit: Circuit, roots: Roots) -> list[Net]:
     found = np.unique(source[read] * (end + 1) + reader[read])
     source, reader = np.divmod(found, end + 1)
     first = np.flatnonzero(np.r_[True, source[1:] != source[:-1]][: len(source)])
-    driver, bit = (values.tolist() for values in np.divmod(source[first], roots.stride))
-    who = reader.tolist()
+    driver, bit = np.divmod(source[first], roots.stride)
+    fresh = np.flatnonzero(_differ(reader, first) | (driver != np.r_[-1, driver[:-1]]))
+    who, place, begins = reader.tolist(), bit.tolist(), first.tolist()
     groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
-    ends = pairwise([*first.tolist(), len(who)])
-    for own, place, (begin, stop) in zip(driver, bit, ends, strict=True):
-        groups.setdefault((own, tuple(who[begin:stop])), []).append(place)
+    runs = pairwise([*fresh.tolist(), len(first)])
+    for own, (begin, stop) in zip(driver[fresh].tolist(), runs, strict=True):
+        end = begins[begin + 1] if begin + 1 < len(begins) else len(who)
+        groups.setdefault((own, tuple(who[begins[begin] : end])), []).extend(place[begin:stop])
     return [Net(own, tuple(bits), users) for (own, users), bits in groups.items()]
+
+
+def _differ(values: NDArray[np.int64], first: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which runs of values, from each first place to the next, are not the run before again."""
+    sizes = np.diff(np.append(first, len(values)))
+    before = np.append(0, sizes[:-1])
+    back = np.arange(len(values)) - np.repeat(sizes, sizes)
+    apart = np.logical_or.reduceat(values != values[np.maximum(back, 0)], first)
+    found: NDArray[np.bool_] = apart | (sizes != before)
+    return found

@@ -9,7 +9,7 @@ integers and without rounding terms.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flow.ir.circuit import Circuit
 from flow.ir.interval import IntRange
@@ -41,11 +41,24 @@ class Affine:
     bias: int = 0
 
 
-def tight_ranges(circuit: Circuit) -> dict[Node, IntRange]:
-    """An interval for each node, within `node.range`, that holds all its values."""
-    tight: dict[Node, IntRange] = {}
-    forms: dict[Node, Affine] = {}
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Intervals and forms of nodes met before: those of a node depend on nothing above it."""
+
+    tight: dict[Node, IntRange] = field(default_factory=dict)
+    forms: dict[Node, Affine] = field(default_factory=dict)
+
+
+def tight_ranges(circuit: Circuit, known: Known | None = None) -> dict[Node, IntRange]:
+    """An interval for each node, within `node.range`, that holds all its values.
+
+    What is `known` is not computed again, and gets more.
+    """
+    known = known or Known()
+    tight, forms = known.tight, known.forms
     for node in circuit.walk():
+        if node in tight:
+            continue
         interval = _meet(node.range, _recomputed(node, tight))
         form = _form(node, forms, tight)
         if form is None or len(form.terms) > TERMS:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 MAX_LENGTH = 63
 _OTHER = re.compile(r"[^a-z0-9]+")
+_PLAIN = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 _VERILOG = """
 always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign
@@ -64,6 +65,8 @@ MODULES = (*STREAM_MODULES, *STORE_MODULES)
 
 def identifier(text: str) -> str:
     """A name for any text: lower case, `[a-z][a-z0-9_]{0,62}`, no reserved word; `n` if empty."""
+    if len(text) <= MAX_LENGTH and _PLAIN.fullmatch(text) and text not in RESERVED:
+        return text
     # Only the start can matter, so a name of a megabyte costs no more than a short one.
     name = _OTHER.sub("_", text[: 4 * MAX_LENGTH].lower()).strip("_")
     if not name:

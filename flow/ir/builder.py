@@ -33,7 +33,9 @@ class Builder:
             # A rule builds a handful of nodes at a time, so this recursion stays shallow.
             operands = tuple([self(operand) for operand in operands])
             node = cast("N", node.with_operands(*operands))
-        key = (type(node), operands, node._readers[1](node))
+        kind = type(node)
+        read = kind._key
+        key = (kind, operands, read(node)) if read else (kind, operands)
         known: N = self._known.setdefault(key, node)
         self._canonical.add(known)
         return known

@@ -78,17 +78,14 @@ class Circuit:
         seen = dict.fromkeys(lane for port in self.inputs for lane in port.lanes)
         for port in self.outputs:
             for root in port.lanes:
-                stack = [root]
+                # What is under way with the operands that are left of it; each is looked at once.
+                stack = [(root, iter(root.operands))] if root not in seen else []
                 while stack:
-                    node = stack[-1]
-                    if node in seen:
-                        stack.pop()
-                        continue
-                    waiting = [x for x in node.operands if x not in seen]
-                    if waiting:
-                        waiting.reverse()
-                        stack += waiting
+                    node, operands = stack.pop()
+                    for x in operands:
+                        if x not in seen:
+                            stack += (node, operands), (x, iter(x.operands))
+                            break
                     else:
-                        stack.pop()
                         seen[node] = None
         return seen

@@ -35,9 +35,10 @@ class IntRange:
     @property
     def width(self) -> int:
         """Bits of the narrowest wire that holds every value; 0 if the only value is 0."""
-        if self.lo < 0:
-            return max(self.hi, ~self.lo).bit_length() + 1
-        return self.hi.bit_length()
+        lo, hi = self.lo, self.hi
+        if lo < 0:
+            return (hi if hi > ~lo else ~lo).bit_length() + 1
+        return hi.bit_length()
 
     @property
     def count(self) -> int:

@@ -32,6 +32,8 @@ class Node:
     """Number of operand fields; -1 where the first field is a tuple of operands."""
     _readers: ClassVar[tuple[Reader, Reader]]
     """How to read the operands and the attributes, each as a tuple."""
+    _key: ClassVar[Reader | None]
+    """How to read what tells the attributes of two nodes apart; None where there are none."""
 
     range: IntRange = field(init=False, repr=False)
     operands: tuple[Node, ...] = field(init=False, repr=False)
@@ -41,6 +43,7 @@ class Node:
         count = abs(cls.arity)
         operands = attrgetter(names[0]) if cls.arity < 0 else _all_of(names[:count])
         cls._readers = operands, _all_of(names[count:])
+        cls._key = attrgetter(*names[count:]) if names[count:] else None
 
     def __post_init__(self) -> None:
         _SET_OPERANDS(self, self._readers[0](self))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import ClassVar
 
-from flow.analysis.ranges import tight_ranges
+from flow.analysis.ranges import Known, tight_ranges
 from flow.ir.builder import Builder, substitute
 from flow.ir.circuit import Circuit
 from flow.ir.interval import IntRange
@@ -38,16 +38,17 @@ class MergeSums:
         """The circuit with linear rows as its only sums, merged until none is left to merge."""
         # One builder, so that what stays the same is the same node.
         intern = Builder(circuit.walk())
-        merged = self._once(circuit, intern)
+        known = Known()
+        merged = self._once(circuit, intern, known)
         while merged.outputs != circuit.outputs:
-            circuit, merged = merged, self._once(merged, intern)
+            circuit, merged = merged, self._once(merged, intern, known)
         return merged
 
-    def _once(self, circuit: Circuit, intern: Builder) -> Circuit:
+    def _once(self, circuit: Circuit, intern: Builder, known: Known) -> Circuit:
         order = list(circuit.walk())
         lanes = [lane for port in circuit.outputs for lane in port.lanes]
         plan = _plan(order, lanes)
-        tight = tight_ranges(circuit)
+        tight = tight_ranges(circuit, known)
         done: dict[Node, Node] = {}
         stored: dict[Node, _Stored] = {}
         for node in order:

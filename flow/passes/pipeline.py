@@ -121,7 +121,7 @@ def _insert(circuit: Circuit, roots: Roots, stage: Stages, count: int) -> Circui
             done[node] = ranks.intern(node.with_operands(*(done[x] for x in node.operands)))
             ranks.still[node] = done[node]
         elif node in roots.number:
-            here = int(stage[roots.number[node]])
+            here = ranks.stage[roots.number[node]]
             operands = [ranks.at(x, here) for x in node.operands]
             done[node] = ranks.intern(node.with_operands(*operands))
             ranks.made[node, here] = done[node]
@@ -147,25 +147,26 @@ class _Ranks:
     """
 
     def __init__(self, circuit: Circuit, roots: Roots, stage: Stages, count: int) -> None:
-        self.roots, self.stage = roots, stage
+        self.roots = roots
+        self.stage: list[int] = stage.tolist()
         self.intern = Builder()
         self.made: dict[tuple[Node, int], Node] = {}
         self.still: dict[Node, Node] = {}
         self._low: dict[tuple[Node, int], int] = {}
         self._users: dict[Node, list[Node]] = {}
-        self._last: dict[Node, int] = {
-            lane: count - 1 for port in circuit.outputs for lane in port.lanes
-        }
-        whole = set(self._last)
-        for node in reversed(list(circuit.walk())):
-            wire = node in roots.moving and node not in roots.number
-            end = self._last.get(node, -1) if wire else -1
-            if node in roots.number:
-                end = int(stage[roots.number[node]])
+        self._ends = {lane: count - 1 for port in circuit.outputs for lane in port.lanes}
+        self._last = last = dict(self._ends)
+        for node in reversed(tuple(circuit.walk())):
+            number = roots.number.get(node)
+            if number is not None:
+                end = self.stage[number]
+            else:
+                end = last.get(node, -1) if node in roots.moving else -1
             for x in node.operands:
-                self._last[x] = max(self._last.get(x, -1), end)
-                self._users.setdefault(x, []).append(node)
-        self._ends = dict.fromkeys(whole, count - 1)
+                if last.get(x, -1) < end:
+                    last[x] = end
+                if x in roots.number:
+                    self._users.setdefault(x, []).append(node)
 
     def at(self, node: Node, stage: int) -> Node:
         """The rebuilt value of a node in a stage, not before its own."""
@@ -196,7 +197,7 @@ class _Ranks:
 
     def _store(self, node: Node, stage: int) -> None:
         """The registers of an operation up to a stage."""
-        first = int(self.stage[self.roots.number[node]])
+        first = self.stage[self.roots.number[node]]
         value, low = self.made[node, first], 0
         for rank in range(first + 1, stage + 1):
             if (node, rank) not in self.made:
