@@ -6,13 +6,17 @@ from math import prod
 import numpy as np
 import pytest
 
+from flow.ir.builder import Builder
+from flow.ir.circuit import Circuit, Port
 from flow.ir.evaluate import evaluate
 from flow.ir.layers import Gates, Input, MaskedDense, Tournament
 from flow.ir.network import Network, evaluate_network
+from flow.ir.nodes import Bits, Select
+from flow.ir.nodes import Input as Wire
 from flow.ir.tensor import fractions, tensor_type
 from flow.ir.text import print_circuit
 from flow.passes.base import run_passes
-from flow.passes.lower_approximate import runs
+from flow.passes.lower_approximate import _canonical, fields, gathered, runs
 from flow.passes.lower_layers import LowerLayers
 from flow.passes.pipelines import CANONICAL
 
@@ -181,3 +185,69 @@ def require_masked_sums(seed):
     layer = MaskedDense("y", ("x",), "", rng.integers(-9, 10, shape), rng.integers(0, 16, shape),
                         keep, rng.integers(-9, 10, 2), ONE)  # fmt: skip
     equals_its_network(Network("net", (entry([0] * 3, highs), layer), ("y",)), [0] * 3, highs)
+
+
+WIRES = ((0, 15), (0, 9), (0, 1), (-8, 7), (-3, 2), (-1, 0))
+
+
+def values(lo, hi, *nodes):
+    """What the nodes give for every value of the wire x."""
+    x = next(n for n in Circuit("c", (), (Port("y", nodes),)).walk() if isinstance(n, Wire))
+    found = evaluate(Circuit("c", (Port("x", (x,)),), (Port("y", nodes),)),
+                     {"x": np.arange(lo, hi + 1)[:, None]})  # fmt: skip
+    return found["y"].astype(int).T
+
+
+def same_order(a, b):
+    return np.array_equal(np.sign(np.subtract.outer(a, a)), np.sign(np.subtract.outer(b, b)))
+
+
+@pytest.mark.parametrize(("lo", "hi"), WIRES)
+def test_gathered_bits_are_ordered_as_masked_values_and_lie_side_by_side(lo, hi):
+    x = Wire("x", 0, lo, hi)
+    for mask in range(-20, 40):
+        made = gathered(x, mask, Builder())
+        every = Circuit("c", (), (Port("y", (made,)),)).walk()
+        cuts = [node for node in every if isinstance(node, Bits)]
+        if lo >= 0:
+            assert all(cut.low + cut.width <= x.range.width for cut in cuts)
+            own = mask % (1 << x.range.width)
+            assert made.range.hi < 1 << own.bit_count()
+        if any(isinstance(node, Wire) for node in Circuit("c", (), (Port("y", (made,)),)).walk()):
+            (found,) = values(lo, hi, made)
+            assert same_order(found, np.arange(lo, hi + 1) & mask)
+
+
+@pytest.mark.parametrize(("lo", "hi"), [(0, 15), (0, 9), (0, 1)])
+def test_the_fields_of_a_mask_add_up_to_what_it_keeps(lo, hi):
+    x = Wire("x", 0, lo, hi)
+    for mask in range(1, 40):
+        parts = fields(x, mask, Builder())
+        assert sum(((1 << node.range.width) - 1) << low for node, low in parts) == (
+            mask & (1 << x.range.width) - 1
+        )
+        if parts:
+            found = values(lo, hi, *(node for node, _ in parts))
+            total = sum(own << low for own, (_, low) in zip(found, parts, strict=True))
+            assert np.array_equal(total, np.arange(lo, hi + 1) & mask)
+    assert fields(x, 1 << x.range.width, Builder()) == []
+
+
+@pytest.mark.parametrize("bounds", [((0, 15),), ((-8, 7),), ((-4, 3), (0, 7)), ((0, 3), (0, 1))])
+def test_a_mask_becomes_the_least_that_orders_values_alike(bounds):
+    row = [Wire("x", k, lo, hi) for k, (lo, hi) in enumerate(bounds)]
+    every = np.unique(np.concatenate([np.arange(lo, hi + 1) for lo, hi in bounds]))
+    for mask in range(64):
+        least = next(m for m in range(64) if same_order(every & m, every & mask))
+        whole = min(lo for lo, _ in bounds) >= 0 and same_order(every, every & mask)
+        assert _canonical(mask, row) == (-1 if whole else least)
+    assert [_canonical(mask, row) for mask in (-1, -4)] == [-1, -4]
+
+
+def test_a_winner_carries_no_bit_that_nobody_reads():
+    first, last = 0b1100, 0b0100
+    layer = Tournament("y", ("x",), "", ((0, 1, first), (3, 2, last)))
+    network = Network("net", (entry([0] * 3, [15] * 3), layer), ("y",))
+    circuit = run_passes(LowerLayers().run(network), CANONICAL)
+    # One bit of the winner, and the index.
+    assert [n.range.width for n in circuit.walk() if isinstance(n, Select)] == [1, 2]

@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 from digests import check, digest
 
+from flow.errors import UnsupportedModel
 from flow.ir.circuit import Circuit, Port
 from flow.ir.interval import IntRange
 from flow.ir.nodes import Compare, Input, Linear, Lookup
@@ -13,7 +14,7 @@ from flow.ir.rounding import ROUNDINGS, round_fraction
 from flow.ir.text import print_circuit
 from flow.passes.base import run_passes
 from flow.passes.pipelines import CANONICAL
-from flow.passes.requantise import Scaling, _roundest, find_multiply_shift, requantise
+from flow.passes.requantise import MAX_LEVELS, Scaling, _roundest, find_multiply_shift, requantise
 
 
 def made(multiplier, offset, rounding, operand, lo, hi, overflow="saturate"):
@@ -57,6 +58,31 @@ def test_an_end_that_no_value_passes_is_not_clamped():
     assert lines(1, 0, "floor", (-5, 9), -4, 9) == ["%1 = clamp %0, -4, 9 : [-4, 9]"]
     assert lines(1, 0, "floor", (-5, 9), 9, 20) == ["%1 = const 9 : [9, 9]"]
     assert lines(1, 0, "floor", (-5, 9), -9, -5) == ["%1 = const -5 : [-5, -5]"]
+
+
+def test_values_that_wrap_into_a_power_of_two_lose_their_upper_bits():
+    def wrapped(lo, hi):
+        return lines(1, 0, "floor", (-20, 20), lo, hi, overflow="wrap")
+
+    assert wrapped(0, 7) == ["%1 = bits %0, 0, 3 : [0, 7]"]
+    assert wrapped(-4, 3) == ["%1 = signed %0, 3 : [-4, 3]"]
+    assert wrapped(1, 4) == [
+        "%1 = const -1 : [-1, -1]", "%2 = add %0, %1 : [-21, 19]", "%3 = bits %2, 0, 2 : [0, 3]",
+        "%4 = const 1 : [1, 1]", "%5 = add %3, %4 : [1, 4]",
+    ]  # fmt: skip
+    assert wrapped(-20, 20) == []
+
+
+def test_a_whole_factor_with_a_whole_offset_needs_no_shift_back():
+    assert lines(F(4), F(1), "floor", (0, 100), -9, 999) == [
+        "%1 = shl %0, 2 : [0, 400]", "%2 = const 1 : [1, 1]", "%3 = add %1, %2 : [1, 401]"
+    ]  # fmt: skip
+
+
+def test_levels_are_counted_from_the_lowest_to_the_highest():
+    assert MAX_LEVELS == 1 << 16
+    with pytest.raises(UnsupportedModel, match="no integer arithmetic was found"):
+        made(F(1, 3), F(0), "floor", (-200_000, 200_000), -40_000, 40_000)
 
 
 def test_a_constant_needs_no_operand():
