@@ -67,7 +67,9 @@ def recipes_for(
     what becomes one that begins at trees, gradients, or both."""
     if ensembles:
         return tuple(
-            Neurons(count, size) if kind == "neurons" else Recipe(kind == "boosted", count, size)
+            Neurons(count, size)
+            if kind == "neurons"
+            else Recipe(kind != "trees", count, size, kind == "clipped")
             for kind, count, size in ensembles
         )
     trees = [r for r in RECIPES if _fits(r, data)] if "trees" in start else ()

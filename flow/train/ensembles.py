@@ -14,24 +14,33 @@ from flow.train.trees import Path, paths
 
 TOP = 7
 """The largest vote of a boosted tree."""
+CLIPPED_TOP = 3
+"""The largest vote where votes are clipped."""
+CLIPPED_FROM = 0.9
+"""The share of leaves whose votes are not clipped; some leaves are surer than all others."""
 RATE = 0.4
 """By how much boosting goes towards what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """`count` trees of so many leaves, or as many rounds of boosted ones, a tree for each class."""
+    """`count` trees of so many leaves, or as many rounds of boosted ones, a tree for each class.
+
+    Votes of boosted trees are scaled to the largest, or `clipped`: then a tenth of them is.
+    """
 
     boosted: bool
     count: int
     leaves: int
+    clipped: bool = False
 
     @property
     def name(self) -> str:
         """What it is called in reports."""
         if self.boosted:
             rounds = "1 round" if self.count == 1 else f"{self.count} rounds"
-            return f"{rounds} of boosted trees of {self.leaves} leaves"
+            clipped = " with clipped votes" if self.clipped else ""
+            return f"{rounds} of boosted trees of {self.leaves} leaves{clipped}"
         return f"{'a tree' if self.count == 1 else f'{self.count} trees'} of {self.leaves} leaves"
 
 
@@ -100,7 +109,10 @@ def _boosted(recipe: Recipe, x: ByteArray, y: IntArray, classes: int, seed: int)
         for owner, tree in zip(owners, row, strict=True)
         for path, value in paths(tree.tree_)
     ]
-    unit = max(abs(value) for _, _, value in grown) / TOP or 1.0
+    sizes = np.abs([value for _, _, value in grown])
+    top = CLIPPED_TOP if recipe.clipped else TOP
+    most = np.quantile(sizes, CLIPPED_FROM) if recipe.clipped else sizes.max()
+    unit = float(most) / top or 1.0
     for owner, path, value in grown:
-        if vote := round(value / unit):
+        if vote := max(-top, min(top, round(value / unit))):
             yield Vote(path, tuple(vote * (c == owner) for c in range(classes)))

@@ -1,9 +1,11 @@
 """Weights as an input, or as banks: the network means the same for any weights that fit."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from digests import check, digest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +13,7 @@ from flow.errors import UsageError
 from flow.ir.evaluate import evaluate
 from flow.ir.layers import Conv, Dense, Input, Relu, Requantize, Reshape
 from flow.ir.network import Network, evaluate_network
+from flow.ir.network_text import print_network
 from flow.ir.tensor import fractions, tensor_type
 from flow.passes.free_weights import bank_weights, free_weights
 from flow.passes.lower_layers import LowerLayers
@@ -121,3 +124,51 @@ def test_a_network_without_weights_has_nothing_to_free():
     with pytest.raises(UsageError) as error:
         free_weights(plain)
     assert error.value.message == "the network has no weights that registers could hold"
+
+
+def test_networks_of_free_weights_are_golden(request):
+    found = {}
+    for groups in (1, 2):
+        for bits in (None, 6):
+            freed = free_weights(network(1, groups=groups), bits)
+            found[f"{groups} groups, {bits} bits"] = digest(print_network(freed.network))
+        banked = bank_weights([network(seed, groups=groups) for seed in range(3)])
+        found[f"{groups} groups, banks"] = digest(print_network(banked))
+    check("free-weights", "networks", found, request.config.getoption("--update-golden"))
+
+
+def test_no_new_layer_has_the_name_of_another():
+    layers = list(network(0).layers)
+    layers[2] = replace(layers[2], name="conv_reads")
+    layers[3] = replace(layers[3], name="weights", sources=("conv_reads",))
+    layers[4] = replace(layers[4], name="dense_flat", sources=("weights",))
+    layers[5] = replace(layers[5], sources=("dense_flat",))
+    freed = free_weights(Network("net", tuple(layers), ("dense",)))
+    names = [layer.name for layer in freed.network.layers]
+    assert len(set(names)) == len(names)
+    assert freed.port == "weights_"
+    assert {"conv_reads_", "conv_weights", "dense_flat_"} <= set(names)
+
+
+def test_layers_whose_names_begin_alike_keep_their_parts_apart():
+    first, *_, last = network(0).layers
+    name = "n" * 48
+    flat = Reshape("flat", (first.name,), "flat", (24,))
+    rng = np.random.default_rng(0)
+    one = replace(last, name=f"{name}1", sources=("flat",), weights=rng.integers(-3, 4, (24, 3)))
+    two = replace(last, name=f"{name}2", sources=(one.name,), weights=rng.integers(-3, 4, (3, 3)))
+    freed = free_weights(Network("net", (first, flat, one, two), (two.name,)))
+    names = [layer.name for layer in freed.network.layers]
+    assert len(set(names)) == len(names)
+    assert {f"{name}_reads", f"{name}_reads_"} <= set(names)
+
+
+@pytest.mark.parametrize(("bias", "bits", "shift"), [(12, 3, 2), (1, 2, 0), (-8, 1, 3), (7, 4, 0)])
+def test_biases_count_in_the_largest_power_of_two_that_divides_them(bias, bits, shift):
+    last = network(0).layers[-1]
+    only = replace(last, sources=("x",), weights=np.array([[1, -2], [0, 3]]),
+                   bias=np.array([0, bias]), scale=ONE)  # fmt: skip
+    tensor = tensor_type((2,), -8, 7)
+    entry = Input("x", (), "x", tensor, fractions(0, (2,)))
+    (slot,) = free_weights(Network("net", (entry, only), ("dense",))).slots
+    assert (slot.bias_bits, slot.bias_shift, slot.biases, slot.weight_bits) == (bits, shift, 2, 3)

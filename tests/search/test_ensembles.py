@@ -12,7 +12,9 @@ from flow.train.ensembles import Recipe, grow_ensemble
 
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize(
-    "recipe", [Recipe(False, 1, 6), Recipe(False, 3, 4), Recipe(True, 2, 4)], ids=lambda r: r.name
+    "recipe",
+    [Recipe(False, 1, 6), Recipe(False, 3, 4), Recipe(True, 2, 4), Recipe(True, 2, 4, True)],
+    ids=lambda r: r.name,
 )
 def test_the_network_of_an_ensemble_answers_as_its_votes(recipe, classes):
     rng = np.random.default_rng(classes)
@@ -35,6 +37,20 @@ def test_the_network_of_an_ensemble_answers_as_its_votes(recipe, classes):
         assert (
             evaluate_network(selected, {"x": x.astype(np.int64)})["class"].ravel() == found
         ).all()
+
+
+def test_a_few_sure_leaves_do_not_silence_the_others_where_votes_are_clipped():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 16, (400, 3)).astype(np.uint8)
+    y = (x[:, 0] + rng.integers(0, 12, 400) > 15).astype(np.int64)
+    y[x[:, 1] == 15] = 2  # A class that few samples tell at once.
+    scaled, clipped = (grow_ensemble(Recipe(True, 12, 8, c), x, y, 3) for c in (False, True))
+    assert max(abs(v) for leaf in scaled for v in leaf.votes) == 7
+    assert {abs(v) for leaf in clipped for v in leaf.votes} == {0, 1, 2, 3}
+    assert len(clipped) > len(scaled)
+    ways = {(leaf.path, leaf.votes) for leaf in clipped}
+    share = sum(max(map(abs, votes)) == 3 for _, votes in ways) / len(ways)
+    assert 0.1 <= share < 0.6
 
 
 def test_an_ensemble_that_knows_one_class_is_a_constant():
