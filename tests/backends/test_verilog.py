@@ -14,11 +14,11 @@ from strategies import circuits
 from flow.backends.emission import Lane, write_files
 from flow.backends.names import RESERVED
 from flow.backends.operations import RENDER, UNSUPPORTED
-from flow.backends.verilog import SUPPORTS, Header, emit_verilog, lane_table
+from flow.backends.verilog import SUPPORTS, Header, _runs, emit_verilog, lane_table
 from flow.errors import InternalError
 from flow.ir.circuit import Circuit, Origin, Port
 from flow.ir.interval import IntRange
-from flow.ir.nodes import NODE_TYPES, Add, Const, Input, Linear, Register
+from flow.ir.nodes import NODE_TYPES, Add, Bits, Const, Input, Linear, Register
 from flow.verify.lint import lint
 
 HEADER = Header("small.h5", "flow build small.h5 --target printed", 7, "0.1.0")
@@ -167,3 +167,42 @@ def test_many_lanes_are_told_in_runs_of_equal_ones():
         "61..64: bits 132:121, 3 each, signed, [-4, 3]",
     ]
     assert list(lane_table([])) == []
+
+
+@pytest.mark.parametrize(
+    ("mask", "runs"),
+    [
+        (0, []), (63, ["a"]), (1, ["a[0]"]), (32, ["a[5]"]), (0b11000, ["a[4:3]"]),
+        (0b101101, ["a[0]", "a[3:2]", "a[5]"]), (0b011111, ["a[4:0]"]),
+    ],
+)  # fmt: skip
+def test_bits_of_a_mask_are_named_in_runs(mask, runs):
+    assert list(_runs("a", mask, 6)) == runs
+
+
+def test_the_work_of_a_sample_is_bounded_by_the_length_of_ways():
+    x = tuple(Input("x", k, 0, 7) for k in range(2))
+    total = Add(*x)
+    # A wire of an input changes once, a sum of sums once for each way to it; a register begins
+    # anew, and what is constant never changes.
+    for lane, work in (
+        (x[0], 1), (total, 1 + 1 + 2), (Add(total, x[0]), 1 + 1 + 2 + 3),
+        (Add(Register(total), Const(1)), 1 + 1 + 2 + 1 + 2), (Const(3), 1),
+    ):  # fmt: skip
+        circuit = Circuit("c", (Port("x", x),), (Port("y", (lane,)),))
+        assert emit_verilog(circuit).work == work
+
+
+def test_one_bit_of_a_wire_is_read_where_it_is():
+    wide, bit, sign = Input("x", 0, 0, 7), Input("x", 1, 0, 1), Input("x", 2, -1, 0)
+    lanes = tuple(Add(Bits(x, 0, 1), Const(1)) for x in (wide, bit, sign))
+    circuit = Circuit("c", (Port("x", (wide, bit, sign)),), (Port("y", lanes),))
+    (text,) = emit_verilog(circuit).files.values()
+    # A number of one bit with a sign is no bit: that is a wire of its own.
+    made = [line.split("  //")[0].strip() for line in text.splitlines() if " t" in line]
+    assert [line for line in made if line.startswith("wire")] == [
+        "wire [1:0] t4 = {1'd0, x_0[0]} + 2'd1;",
+        "wire [1:0] t6 = {1'd0, x_1} + 2'd1;",
+        "wire t7 = x_2;",
+        "wire [1:0] t8 = {1'd0, t7} + 2'd1;",
+    ]
