@@ -6,7 +6,7 @@ from digests import check, digest
 
 from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Port
-from flow.ir.nodes import Add, Bits, Concat, Const, FullAdder, Input, Linear, Relu
+from flow.ir.nodes import Add, Bits, Concat, Const, FullAdder, Input, Linear, Relu, Signed
 from flow.ir.text import print_circuit
 from flow.passes.base import check_exact, run_passes
 from flow.passes.compressor_trees import CompressorTrees
@@ -78,6 +78,21 @@ def test_what_settles_last_goes_through_the_fewest_adders():
         return max(depth.values())
 
     assert [passed(k) for k in range(5)] == [1] * 5
+
+
+@pytest.mark.parametrize("final", ["ripple", "add"])
+def test_bits_that_are_known_go_into_the_constant(final):
+    x = Input("x", 0, 0, 3)
+    word = Concat((Const(1), x, Const(0), Const(1)), (1, 2, 1, 1))
+    rows = [Linear((word, x), (c, 1), 7) for c in (1, 3, -1, -5)]
+    # Of x y with a one above: the highest bit is known, and weighs as a sign.
+    rows += [Linear((Signed(Concat((x, Const(1)), (2, 1)), 3),), (c,), 0) for c in (3, -7)]
+    run_passes(circuit_of(*rows), [CompressorTrees(final)], check_exact(20))
+    intern = Builder()
+    made = rippled(Linear((word,), (5,), 0), 7, False, intern, {})
+    shifted = rippled(Linear((x,), (10,), 5 * 17), 7, False, intern, {})
+    # 1 + 2 x + 16 is x at the next place, and a constant.
+    assert adders(made) == adders(shifted)
 
 
 def test_a_bit_is_read_through_fields_but_words_of_bits_stay():

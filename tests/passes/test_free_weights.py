@@ -15,7 +15,7 @@ from flow.ir.layers import Conv, Dense, Input, Relu, Requantize, Reshape
 from flow.ir.network import Network, evaluate_network
 from flow.ir.network_text import print_network
 from flow.ir.tensor import fractions, tensor_type
-from flow.passes.free_weights import bank_weights, free_weights
+from flow.passes.free_weights import MAX_BITS, bank_weights, free_weights
 from flow.passes.lower_layers import LowerLayers
 
 ONE = fractions(Fraction(1), (1,))
@@ -172,3 +172,43 @@ def test_biases_count_in_the_largest_power_of_two_that_divides_them(bias, bits, 
     entry = Input("x", (), "x", tensor, fractions(0, (2,)))
     (slot,) = free_weights(Network("net", (entry, only), ("dense",))).slots
     assert (slot.bias_bits, slot.bias_shift, slot.biases, slot.weight_bits) == (bits, shift, 2, 3)
+
+
+def dense(weights, bias, shape):
+    """A layer of two inputs over the last axis."""
+    tensor = tensor_type(shape, -8, 7)
+    entry = Input("x", (), "x", tensor, fractions(0, shape))
+    layer = Dense("dense", ("x",), "here", np.array(weights), np.array(bias), ONE)
+    return Network("net", (entry, layer), ("dense",))
+
+
+def test_a_layer_over_several_axes_is_freed_at_every_place():
+    fixed = dense([[1, -2, 3], [0, 3, -4]], [4, 0, -8], (5, 2))
+    freed = free_weights(fixed)
+    x = np.random.default_rng(0).integers(-8, 8, (4, 5, 2))
+    weights = drawn(freed, 1, 4)
+    found = evaluate_network(freed.network, {"x": x, freed.port: weights})["dense"]
+    for sample in range(4):
+        alone = freed.load(fixed, weights[sample])
+        assert (found[sample] == evaluate_network(alone, {"x": x[[sample]]})["dense"][0]).all()
+
+
+@pytest.mark.parametrize(
+    ("weight", "bias"), [((1 << 15) - 1, 1), (-1 << 15, 1), (1, (1 << 15) - 1)]
+)
+def test_registers_hold_up_to_16_bits(weight, bias):
+    (slot,) = free_weights(dense([[weight], [1]], [bias], (2,))).slots
+    assert max(slot.weight_bits, slot.bias_bits) == MAX_BITS == 16
+
+
+@pytest.mark.parametrize(
+    ("weight", "bias"), [(1 << 15, 1), (-1 - (1 << 15), 1), (1, 1 + (1 << 15))]
+)
+def test_what_is_too_wide_for_a_register_is_refused(weight, bias):
+    with pytest.raises(UsageError) as error:
+        free_weights(dense([[weight], [1]], [bias], (2,)))
+    assert error.value.show() == (
+        "error: a weight of 17 bits is too wide for a register\n"
+        "  at here\n"
+        "  hint: at most 16 bits: give fewer --weight-bits or --register-bits"
+    )

@@ -4,6 +4,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from digests import check as check_digests
+from digests import digest
+from hls_networks import every_layer, samples
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +32,7 @@ from flow.ir.nodes import Input as Wire
 from flow.ir.rounding import ROUNDINGS
 from flow.ir.spec import check
 from flow.ir.tensor import fractions, tensor_type
+from flow.ir.text import print_circuit
 from flow.passes.fold_layers import FoldLayers
 from flow.passes.lower_layers import LOWERED, LowerLayers
 from flow.passes.requantise import Scaling, requantise
@@ -179,3 +183,20 @@ def test_the_largest_of_bits_is_a_gate():
     found = evaluate(bits, {"x": x.reshape(3, 3)})["y"]
     assert found.ravel().tolist() == [0, 1, 1]
     assert evaluate_network(pooled(1), {"x": x})["y"].ravel().tolist() == [0, 1, 1]
+
+
+def test_every_kind_of_layer_is_lowered_to_golden_nodes(request):
+    found = {}
+    for seed in range(2):
+        network = every_layer(seed)
+        circuit = LowerLayers().run(network)
+        check(circuit)
+        x = samples(network, 60)
+        wanted = evaluate_network(network, x)
+        values = [x[layer.name].reshape(60, -1) for layer in network.inputs]
+        answers = evaluate(circuit, {f"x{k}": v for k, v in enumerate(values)})
+        for k, name in enumerate(network.outputs):
+            assert np.array_equal(answers[f"y{k}"], wanted[name].reshape(60, -1))
+        found[f"seed {seed}"] = digest(print_circuit(circuit))
+    update = request.config.getoption("--update-golden")
+    check_digests("lowered", "every-layer", found, update)
