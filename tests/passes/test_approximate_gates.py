@@ -58,6 +58,14 @@ def test_a_gate_that_is_mostly_constant_becomes_that_constant():
     assert PruneGates(0.76).run_with(small(), known) == kept
 
 
+def test_without_scores_a_gate_counts_by_its_share_alone():
+    known = facts(ROWS, (None, None))
+    # y is 1 for three of four samples, and a & b 0.
+    assert PruneGates(0.75).run_with(small(), known).literals == (1, 0)
+    assert PruneGates(0.76).run_with(small(), known) == small()
+    assert PruneGates() == PruneGates(0.95, -1)
+
+
 def test_equal_signals_on_the_data_become_one():
     # On these samples b is a, and c is the opposite.
     known = facts([[1, 1, 0], [0, 0, 1]], (None, 3))

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from digests import check, digest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from flow.errors import UsageError
 from flow.ir.evaluate import evaluate
 from flow.ir.layers import Dense, Input, Reshape
 from flow.ir.network import Network, evaluate_network
+from flow.ir.network_text import print_network
 from flow.ir.tensor import fractions, tensor_type
 from flow.passes.lower_layers import LowerLayers
 from flow.passes.readout import Readout, with_readout
@@ -46,7 +48,7 @@ def test_codes_are_small_floating_point_numbers():
 def test_the_encoder_reads_rounded_quotients(rows, link):
     fixed = encoder()
     whole = with_readout(fixed, READOUT)
-    cells = np.array([(0, 0, 0), (31, 0, 0), *rows])
+    cells = np.array([(0, 0, 0), (31, 0, 0), (31, 31, 31), *rows])
     links = np.full((len(cells), 1), link)
     found = evaluate_network(whole, {"cells": cells, "links": links})
     charge = np.array(READOUT.charges())[cells]
@@ -150,3 +152,14 @@ def test_the_readout_of_the_example_is_read(root):
     found = read_readout(root / "examples/econ_t/readout.toml")
     assert (found.cells, found.cleared) == (48, (6, 4, 2, 0))
     assert sorted(cell for cell in found.arrangement if cell >= 0) == list(range(48))
+
+
+def test_the_network_of_a_readout_is_golden(request):
+    found = {
+        name: digest(print_network(with_readout(encoder(), readout)))
+        for name, readout in (
+            ("two links", READOUT), ("one", replace(READOUT, cleared=())),
+            ("four cells", Readout(4, 2, 3, (3, 2, 1, 0), (0, 1, 5))),
+        )
+    }  # fmt: skip
+    check("readout", "networks", found, request.config.getoption("--update-golden"))

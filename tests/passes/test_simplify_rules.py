@@ -29,6 +29,7 @@ from flow.ir.nodes import (
     Sub,
     Xor,
 )
+from flow.passes.base import check_exact, run_passes
 from flow.passes.simplify import RULES, Simplify
 
 X = Input("x", 0, -5, 6)
@@ -234,6 +235,8 @@ CASES = {
     "lookup_step": [
         Lookup(V, 2, (1,) * 5 + (0,) * 9),
         Lookup(V, 2, (0,) * 5 + (1,) * 9),
+        Lookup(V, 2, (1,) + (0,) * 13),
+        Lookup(V, 2, (0,) * 13 + (1,)),
     ],
     "lookup_of_map": [
         Lookup(Lookup(V, 0, tuple(i * i % 5 for i in range(16))), -1, (9, 1, 4, 1, 5, 9)),
@@ -292,6 +295,26 @@ def test_what_is_constant_becomes_a_constant(node, expected):
     after = Simplify().run(Circuit("constant", ports, (Port("y", (node,)),)))
     assert isinstance(after.outputs[0].lanes[0], Const)
     assert after.outputs[0].lanes[0].value == expected
+
+
+def test_a_mask_becomes_the_least_operation():
+    mask = rule_named("mask")
+    assert [mask(And(U, C(c))) for c in (15, 31, 47)] == [U, U, U]
+    cut = mask(And(U, C(7)))
+    assert (type(cut), cut.x, cut.low, cut.width) == (Bits, U, 0, 3)
+    less = mask(And(C(16 + 5), U))
+    assert (type(less), less.a, less.b.value) == (And, U, 5)
+    assert mask(And(U, C(5))) is None
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_a_sum_that_is_cut_at_more_bits_than_it_wrapped_stays(first):
+    for width in range(1, 5):
+        inner = Add(Signed(Y, 4), X)
+        for node in (Signed(Shr(inner, first), width), Bits(inner, first, width)):
+            circuit = Circuit("cut", (Port("x", (X,)), Port("y", (Y,))), (Port("z", (node,)),))
+            run_passes(circuit, [Simplify()], check_exact(60))
+            assert (rule_named("cut_of_sum")(node) is not None) == (first + width <= 4)
 
 
 def test_every_rule_is_proved():

@@ -1,5 +1,8 @@
 """Roundings below rectifiers, and tables whose entries are stored with another offset."""
 
+import random
+from math import gcd
+
 import pytest
 
 from flow.ir.circuit import Circuit, Origin, Port
@@ -86,3 +89,20 @@ def test_a_table_that_is_an_output_too_stays(coefficient):
     assert max(found.table).bit_length() == max(k * k for k in range(10)).bit_length()
     read = circuit(row, table)
     assert print_circuit(OffsetTables().run(read)) == print_circuit(read)
+
+
+def test_an_offset_keeps_the_width_of_the_entries():
+    rng = random.Random(0)
+    for _ in range(200):
+        step, low = rng.choice([1, 2, 3, 7]), rng.randrange(-40, 40)
+        table = tuple(low + step * rng.randrange(12) for _ in range(rng.choice([2, 5, 8, 16])))
+        added = best_offset(table)
+        if len(set(table)) == 1:
+            assert added == 0
+            continue
+        unit = gcd(*(t - min(table) for t in table))
+        levels = [(t - min(table)) // unit for t in table]
+        moved = [t + added for t in table]
+        assert min(moved) >= 0
+        assert all(t % unit == 0 for t in moved)
+        assert (max(moved) // unit).bit_length() == max(levels).bit_length()
