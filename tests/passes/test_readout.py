@@ -114,6 +114,12 @@ def test_the_readout_adds_its_layers_and_inputs_in_order():
     assert plain.outputs == ("out", "charge_sum")
 
 
+@pytest.mark.parametrize("arrangement", [(2, 2, 2, 2), (0, 0, 0, 0), (-1, -1, -1, -1)])
+def test_a_cell_may_be_read_everywhere_and_none_nowhere(arrangement):
+    whole = with_readout(encoder(), replace(READOUT, arrangement=arrangement))
+    assert whole.layer("arranged").indices.ravel().tolist() == list(arrangement)
+
+
 @pytest.mark.parametrize("arrangement", [(2, -2, 0, 1), (2, -1, 0, 3), (2, -1, 0)])
 def test_an_arrangement_names_cells_there_are(arrangement):
     with pytest.raises(UsageError) as error:
