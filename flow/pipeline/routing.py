@@ -8,9 +8,9 @@ from pathlib import Path
 
 from flow.backends.emission import Emission
 from flow.backends.harness import HARNESS, harness
-from flow.errors import ToolFailed
+from flow.errors import ToolFailed, ToolTimedOut
 from flow.pipeline.lut_synthesis import LutSynthesis, cells_of
-from flow.tech.part import Device, Part
+from flow.tech.part import Device, Part, Place
 from flow.tools import nextpnr
 from flow.tools.yosys import yosys
 
@@ -65,19 +65,7 @@ def _route(
     yosys(script, cwd=place, timeout_s=timeout_s)
     whole = place / "whole.json"
     size = part.lut_count(cells_of(whole.read_text(encoding="utf-8"), HARNESS))
-    device = _device(part.place.devices, size)
-    if device is None:
-        largest = part.place.devices[-1]
-        return Route(
-            None, f"not measured: {size} look-up tables do not fit {largest.name} ({largest.luts})"
-        )
-    routed = nextpnr.place_and_route(
-        part.place.program,
-        whole,
-        (*device.options, *part.place.arguments),
-        seed=seed,
-        timeout_s=timeout_s,
-    )
+    device, routed = _placed(whole, size, part.place, seed, timeout_s)
     how = (
         f"{part.place.program} in {device.name}, seed {seed}, between the registers of a harness "
         "with few pins"
@@ -85,9 +73,30 @@ def _route(
     return Route(routed.fmax_mhz, how, _limit(routed.path))
 
 
-def _device(devices: tuple[Device, ...], size: int) -> Device | None:
-    """The smallest device that is at most nine tenths full."""
-    return next((device for device in devices if size <= 0.9 * device.luts), None)
+def _placed(
+    netlist: Path, size: int, program: Place, seed: int, timeout_s: float
+) -> tuple[Device, nextpnr.Routed]:
+    """The netlist in the smallest device in which it finds a place.
+
+    A device is tried where it is at most nine tenths full; long carry chains may want more room.
+    """
+    largest = program.devices[-1]
+    failed = ToolFailed(f"{size} look-up tables do not fit {largest.name} ({largest.luts})")
+    for device in program.devices:
+        if size <= 0.9 * device.luts:
+            try:
+                return device, nextpnr.place_and_route(
+                    program.program,
+                    netlist,
+                    (*device.options, *program.arguments),
+                    seed=seed,
+                    timeout_s=timeout_s,
+                )
+            except ToolTimedOut:
+                raise
+            except ToolFailed as error:
+                failed = error
+    raise failed
 
 
 def _limit(path: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from importlib.metadata import version as package_version
 from importlib.util import find_spec
 from pathlib import Path
 
-from flow.errors import ToolFailed, ToolNotFound
+from flow.errors import ToolFailed, ToolNotFound, ToolTimedOut
 from flow.tools.process import Command, chosen, find, run
 
 _CHILD = "import sys, {module} as tool; sys.exit(tool.run_{name}(sys.argv[1:]))"
@@ -58,23 +58,29 @@ def place_and_route(
 ) -> Routed:
     """Place and route a JSON netlist, in its folder, and read the clock's highest frequency.
 
-    ToolNotFound without the program; ToolFailed where it ends badly, for instance because the
-    design does not fit.
+    ToolNotFound without the program; ToolFailed, with the error that it told, where it ends badly,
+    for instance because the design does not fit.
     """
     if not installed(program):
         raise ToolNotFound(f"{program} is not installed", hint=install_hint(program))
     arguments = ["--json", netlist.name, "--report", "route.json", "--seed", str(seed), *options]
     if mhz:
         arguments += ["--freq", f"{mhz:g}"]
-    done = run(
-        Command(
-            (*_argv(program), *arguments),
-            cwd=netlist.parent,
-            timeout_s=timeout_s,
-            name=program,
-            install=install_hint(program),
-        )
+    command = Command(
+        (*_argv(program), *arguments),
+        cwd=netlist.parent,
+        timeout_s=timeout_s,
+        name=program,
+        install=install_hint(program),
     )
+    try:
+        done = run(command)
+    except ToolTimedOut:
+        raise
+    except ToolFailed as error:
+        told = [line for line in error.log.splitlines() if line.startswith("ERROR: ")]
+        why = f": {told[-1].removeprefix('ERROR: ')}" if told else ""
+        raise ToolFailed(f"{error.message}{why}", log=error.log) from error
     try:
         report = json.loads((netlist.parent / "route.json").read_text(encoding="utf-8"))
         fmax = _fmax(report["fmax"], clock)

@@ -3,7 +3,7 @@
 import pytest
 
 from flow.backends.verilog import emit_verilog
-from flow.errors import ToolNotFound
+from flow.errors import ToolFailed, ToolNotFound, ToolTimedOut
 from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Port
 from flow.ir.nodes import Add, Input
@@ -43,6 +43,56 @@ def test_a_family_without_place_and_route_says_so():
     assert found == routing.Route(
         None, "not measured: no open place and route knows this family here"
     )
+
+
+def routed(monkeypatch, ends):
+    """What `route` tells where place and route ends so in one device after the other."""
+    emission, part = emit_verilog(circuit()), load_part("ecp5")
+    tried = iter(ends)
+
+    def place_and_route(program, netlist, options, **more):
+        end = next(tried)
+        if isinstance(end, Exception):
+            raise end
+        return nextpnr.Routed(end, (), 1.0)
+
+    monkeypatch.setattr(nextpnr, "installed", lambda program: True)
+    monkeypatch.setattr(nextpnr, "place_and_route", place_and_route)
+    found = routing.route(emission, synthesise_luts(emission, part, quick=True), part)
+    assert next(tried, None) is None
+    return found
+
+
+@pytest.mark.tool("yosys")
+def test_what_finds_no_place_goes_into_the_next_device(monkeypatch):
+    found = routed(monkeypatch, [ToolFailed("no place"), 80.0])
+    assert found.fmax_mhz == 80.0
+    assert found.how.startswith("nextpnr-ecp5 in LFE5U-45F, seed 1")
+
+
+@pytest.mark.tool("yosys")
+def test_without_a_place_in_any_device_the_last_error_is_told(monkeypatch):
+    ends = [ToolFailed(f"no place in device {k}") for k in range(3)]
+    assert routed(monkeypatch, ends) == routing.Route(None, "not measured: no place in device 2")
+
+
+@pytest.mark.tool("yosys")
+def test_no_larger_device_is_tried_when_time_is_up(monkeypatch):
+    late = ToolTimedOut("nextpnr-ecp5 timed out after 600 s")
+    assert routed(monkeypatch, [late]) == routing.Route(
+        None, "not measured: nextpnr-ecp5 timed out after 600 s"
+    )
+
+
+def test_the_error_that_the_program_told_is_in_the_message(monkeypatch, tmp_path):
+    (tmp_path / "pnr").write_text(
+        "#!/bin/sh\necho Info: x\necho ERROR: no legal place >&2\nexit 3\n"
+    )
+    (tmp_path / "pnr").chmod(0o755)
+    monkeypatch.setenv("NEXTPNR_ECP5", str(tmp_path / "pnr"))
+    with pytest.raises(ToolFailed) as error:
+        nextpnr.place_and_route("nextpnr-ecp5", tmp_path / "x.json", ())
+    assert error.value.message == "nextpnr-ecp5 ended with status 3: no legal place"
 
 
 @pytest.mark.slow
