@@ -8,14 +8,14 @@ Every data set is split 70/30, stratified, with seed 42. The search sees trainin
 picked by their accuracy in training and validation and by nothing else; the accuracy told is that
 of the held-out 30 %, on which `flow build` has shown RTL, netlist and integer meaning equal.
 A point counts with the lower of its accuracies in training and in validation, since the search
-fits the first and has not seen the second; where a set has a search of cross-validated trees
-(NAME_trees.toml), only cross-validated points count, with that accuracy: a validation part of a
-few dozen samples promises the best of many points more than the test keeps. For each loss the
-smallest point is taken that loses no more against the exact baseline, with one standard error of
-the validation part to spare, or, where there is none, the most accurate point. For each published
-perceptron the most accurate point is taken that is 5 times smaller, or, where that one does not
-promise the published accuracy and PROMISE more, the most accurate one that is smaller. For each
-published tree it is the most accurate that is smaller.
+fits the first and has not seen the second, or, of a search of trees alone (NAME_trees.toml), with
+that of its cross-validation. For each loss the smallest point is taken that loses no more against
+the exact baseline, with one standard error of the validation part to spare, or, where there is
+none, the most accurate point. For each published perceptron the most accurate point is taken that
+is 5 times smaller, or, where that one does not promise the published accuracy and PROMISE more, the
+most accurate one that is smaller; for each published tree the most accurate that is smaller.
+Cross-validated points come first, where there are any: a validation part of a few dozen samples
+promises the best of many points more than the test keeps.
 What is done lies in benchmarks/cache/printed and is not done again; `--report` writes the tables of
 that alone.
 `--times` measures the time of a search of population 1000, for a quiet machine, and nothing else.
@@ -103,11 +103,16 @@ def one_set(one: Set, given: argparse.Namespace) -> None:
     fronts = [read_front(folder) for folder in folders]
     points = [(seed, index) for seed, f in enumerate(fronts) for index in range(len(f.points))]
     tried = [place for place in points if fronts[place[0]].points[place[1]].tried]
-    points = tried or [place for place in points if place[0] < plain]
+    points = [place for place in points if place[0] < plain]
     wanted = list(wishes(one, base))
     designs: dict[str, Any] = {}
     for wish in wanted:
-        chosen = pick(fronts, points, wish)
+        kind = wish.get("rival", {}).get("kind")
+        if kind is None or not tried:
+            groups = [points]
+        else:
+            groups = [tried] if kind == "approximate tree" else [tried, points]
+        chosen = pick(fronts, groups, wish)
         wish["design"] = None
         if chosen is not None:
             key = f"{folders[chosen[0]].name}-{chosen[1]}"
@@ -209,10 +214,10 @@ def bound(base: dict[str, Any], loss: float) -> float:
 
 
 def pick(
-    fronts: list[Front], points: list[tuple[int, int]], wish: dict[str, Any]
+    fronts: list[Front], groups: list[list[tuple[int, int]]], wish: dict[str, Any]
 ) -> tuple[int, int] | None:
     """(front, point): the smallest that is as accurate as wished, or the most accurate that is as
-    small; None where none is."""
+    small and, of the first group that has one, promises enough; None where none is so small."""
 
     def accuracy(place: tuple[int, int]) -> float:
         front = fronts[place[0]]
@@ -221,23 +226,27 @@ def pick(
     def area(place: tuple[int, int]) -> float:
         return fronts[place[0]].points[place[1]].area / 1e8
 
+    def most(points: list[tuple[int, int]]) -> tuple[int, int] | None:
+        return min(points, key=lambda p: (-accuracy(p), area(p), p), default=None)
+
     if "fit" in wish:
+        points = [place for group in groups for place in group]
         found = [place for place in points if accuracy(place) >= wish["fit"] - 1e-9]
-        if not found:
-            return min(points, key=lambda p: (-accuracy(p), area(p), p), default=None)
-        return min(found, key=lambda place: (area(place), place))
-    best = None
+        return min(found, key=lambda place: (area(place), place)) if found else most(points)
+    least: list[tuple[int, int]] = []
     for limit in wish["area_cm2"]:
-        found = [place for place in points if area(place) <= limit]
-        best = min(found, key=lambda p: (-accuracy(p), area(p), p), default=None)
-        if best is not None and accuracy(best) >= wish["promise"]:
-            break
-    return best
+        least = []
+        for points in groups:
+            best = most([place for place in points if area(place) <= limit])
+            if best is not None and accuracy(best) >= wish["promise"]:
+                return best
+            least += [best] if best is not None else []
+    return least[0] if least else None
 
 
 def area_at(fronts: list[Front], points: list[tuple[int, int]], fit: float) -> float | None:
     """The area in cm2 of what `pick` takes of some points for an accuracy."""
-    found = pick(fronts, points, {"fit": fit})
+    found = pick(fronts, [points], {"fit": fit})
     return None if found is None else fronts[found[0]].points[found[1]].area / 1e8
 
 
