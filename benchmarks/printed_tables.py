@@ -188,8 +188,8 @@ def _rivals(results: Sequence[Result]) -> str:
         "Where our accuracies are rounded to whole percent, as those of the trees were "
         f"published, it is {whole} of {met['approximate tree'][1]} trees. "
         "Geometric mean of the factor against the published perceptron that is hardest to beat: "
-        f"{told}. Each pick is the most accurate point that is 5 times smaller than a published "
-        "perceptron, or 1.05 times smaller than that where 5 times is too much to promise the "
+        f"{told}. Each pick is the most accurate point that is 20 times smaller than a published "
+        "perceptron, or 5 times, or 1.05 times where more is too much to promise the "
         "accuracy. Against a tree it is the most accurate that is 1.05 times smaller.\n"
     )
 
