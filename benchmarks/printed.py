@@ -12,8 +12,9 @@ fits the first and has not seen the second, or, of a search of trees alone (NAME
 that of its cross-validation. For each loss the smallest point is taken that loses no more against
 the exact baseline, with one standard error of the validation part to spare, or, where there is
 none, the most accurate point. For each published perceptron the most accurate point is taken that
-is 20 times smaller, or, where that one does not promise the published accuracy and PROMISE more, 5
-times, or smaller at all; for each published tree the most accurate that is smaller.
+is 20 times smaller, or, where that one does not promise enough, 5 times, or smaller at all; for
+each published tree the most accurate that is smaller. Enough is the published accuracy with PROMISE
+to spare, and with a standard error of the validation part where that tells the accuracy.
 Cross-validated points come first, where there are any: a validation part of a few dozen samples
 promises the best of many points more than the test keeps.
 What is done lies in benchmarks/cache/printed and is not done again; `--report` writes the tables of
@@ -108,10 +109,11 @@ def one_set(one: Set, given: argparse.Namespace) -> None:
     designs: dict[str, Any] = {}
     for wish in wanted:
         kind = wish.get("rival", {}).get("kind")
+        told = (points, spare(wish.get("promise", 0.0), base))
         if kind is None or not tried:
-            groups = [points]
+            groups = [told]
         else:
-            groups = [tried] if kind == "approximate tree" else [tried, points]
+            groups = [(tried, 0.0)] if kind == "approximate tree" else [(tried, 0.0), told]
         chosen = pick(fronts, groups, wish)
         wish["design"] = None
         if chosen is not None:
@@ -210,14 +212,20 @@ def wishes(one: Set, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def bound(base: dict[str, Any], loss: float) -> float:
     """The accuracy that a point must have: the baseline's less the loss, and a standard error."""
     share = base["accuracy"]["fit"] - loss
-    return float(share + math.sqrt(share * (1 - share) / base["samples"]["valid"]))
+    return float(share + spare(share, base))
+
+
+def spare(share: float, base: dict[str, Any]) -> float:
+    """The standard error of an accuracy in the validation part."""
+    return math.sqrt(max(0.0, share * (1 - share)) / base["samples"]["valid"])
 
 
 def pick(
-    fronts: list[Front], groups: list[list[tuple[int, int]]], wish: dict[str, Any]
+    fronts: list[Front], groups: list[tuple[list[tuple[int, int]], float]], wish: dict[str, Any]
 ) -> tuple[int, int] | None:
     """(front, point): the smallest that is as accurate as wished, or the most accurate that is as
-    small and, of the first group that has one, promises enough; None where none is so small."""
+    small and, of the first group that has one, promises enough and what the group has to spare;
+    None where none is so small."""
 
     def accuracy(place: tuple[int, int]) -> float:
         front = fronts[place[0]]
@@ -230,15 +238,15 @@ def pick(
         return min(points, key=lambda p: (-accuracy(p), area(p), p), default=None)
 
     if "fit" in wish:
-        points = [place for group in groups for place in group]
+        points = [place for group, _ in groups for place in group]
         found = [place for place in points if accuracy(place) >= wish["fit"] - 1e-9]
         return min(found, key=lambda place: (area(place), place)) if found else most(points)
     least: list[tuple[int, int]] = []
     for limit in wish["area_cm2"]:
         least = []
-        for points in groups:
+        for points, more in groups:
             best = most([place for place in points if area(place) <= limit])
-            if best is not None and accuracy(best) >= wish["promise"]:
+            if best is not None and accuracy(best) >= wish["promise"] + more:
                 return best
             least += [best] if best is not None else []
     return least[0] if least else None
@@ -246,7 +254,7 @@ def pick(
 
 def area_at(fronts: list[Front], points: list[tuple[int, int]], fit: float) -> float | None:
     """The area in cm2 of what `pick` takes of some points for an accuracy."""
-    found = pick(fronts, [points], {"fit": fit})
+    found = pick(fronts, [(points, 0.0)], {"fit": fit})
     return None if found is None else fronts[found[0]].points[found[1]].area / 1e8
 
 
