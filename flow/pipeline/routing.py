@@ -16,6 +16,9 @@ from flow.tools.yosys import yosys
 
 SECONDS = 600.0
 """The time that one place and route may take."""
+LARGE = 40_000
+"""Look-up tables from which router2 routes: of 43 640 with long carry chains, router1 had 116 000
+arcs left after an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +85,14 @@ def _placed(
     """
     largest = program.devices[-1]
     failed = ToolFailed(f"{size} look-up tables do not fit {largest.name} ({largest.luts})")
+    router = ("--router", "router2") if size >= LARGE else ()
     for device in program.devices:
         if size <= 0.9 * device.luts:
             try:
                 return device, nextpnr.place_and_route(
                     program.program,
                     netlist,
-                    (*device.options, *program.arguments),
+                    (*device.options, *program.arguments, *router),
                     seed=seed,
                     timeout_s=timeout_s,
                 )

@@ -9,6 +9,7 @@ from flow.ir.circuit import Circuit, Port
 from flow.ir.nodes import Add, Input
 from flow.pipeline import routing
 from flow.pipeline.lut_synthesis import synthesise_luts
+from flow.tech.part import Part
 from flow.tech.parts import load_part
 from flow.tools import nextpnr
 
@@ -45,13 +46,15 @@ def test_a_family_without_place_and_route_says_so():
     )
 
 
-def routed(monkeypatch, ends):
+def routed(monkeypatch, ends, given=None):
     """What `route` tells where place and route ends so in one device after the other."""
     emission, part = emit_verilog(circuit()), load_part("ecp5")
     tried = iter(ends)
 
     def place_and_route(program, netlist, options, **more):
         end = next(tried)
+        if given is not None:
+            given.append(options)
         if isinstance(end, Exception):
             raise end
         return nextpnr.Routed(end, (), 1.0)
@@ -74,6 +77,16 @@ def test_what_finds_no_place_goes_into_the_next_device(monkeypatch):
 def test_without_a_place_in_any_device_the_last_error_is_told(monkeypatch):
     ends = [ToolFailed(f"no place in device {k}") for k in range(3)]
     assert routed(monkeypatch, ends) == routing.Route(None, "not measured: no place in device 2")
+
+
+@pytest.mark.tool("yosys")
+@pytest.mark.parametrize("size", [39_999, 40_000])
+def test_large_netlists_have_the_quicker_router(monkeypatch, size):
+    monkeypatch.setattr(Part, "lut_count", lambda part, cells: size)
+    given = []
+    assert routed(monkeypatch, [80.0], given).fmax_mhz == 80.0
+    assert ("router2" in given[0]) == (size == 40_000)
+    assert "--85k" in given[0]
 
 
 @pytest.mark.tool("yosys")
