@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -27,7 +27,8 @@ from flow.pipeline.config import BuildConfig
 from flow.targets.registry import target
 from flow.verify.compiled import CompiledCircuit
 
-RUNS = 3
+RUNS, INSIDE = 3, 7
+"""Whole commands, and builds in one process."""
 TARGETS = ("fpga", "asic")
 CURVES = (
     "da4ml_rand_mat/N=8-bw=8.keras",
@@ -60,7 +61,7 @@ def _file_rows(name: str, timeout_s: float) -> list[Row]:
     path = SHARED / name
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        inside = [PYTHON, HERE / "rival_files.py", path, folder / "inside", str(RUNS)]
+        inside = [PYTHON, HERE / "rival_files.py", path, folder / "inside", str(INSIDE)]
         try:
             log = _process(inside, timeout_s)
         except subprocess.CalledProcessError as error:
@@ -96,7 +97,7 @@ def _inside(path: Path, name: str) -> float:
     recipe = target(name)
     config = BuildConfig(**{**recipe.defaults, "model": path, "target": name})
     found = []
-    for _ in range(RUNS + 1):
+    for _ in range(INSIDE + 1):
         with tempfile.TemporaryDirectory() as folder:
             found.append(_cpu(lambda f=folder: build(config, recipe, Path(f) / "o", last="emit")))
     return median(found[1:])
@@ -104,10 +105,15 @@ def _inside(path: Path, name: str) -> float:
 
 def _cpu(work: Callable[[], object]) -> float:
     """Processor seconds of some work and of the processes that it started and waited for."""
-    before = os.times()
+    before = _used()
     work()
-    after = os.times()
-    return sum(after[:4]) - sum(before[:4])
+    return _used() - before
+
+
+def _used() -> float:
+    """Processor seconds of this process and of those it waited for, to the microsecond."""
+    found = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in found)
 
 
 def _process(command: Sequence[Any], timeout_s: float) -> str:
@@ -144,16 +150,12 @@ def _at_effort(path: Path, effort: str) -> dict[str, Any]:
     words = {"model": path, "target": "asic", "tech": "generic_cmos", "effort": effort}
     config = BuildConfig(**{**recipe.defaults, **words})
     with tempfile.TemporaryDirectory() as folder:
-        start = _now()
+        start = _used()
         done = build(config, recipe, Path(folder) / "o", last="synthesise")
-        used = _now() - start
+        used = _used() - start
     made = done.state.synthesis
     assert made is not None
     return {"um2": min(area for _, area in made.areas), "how": made.variant, "seconds": used}
-
-
-def _now() -> float:
-    return sum(os.times()[:4])
 
 
 def evaluators(options: Options) -> Iterator[list[Row]]:
