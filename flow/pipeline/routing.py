@@ -16,6 +16,9 @@ from flow.tools.yosys import yosys
 
 SECONDS = 600.0
 """The time that one place and route may take."""
+FULL = 0.8
+"""The share of a device's look-up tables that a netlist may have: at 0.81 of a 45F, with long carry
+chains, nextpnr gave up after half an hour."""
 LARGE = 40_000
 """Look-up tables from which router2 routes: of 43 640 with long carry chains, router1 had 116 000
 arcs left after an hour."""
@@ -77,22 +80,22 @@ def _route(
 
 
 def _placed(
-    netlist: Path, size: int, program: Place, seed: int, timeout_s: float
+    netlist: Path, size: int, tool: Place, seed: int, timeout_s: float
 ) -> tuple[Device, nextpnr.Routed]:
     """The netlist in the smallest device in which it finds a place.
 
-    A device is tried where it is at most nine tenths full; long carry chains may want more room.
+    A device is tried where it is at most FULL; long carry chains may want more room.
     """
-    largest = program.devices[-1]
+    largest = tool.devices[-1]
     failed = ToolFailed(f"{size} look-up tables do not fit {largest.name} ({largest.luts})")
     router = ("--router", "router2") if size >= LARGE else ()
-    for device in program.devices:
-        if size <= 0.9 * device.luts:
+    for device in tool.devices:
+        if size <= FULL * device.luts:
             try:
                 return device, nextpnr.place_and_route(
-                    program.program,
+                    tool.program,
                     netlist,
-                    (*device.options, *program.arguments, *router),
+                    (*device.options, *tool.arguments, *router),
                     seed=seed,
                     timeout_s=timeout_s,
                 )

@@ -90,6 +90,21 @@ def test_large_netlists_have_the_quicker_router(monkeypatch, size):
 
 
 @pytest.mark.tool("yosys")
+@pytest.mark.parametrize(("size", "device"), [(19_430, "25F"), (19_431, "45F"), (66_912, "85F")])
+def test_a_device_is_at_most_four_fifths_full(monkeypatch, size, device):
+    monkeypatch.setattr(Part, "lut_count", lambda part, cells: size)
+    assert f"in LFE5U-{device}," in routed(monkeypatch, [80.0]).how
+
+
+@pytest.mark.tool("yosys")
+def test_what_fits_no_device_is_not_tried(monkeypatch):
+    monkeypatch.setattr(Part, "lut_count", lambda part, cells: 66_913)
+    assert routed(monkeypatch, []) == routing.Route(
+        None, "not measured: 66913 look-up tables do not fit LFE5U-85F (83640)"
+    )
+
+
+@pytest.mark.tool("yosys")
 def test_no_larger_device_is_tried_when_time_is_up(monkeypatch):
     late = ToolTimedOut("nextpnr-ecp5 timed out after 600 s")
     assert routed(monkeypatch, [late]) == routing.Route(
