@@ -13,7 +13,7 @@ from printed_sets import Set
 from flow.tech.registry import load
 from flow.tech.write_liberty import liberty_text
 from flow.tools.yosys import yosys
-from flow.train.baseline import Perceptron, train_baseline
+from flow.train.baseline import Perceptron, cross_validated, train_baseline
 
 LARGE = 64
 """Of more features than this only the chosen fit is mapped: each takes many minutes."""
@@ -38,6 +38,12 @@ def measured(one: Set) -> dict[str, Any]:
             for fit, (area, _) in zip(fits, areas, strict=True)
         ],
     }
+
+
+def crossed(one: Set) -> float:
+    """The cross-validated accuracy of a set's baseline."""
+    data = one.load()
+    return cross_validated(data, train_baseline(data, one.hidden))
 
 
 def forest(one: Set) -> float:

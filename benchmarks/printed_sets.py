@@ -37,9 +37,9 @@ class Set:
         return SPECS / f"{self.name}.toml"
 
     @property
-    def trees_file(self) -> Path:
-        """The specification of a search of cross-validated trees alone, where there is one."""
-        return SPECS / f"{self.name}_trees.toml"
+    def crossed_file(self) -> Path:
+        """The specification of cross-validated trees and perceptrons, without a search."""
+        return SPECS / f"{self.name}_crossed.toml"
 
     @property
     def spec(self) -> Spec:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from flow.search.space import Space
 from flow.search.tree_gates import Leaf as TreeLeaf
 from flow.search.tree_gates import trees_network
 from flow.train.baseline import fit_perceptron
-from flow.train.dataset import ByteArray, Dataset, folds_of
+from flow.train.dataset import ByteArray, Dataset, repeated_folds
 from flow.train.ensembles import RECIPES, Recipe, grow_ensemble
 from flow.train.smearing import Smearing, smeared
 
@@ -36,9 +35,6 @@ LEAF = 12
 """Gates for each leaf of an ensemble, about."""
 
 NONE = Smearing(0)
-
-ANSWERS, REPEATS = 600, 4
-"""Cross-validation is repeated until so many answers tell an accuracy, but no more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +106,7 @@ def grown(
     that their floats are the same for any number of workers."""
     none = Point(tuple(np.clip(0, space.lower, space.upper).tolist()), None, 0, 0, 0, 0, 0)
     x, y = data.x_fit, data.y_fit
-    parts: tuple[NDArray[np.bool_], ...] = ()
-    if folds:
-        times = min(REPEATS, ceil(ANSWERS / len(y)))
-        parts = tuple(held for k in range(times) for held in folds_of(y, folds, seed + k))
+    parts = tuple(repeated_folds(y, folds, seed)) if folds else ()
     real = [(x, y), *([(x[~held], y[~held]) for held in parts] or [(data.x_train, data.y_train)])]
     samples = tuple(smeared(*some, smearing, seed) for some in real) if recipes else ()
     for recipe in recipes:

@@ -11,7 +11,7 @@ from flow.errors import UsageError
 from flow.pipeline.multiplier_areas import multiplier_areas
 from flow.pipeline.searching import Search
 from flow.progress import Progress, silent
-from flow.train.baseline import Baseline, train_baseline
+from flow.train.baseline import Baseline, cross_validated, train_baseline
 from flow.train.binary import BinaryOptions, train_binary
 from flow.train.binary_estimators import ESTIMATORS, Estimator
 from flow.train.binary_export import binary_files
@@ -48,9 +48,12 @@ class Trained:
 def write_baseline(search: Search, out: Path, progress: Progress = silent) -> Trained:
     """The exact bespoke baseline of a specification, as a folder for `flow build --config`."""
     found = _exact(search, progress)
+    progress("cross-validating")
+    crossed = cross_validated(search.data, found, seed=search.spec.seed)
     _write(out, build_files(found.perceptron, search.data))
     hidden = f"{search.data.features}-{found.hidden}-{search.data.classes}"
-    return Trained(out, (("topology", hidden), *_shares(found.accuracy)))
+    facts = (("topology", hidden), *_shares(found.accuracy), ("crossed", f"{crossed:.4f}"))
+    return Trained(out, facts)
 
 
 def write_retrained(search: Search, out: Path, loss: float, progress: Progress = silent) -> Trained:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from flow.ir.layers import ArgMax, AtLeast, Dense, Input, Layer, Relu
 from flow.ir.network import Network, evaluate_network
 from flow.ir.tensor import fractions, tensor_type
-from flow.train.dataset import ByteArray, Dataset
+from flow.train.dataset import ByteArray, Dataset, repeated_folds
 from flow.train.table import IntArray
 
 WEIGHT_BITS = 8
@@ -105,9 +105,7 @@ def train_baseline(
     if hidden is None:
         hidden = choose_hidden(data, seed, trials)
     _, options = _search(data, hidden, seed, trials)
-    fits = [_fit(data.x_fit, data.y_fit, data, hidden, options, seed + i) for i in range(REFITS)]
-    scores = [fit.accuracy(data.x_fit, data.y_fit) for fit in fits]
-    best = fits[int(np.argmax(scores))]
+    fits, best = _refits(data, data.x_fit, data.y_fit, hidden, options, seed)
     parts = {
         "train": (data.x_train, data.y_train),
         "valid": (data.x_valid, data.y_valid),
@@ -115,7 +113,30 @@ def train_baseline(
         "test": (data.x_test, data.y_test),
     }
     accuracy = {name: best.accuracy(x, y) for name, (x, y) in parts.items()}
-    return Baseline(best, hidden, options, accuracy, tuple(fits))
+    return Baseline(best, hidden, options, accuracy, fits)
+
+
+def cross_validated(data: Dataset, found: Baseline, folds: int = 5, seed: int = 0) -> float:
+    """The share of samples that a baseline's options get right where they are held back: each fold
+    of what is not test data is answered by the best of as many fits to the other folds.
+
+    That is what to expect on samples of no training; the options were chosen with all of them.
+    """
+    x, y = data.x_fit, data.y_fit
+    parts = repeated_folds(y, folds, seed)
+    right = 0
+    for held in parts:
+        best = _refits(data, x[~held], y[~held], found.hidden, found.options, seed)[1]
+        right += int((best.classify(x[held]) == y[held]).sum())
+    return right / sum(int(held.sum()) for held in parts)
+
+
+def _refits(
+    data: Dataset, x: ByteArray, y: IntArray, hidden: int, options: Options, seed: int
+) -> tuple[tuple[Perceptron, ...], Perceptron]:
+    """Fits of the same options to samples x (N, features) of labels y, and the best on them."""
+    fits = tuple(_fit(x, y, data, hidden, options, seed + i) for i in range(REFITS))
+    return fits, max(fits, key=lambda fit: fit.accuracy(x, y))
 
 
 def choose_hidden(data: Dataset, seed: int = 0, trials: int = TRIALS) -> int:

@@ -28,6 +28,8 @@ ByteArray = NDArray[np.uint8]
 TEST, SEED = 0.3, 42
 VALIDATION = 0.25
 """Share of the training part that validates."""
+ANSWERS, REPEATS = 600, 4
+"""Folds are drawn again until so many samples have been held back, but no more often."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,6 +159,13 @@ def folds_of(y: IntArray, count: int, seed: int = 0) -> list[NDArray[np.bool_]]:
     fold = np.empty(len(y), dtype=np.int64)
     fold[np.concatenate(rows)] = np.arange(len(y)) % count
     return [fold == k for k in range(count)]
+
+
+def repeated_folds(y: IntArray, count: int, seed: int = 0) -> list[NDArray[np.bool_]]:
+    """`folds_of` with one seed after the other until ANSWERS samples are held back, but at most
+    REPEATS times: of few samples one division says little."""
+    times = min(REPEATS, math.ceil(ANSWERS / len(y)))
+    return [held for k in range(times) for held in folds_of(y, count, seed + k)]
 
 
 def _thresholds(low: float, high: float, bits: int) -> FloatArray:

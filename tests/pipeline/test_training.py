@@ -44,6 +44,7 @@ def test_the_baseline_is_a_folder_that_builds(spec, tmp_path, capsys):
     said = [names[i] for i in np.load(answers).argmax(axis=1)]
     right = sum(a == b for a, b in zip(said, labels, strict=True))
     assert told["test"] == f"{right / len(labels):.4f}"
+    assert 0.5 < float(told["crossed"]) < 1
 
 
 @pytest.mark.parametrize(("way", "estimator"), [("--binary", "ste"), ("--ternary", "biper")])

@@ -64,15 +64,21 @@ def test_ensembles_are_told_by_kind_count_and_size():
     assert spec.recipes == [("trees", 1, 300), ("neurons", 3, 6)]
 
 
+CROSSED = (
+    "arrhythmia", "arrhythmia_printed", "balance_scale", "breast_cancer", "cardio",
+    "dermatology", "mammographic", "pendigits", "redwine", "seeds", "vertebral_2c",
+    "vertebral_3c", "whitewine",
+)  # fmt: skip
+
+
 def test_every_example_is_a_specification_of_its_own_data(root):
     files = sorted((root / "examples" / "printed").glob("*.toml"))
     names = [path.stem for path in files]
     assert names == sorted([
-        "arrhythmia", "arrhythmia_printed", "arrhythmia_printed_trees", "balance_scale",
-        "breast_cancer", "cardio", "cardio_trees", "dermatology", "digits", "iris",
-        "mammographic", "mammographic_trees", "pendigits", "pendigits_trees", "redwine",
-        "redwine_trees", "seeds", "seeds_trees", "vertebral_2c", "vertebral_3c",
-        "vertebral_3c_trees", "whitewine", "whitewine_trees", "wine", "wisconsin_diagnostic",
+        "arrhythmia", "arrhythmia_printed", "balance_scale", "breast_cancer", "cardio",
+        "dermatology", "digits", "iris", "mammographic", "pendigits", "redwine", "seeds",
+        "vertebral_2c", "vertebral_3c", "whitewine", "wine", "wisconsin_diagnostic",
+        *(f"{name}_crossed" for name in CROSSED),
     ])  # fmt: skip
     for path in files:
         spec = read_spec(path)

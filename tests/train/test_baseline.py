@@ -13,6 +13,7 @@ from flow.train import baseline
 from flow.train.baseline import (
     Perceptron,
     choose_hidden,
+    cross_validated,
     evaluate_levels,
     quantise_perceptron,
     train_baseline,
@@ -61,6 +62,25 @@ def test_equal_seeds_train_equal_weights(iris):
     assert again.options == found.options
     for name in ("w1", "b1", "w2", "b2"):
         assert (getattr(again.perceptron, name) == getattr(found.perceptron, name)).all()
+
+
+def test_cross_validation_counts_each_sample_as_fits_to_the_others_answer_it(iris, monkeypatch):
+    data, found = iris
+    share = cross_validated(data, found, folds=3)
+    # 105 samples are held back 4 times, and not one of them by its own fit.
+    assert 0.85 <= share < 1
+    assert round(share * 420, 6).is_integer()
+    assert share == cross_validated(data, found, folds=3)
+    seen = []
+
+    def fits(data, x, y, hidden, options, seed):
+        assert (hidden, options) == (found.hidden, found.options)
+        seen.append(len(y))
+        return (), found.perceptron
+
+    monkeypatch.setattr(baseline, "_refits", fits)
+    assert cross_validated(data, found, folds=3) == found.accuracy["fit"]
+    assert seen == [70] * 12
 
 
 def test_the_fewest_neurons_that_are_close_to_the_best_are_chosen(iris, monkeypatch):
