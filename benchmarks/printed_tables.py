@@ -146,7 +146,8 @@ def _losses(results: Sequence[Result]) -> str:
     return text + (
         '\n"Crossed" accuracies are cross-validated: what to expect on samples that no training '
         f"has seen. {held} of {len(rows)} picks keep their loss by these, {kept} of {len(rows)} by "
-        "the test part, where 63 to 100 samples of a small set tell an accuracy within 3 to 5 points.\n"
+        "the test part, where 60 to 100 samples of a small set tell an accuracy within 3 to 5 "
+        "points.\n"
         f"\nAt 5 % loss and 0.6 V, {harvested} of {told} sets run on a harvester (below 0.1 mW) "
         f"and {sparked} of {told} on a Blue Spark battery (3 mW), sensors not counted.\n"
     )
