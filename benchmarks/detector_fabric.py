@@ -91,7 +91,9 @@ def frequency(options: Options) -> Iterator[list[Row]]:
         own, theirs = (fmax(x, part, options.timeout_s) for x in (design, against))
         why = "; ".join(str(x["failed"]) for x in (own, theirs) if "failed" in x)
         mine_mhz, rival_mhz = own.get("mhz"), theirs.get("mhz")
-        met = mine_mhz >= rival_mhz if mine_mhz and rival_mhz else None
+        alike = len({x.get("routed", True) for x in (own, theirs)}) == 1
+        met = mine_mhz >= rival_mhz if mine_mhz and rival_mhz and alike else None
+        why = why or "; ".join(dict.fromkeys(x["how"] for x in (own, theirs) if "how" in x))
         note = f"{against.stages} cycles; {design.maker}" + (f"; {why}" if why else "")
         yield [Row(what, mine_mhz, "MHz", against.maker, rival_mhz, "at least 1.0", met, note=note)]
 
@@ -252,14 +254,17 @@ def sizes(design: Piped, part: Part, timeout_s: float) -> dict[str, Any]:
 
 
 def fmax(design: Piped, part: Part, timeout_s: float) -> dict[str, Any]:
-    """{"mhz": ...} of nextpnr, or {"failed": why}."""
+    """{"mhz": ...} of nextpnr, or {"failed": why}; "routed" is False for a placed design alone."""
 
     def work() -> dict[str, Any]:
         found = _synthesis(design, part, timeout_s)
         if isinstance(found, str):
             return {"failed": found}
         routed = route(_emission(design), found, part, timeout_s=timeout_s)
-        return {"failed": routed.how} if routed.fmax_mhz is None else {"mhz": routed.fmax_mhz}
+        if routed.fmax_mhz is None:
+            return {"failed": routed.how}
+        found = {"mhz": routed.fmax_mhz}
+        return found if routed.routed else {**found, "routed": False, "how": routed.how}
 
     return cached(key_of("fmax", design.text, version(), *_script(design, part)), work)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,14 @@ from flow.search.ensembles import ensemble_network
 from flow.search.front import Point
 from flow.search.space import Space
 from flow.search.tree_gates import Leaf as TreeLeaf
-from flow.search.tree_gates import trees_network
+from flow.search.tree_gates import ordered_network, trees_network
 from flow.train.baseline import fit_perceptron
 from flow.train.dataset import ByteArray, Dataset, repeated_folds
-from flow.train.ensembles import RECIPES, Recipe, grow_ensemble
+from flow.train.ensembles import RECIPES, Recipe, Vote, grow_ensemble, grow_ordered
 from flow.train.smearing import Smearing, smeared
+
+if TYPE_CHECKING:
+    from flow.train.ensembles import Kind
 
 MOST = 1_000_000_000_000
 """Gates squared times samples of what is trimmed at most; a minute in C. What is larger stays."""
@@ -63,9 +67,7 @@ def recipes_for(
     what becomes one that begins at trees, gradients, or both."""
     if ensembles:
         return tuple(
-            Neurons(count, size)
-            if kind == "neurons"
-            else Recipe(kind != "trees", count, size, kind == "clipped")
+            Neurons(count, size) if kind == "neurons" else Recipe(cast("Kind", kind), count, size)
             for kind, count, size in ensembles
         )
     trees = [r for r in RECIPES if _fits(r, data)] if "trees" in start else ()
@@ -120,10 +122,18 @@ def _network(
     if isinstance(recipe, Neurons):
         found = fit_perceptron(data, x, y, recipe.hidden, recipe.weight_bits, seed)
         return found.network("classifier", space.input_bits)
+    if recipe.kind == "ordered":
+        steps = grow_ordered(recipe, x, y, space.classes, seed)
+        return ordered_network(space, [_trees(leaves, recipe.count) for leaves in steps])
     leaves = grow_ensemble(recipe, x, y, space.classes, seed)
     if recipe.boosted:
         return ensemble_network(space, [(leaf.path, leaf.votes) for leaf in leaves])
-    trees: list[list[TreeLeaf]] = [[] for _ in range(recipe.count)]
+    return trees_network(space, _trees(leaves, recipe.count))
+
+
+def _trees(leaves: Sequence[Vote], count: int) -> list[list[TreeLeaf]]:
+    """The leaves of each tree, with the class that they vote for."""
+    trees: list[list[TreeLeaf]] = [[] for _ in range(count)]
     for leaf in leaves:
         trees[leaf.tree].append((leaf.path, leaf.votes.index(1)))
-    return trees_network(space, trees)
+    return trees

@@ -26,11 +26,15 @@ arcs left after an hour."""
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The highest clock frequency, or None and why; `limit` names the path that bounds it."""
+    """The highest clock frequency, or None and why; `limit` names the path that bounds it.
+
+    It is an estimate of the placed design where that is not `routed`.
+    """
 
     fmax_mhz: float | None
     how: str
     limit: str = ""
+    routed: bool = True
 
 
 def route(
@@ -76,7 +80,9 @@ def _route(
         f"{part.place.program} in {device.name}, seed {seed}, between the registers of a harness "
         "with few pins"
     )
-    return Route(routed.fmax_mhz, how, _limit(routed.path))
+    if not routed.routed:
+        how += f"; placed, not routed: routing had not ended after {timeout_s:g} s"
+    return Route(routed.fmax_mhz, how, _limit(routed.path), routed.routed)
 
 
 def _placed(

@@ -46,19 +46,21 @@ def ensemble_network(space: Space, leaves: Sequence[Leaf]) -> Network:
     ends = np.array([1 - sum(above for _, _, above in way) for way in ways], dtype=np.int64)
     layers: tuple[Layer, ...] = (
         Input("x", (), _PLACE, tensor, fractions(0, (space.inputs,)), "floor"),
-        *_bits("test", "x", compare, starts, top),
-        *_bits("leaf", "test", join, ends, 1),
-        _sums("scores", "leaf", score, bias, 1),
+        *neurons("test", "x", compare, starts, top),
+        *neurons("leaf", "test", join, ends, 1),
+        sums("scores", "leaf", score, bias, 1),
         ArgMax("class", ("scores",), _PLACE),
     )
     return Network("classifier", layers, ("class",))
 
 
-def _bits(name: str, source: str, weights: IntArray, bias: IntArray, top: int) -> tuple[Layer, ...]:
+def neurons(
+    name: str, source: str, weights: IntArray, bias: IntArray, top: int
+) -> tuple[Layer, ...]:
     """Neurons that say whether their sum is at least 1."""
     count = weights.shape[1]
     return (
-        _sums(f"{name}_sum", source, weights, bias, top),
+        sums(f"{name}_sum", source, weights, bias, top),
         Requantize(
             name, (f"{name}_sum",), _PLACE, fractions(1, (count,)), fractions(0, (count,)),
             "floor", "saturate", np.zeros(count, np.int64), np.ones(count, np.int64),
@@ -67,7 +69,8 @@ def _bits(name: str, source: str, weights: IntArray, bias: IntArray, top: int) -
     )  # fmt: skip
 
 
-def _sums(name: str, source: str, weights: IntArray, bias: IntArray, top: int) -> MaskedDense:
+def sums(name: str, source: str, weights: IntArray, bias: IntArray, top: int) -> MaskedDense:
+    """A weighted sum, (inputs, outputs), of unsigned numbers up to `top`."""
     masks = np.where(weights != 0, top, 0)
     keep = np.full_like(weights, -1)
     return MaskedDense(name, (source,), _PLACE, weights, masks, keep, bias, fractions(1, ()))

@@ -67,9 +67,9 @@ class Spec:
     trim: float = 0.05
     #: parts in which ensembles are cross-validated in the last step; 0: by the validation part
     folds: int = 0
-    #: what is trimmed beside the points, as "trees 5x32" (5 trees of 32 leaves), "boosted 4x6" (4
-    #: rounds), "clipped 4x6" (of smaller votes) or "neurons 3x6" (3 of 6-bit weights); by default
-    #: what fits the start
+    #: what is trimmed beside the points, as "trees 5x32" (5 trees of 32 leaves), "ordered 5x32" (as
+    #: many for each step from class to class), "boosted 4x6" (4 rounds), "clipped 4x6" (of smaller
+    #: votes) or "neurons 3x6" (3 of 6-bit weights); by default what fits the start
     ensembles: tuple[str, ...] = ()
     #: samples made of the real ones that ensembles are grown and trimmed by as well; 0: none
     smeared: int = 0
@@ -110,7 +110,9 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "voltage": (0.01, 100),
 }
 STARTS = ("trees", "gradient")
-_ENSEMBLE = re.compile(r"(trees|boosted|clipped|neurons) ([1-9]\d{0,3})x([2-9]|[1-9]\d{1,3})")
+_ENSEMBLE = re.compile(
+    r"(trees|ordered|boosted|clipped|neurons) ([1-9]\d{0,3})x([2-9]|[1-9]\d{1,3})"
+)
 _KINDS: dict[Any, str] = {
     str: "a text", int: "a whole number", float: "a number", bool: "true or false",
     tuple[str, ...]: "a list of texts", tuple[int, ...]: "a list of whole numbers",
@@ -177,7 +179,8 @@ def parse_spec(text: str, where: str) -> Spec:
             raise UsageError(
                 f"ensembles: {name!r} names none",
                 where=where,
-                hint='write "trees 5x32", "boosted 4x6", "clipped 4x6" or "neurons 3x6"',
+                hint='write "trees 5x32", "ordered 5x32", "boosted 4x6", "clipped 4x6" or '
+                '"neurons 3x6"',
             )
     return spec
 

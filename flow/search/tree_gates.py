@@ -12,6 +12,7 @@ from flow.ir.layer import Layer
 from flow.ir.layers import ArgMax, Input, MaskedDense
 from flow.ir.network import Network
 from flow.ir.tensor import fractions, tensor_type
+from flow.search.ensembles import neurons, sums
 from flow.search.space import Space
 
 Leaf = tuple[tuple[tuple[int, int, bool], ...], int]
@@ -27,11 +28,7 @@ def trees_network(space: Space, trees: Sequence[Sequence[Leaf]]) -> Network:
     """
     bits = max(1, (space.classes - 1).bit_length()) if len(trees) == 1 else space.classes
     graph = _graph(space, trees, bits)
-    top = (1 << space.input_bits) - 1
-    scale = fractions(1, (space.inputs,)) / (1 << space.input_bits)
-    tensor = tensor_type((space.inputs,), 0, top, scale)
-    entry = Input("x", (), _PLACE, tensor, fractions(0, (space.inputs,)), "floor")
-    widths = (space.input_bits,) * space.inputs
+    entry, widths = _entry(space), (space.input_bits,) * space.inputs
     if len(trees) == 1:
         last: Layer = gates_layer("class", "x", _PLACE, graph, widths, (bits,))
         return Network("classifier", (entry, last), ("class",))
@@ -45,12 +42,38 @@ def trees_network(space: Space, trees: Sequence[Sequence[Leaf]]) -> Network:
     return Network("classifier", (entry, said, votes, end), ("class",))
 
 
+def ordered_network(space: Space, forests: Sequence[Sequence[Sequence[Leaf]]]) -> Network:
+    """The Network of a forest for each class but the lowest, its leaves 1 where that is reached.
+
+    The class is the number of forests of which more than half of the trees say so. Its input and
+    its output are those that genomes of the space have.
+    """
+    trees = [tree for forest in forests for tree in forest]
+    sizes = np.array([len(forest) for forest in forests], dtype=np.int64)
+    widths = (space.input_bits,) * space.inputs
+    graph = _graph(space, trees, 1)
+    said = gates_layer("said", "x", _PLACE, graph, widths, (1,) * len(trees))
+    owner = np.repeat(np.arange(len(forests)), sizes)
+    weights = (owner[:, None] == np.arange(len(forests))).astype(np.int64)
+    reached = neurons("reached", "said", weights, -(sizes // 2), 1)
+    end = sums("class", "reached", np.ones((len(forests), 1), np.int64), np.zeros(1, np.int64), 1)
+    return Network("classifier", (_entry(space), said, *reached, end), ("class",))
+
+
+def _entry(space: Space) -> Input:
+    top = (1 << space.input_bits) - 1
+    scale = fractions(1, (space.inputs,)) / (1 << space.input_bits)
+    tensor = tensor_type((space.inputs,), 0, top, scale)
+    return Input("x", (), _PLACE, tensor, fractions(0, (space.inputs,)), "floor")
+
+
 def _graph(space: Space, trees: Sequence[Sequence[Leaf]], bits: int) -> Aig:
     names = [f"x_{i}_{b}" for i in range(space.inputs) for b in range(space.input_bits)]
     g = AigBuilder("trees", names)
     outputs = []
     for k, leaves in enumerate(trees):
-        words = {label: 1 << label if len(trees) > 1 else label for _, label in leaves}
+        one_hot = len(trees) > 1 and bits > 1
+        words = {label: 1 << label if one_hot else label for _, label in leaves}
         found = _branch(g, space.input_bits, leaves, 0, words, bits)
         outputs += [(f"tree{k}_{b}", literal) for b, literal in enumerate(found)]
     return g.finish(outputs)

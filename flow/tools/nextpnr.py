@@ -15,15 +15,21 @@ from flow.tools.process import Command, chosen, find, run
 
 _CHILD = "import sys, {module} as tool; sys.exit(tool.run_{name}(sys.argv[1:]))"
 FAMILIES = ("nextpnr-ecp5", "nextpnr-ice40")
+_ESTIMATE = re.compile(r"^Info: Max frequency for clock\s+'([^']*)': ([\d.]+) MHz", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What place and route found: the highest clock frequency, and the path that bounds it."""
+    """What place and route found: the highest clock frequency, and the path that bounds it.
+
+    Where routing had not ended in time, `routed` is False, and the frequency is what the program
+    estimated once all cells had their places.
+    """
 
     fmax_mhz: float
     path: tuple[str, ...]
     seconds: float
+    routed: bool = True
 
 
 def installed(program: str) -> bool:
@@ -59,7 +65,7 @@ def place_and_route(
     """Place and route a JSON netlist, in its folder, and read the clock's highest frequency.
 
     ToolNotFound without the program; ToolFailed, with the error that it told, where it ends badly,
-    for instance because the design does not fit.
+    for instance because the design does not fit; ToolTimedOut where not even a place is found.
     """
     if not installed(program):
         raise ToolNotFound(f"{program} is not installed", hint=install_hint(program))
@@ -75,8 +81,11 @@ def place_and_route(
     )
     try:
         done = run(command)
-    except ToolTimedOut:
-        raise
+    except ToolTimedOut as error:
+        clocks = {net: {"achieved": float(mhz)} for net, mhz in _ESTIMATE.findall(error.log)}
+        if not clocks:
+            raise
+        return Routed(_fmax(clocks, clock), (), timeout_s, routed=False)
     except ToolFailed as error:
         told = [line for line in error.log.splitlines() if line.startswith("ERROR: ")]
         why = f": {told[-1].removeprefix('ERROR: ')}" if told else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,34 +22,44 @@ RATE = 0.4
 """By how much boosting goes towards what is missing."""
 
 
+Kind = Literal["trees", "boosted", "clipped", "ordered"]
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """`count` trees of so many leaves, or as many rounds of boosted ones, a tree for each class.
 
-    Votes of boosted trees are scaled to the largest, or `clipped`: then a tenth of them is.
+    Votes of boosted trees are scaled to the largest, or "clipped": then a tenth of them is. Of
+    "ordered" classes each step from one to the next has so many trees of its own.
     """
 
-    boosted: bool
+    kind: Kind
     count: int
     leaves: int
-    clipped: bool = False
+
+    @property
+    def boosted(self) -> bool:
+        """Whether leaves vote with whole numbers."""
+        return self.kind in ("boosted", "clipped")
 
     @property
     def name(self) -> str:
         """What it is called in reports."""
         if self.boosted:
             rounds = "1 round" if self.count == 1 else f"{self.count} rounds"
-            clipped = " with clipped votes" if self.clipped else ""
+            clipped = " with clipped votes" if self.kind == "clipped" else ""
             return f"{rounds} of boosted trees of {self.leaves} leaves{clipped}"
-        return f"{'a tree' if self.count == 1 else f'{self.count} trees'} of {self.leaves} leaves"
+        step = " a step of the classes" if self.kind == "ordered" else ""
+        trees = "a tree" if self.count == 1 else f"{self.count} trees"
+        return f"{trees} of {self.leaves} leaves{step}"
 
 
 RECIPES = (
-    *(Recipe(False, 1, leaves) for leaves in (6, 10, 16, 24, 32, 48)),
-    *(Recipe(False, *sizes) for sizes in ((3, 8), (5, 16), (9, 24))),
-    *(Recipe(True, *sizes) for sizes in ((2, 4), (4, 6), (8, 6))),
+    *(Recipe("trees", 1, leaves) for leaves in (6, 10, 16, 24, 32, 48)),
+    *(Recipe("trees", *sizes) for sizes in ((3, 8), (5, 16), (9, 24))),
+    *(Recipe("boosted", *sizes) for sizes in ((2, 4), (4, 6), (8, 6))),
 )
-"""What is grown, the small ones first."""
+"""What is grown where classes are told by scores, the small ones first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +80,42 @@ def grow_ensemble(
     The class is that of the largest score. Forests: L. Breiman, "Random Forests", 2001; boosting:
     J. H. Friedman, "Greedy function approximation", 2001; both as scikit-learn grows them.
     """
-    return tuple((_boosted if recipe.boosted else _forest)(recipe, x, y, classes, seed))
+    if recipe.boosted:
+        return tuple(_boosted(recipe, x, y, classes, seed))
+    return tuple(_forest(recipe.count, recipe.leaves, x, y, classes, seed))
 
 
-def _forest(recipe: Recipe, x: ByteArray, y: IntArray, classes: int, seed: int) -> Iterator[Vote]:
+def grow_ordered(
+    recipe: Recipe, x: ByteArray, y: IntArray, classes: int, seed: int = 0
+) -> tuple[tuple[Vote, ...], ...]:
+    """For each class but the lowest the leaves of a forest that votes for 1 where it is reached.
+
+    The class is the number of forests of which most trees do. A step that few samples are beyond,
+    or not beyond, has fewer leaves. E. Frank and M. Hall, "A Simple Approach to Ordinal
+    Classification", ECML 2001.
+    """
+    reached = [np.asarray(y >= label, dtype=np.int64) for label in range(1, classes)]
+    rare = [min(int(some.sum()), int((1 - some).sum())) for some in reached]
+    most = max(1, *rare)
+    return tuple(
+        tuple(_forest(recipe.count, max(2, round(recipe.leaves * few / most)), x, some, 2, seed))
+        for some, few in zip(reached, rare, strict=True)
+    )
+
+
+def _forest(
+    count: int, leaves: int, x: ByteArray, y: IntArray, classes: int, seed: int
+) -> Iterator[Vote]:
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.tree import DecisionTreeClassifier
 
     model: Any
-    if recipe.count == 1:
-        model = DecisionTreeClassifier(max_leaf_nodes=recipe.leaves, random_state=seed)
+    if count == 1:
+        model = DecisionTreeClassifier(max_leaf_nodes=leaves, random_state=seed)
         trees = [model.fit(x, y)]
     else:
         model = RandomForestClassifier(
-            recipe.count, max_leaf_nodes=recipe.leaves, max_features=0.5, random_state=seed
+            count, max_leaf_nodes=leaves, max_features=0.5, random_state=seed
         )
         trees = model.fit(x, y).estimators_
     for number, tree in enumerate(trees):
@@ -110,8 +142,9 @@ def _boosted(recipe: Recipe, x: ByteArray, y: IntArray, classes: int, seed: int)
         for path, value in paths(tree.tree_)
     ]
     sizes = np.abs([value for _, _, value in grown])
-    top = CLIPPED_TOP if recipe.clipped else TOP
-    most = np.quantile(sizes, CLIPPED_FROM) if recipe.clipped else sizes.max()
+    clipped = recipe.kind == "clipped"
+    top = CLIPPED_TOP if clipped else TOP
+    most = np.quantile(sizes, CLIPPED_FROM) if clipped else sizes.max()
     unit = float(most) / top or 1.0
     for owner, path, value in grown:
         if vote := max(-top, min(top, round(value / unit))):

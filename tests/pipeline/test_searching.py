@@ -38,7 +38,7 @@ refit = 2
 def _one_ensemble():
     """One tree is trimmed beside the points, in place of a dozen ensembles."""
     with pytest.MonkeyPatch.context() as held:
-        held.setattr(searching, "recipes_for", lambda data, start, named: (Recipe(False, 1, 4),))
+        held.setattr(searching, "recipes_for", lambda data, start, named: (Recipe("trees", 1, 4),))
         yield
 
 

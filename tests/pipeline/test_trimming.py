@@ -49,7 +49,7 @@ def points(data):
 def test_trimmed_points_count_what_their_gates_answer(data, points):
     areas, recipes = (
         MappedAreas(load("egfet")),
-        (Recipe(False, 1, 5), Recipe(True, 1, 3), Neurons(2, 3)),
+        (Recipe("trees", 1, 5), Recipe("boosted", 1, 3), Neurons(2, 3)),
     )
     found = with_trimmed(SPACE, data, points, areas, Serial(), 0.1, 0, recipes)
     samples = {"train": len(data.y_train), "valid": len(data.y_valid)}
@@ -70,7 +70,7 @@ def test_trimmed_points_count_what_their_gates_answer(data, points):
 
 @pytest.mark.tool("yosys")
 def test_cross_validated_ensembles_stand_beside_points_of_one_validation(data, points):
-    areas, recipes = MappedAreas(load("egfet")), (Recipe(False, 1, 5),)
+    areas, recipes = MappedAreas(load("egfet")), (Recipe("trees", 1, 5),)
     found = with_trimmed(SPACE, data, points[:1], areas, Serial(), 0.1, 0, recipes, folds=2)
     tried = [p for p in found if p.tried]
     fit = len(data.y_fit)
@@ -85,7 +85,7 @@ def test_cross_validated_ensembles_stand_beside_points_of_one_validation(data, p
 
 @pytest.mark.tool("yosys")
 def test_ensembles_of_made_samples_count_the_real_ones_alone(data, points):
-    areas, recipes = MappedAreas(load("egfet")), (Recipe(False, 3, 5),)
+    areas, recipes = MappedAreas(load("egfet")), (Recipe("trees", 3, 5),)
     made = Smearing(300, "linear")
     found = with_trimmed(SPACE, data, [], areas, Serial(), 0.1, 0, recipes, 2, made)
     assert found

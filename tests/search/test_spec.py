@@ -26,7 +26,7 @@ MESSAGES = [
     ('data = "x.csv"\nfolds = 1', "folds = 1 holds back all samples at once",
      "give 0, or 2 and more"),
     ('data = "x.csv"\nensembles = ["5x32"]', "ensembles: '5x32' names none",
-     'write "trees 5x32", "boosted 4x6", "clipped 4x6" or "neurons 3x6"'),
+     'write "trees 5x32", "ordered 5x32", "boosted 4x6", "clipped 4x6" or "neurons 3x6"'),
     ('data = "x.csv"\nteacher = "net"', "teacher = 'net' is not 'forest' or 'linear'", None),
     ('data = ', "the specification is not TOML: Invalid value (at end of document)", None),
 ]  # fmt: skip

@@ -57,7 +57,7 @@ def routed(monkeypatch, ends, given=None):
             given.append(options)
         if isinstance(end, Exception):
             raise end
-        return nextpnr.Routed(end, (), 1.0)
+        return end if isinstance(end, nextpnr.Routed) else nextpnr.Routed(end, (), 1.0)
 
     monkeypatch.setattr(nextpnr, "installed", lambda program: True)
     monkeypatch.setattr(nextpnr, "place_and_route", place_and_route)
@@ -110,6 +110,32 @@ def test_no_larger_device_is_tried_when_time_is_up(monkeypatch):
     assert routed(monkeypatch, [late]) == routing.Route(
         None, "not measured: nextpnr-ecp5 timed out after 600 s"
     )
+
+
+def test_a_design_that_is_placed_when_time_is_up_has_an_estimate(monkeypatch, tmp_path):
+    line = "Info: Max frequency for clock '{}': {} MHz (PASS at 12.00 MHz)"
+    lines = [line.format("$glbnet$clk$X", "42.33"), line.format("other", "9.10"), "Info: Routing.."]
+    told = "".join(f'echo "{text}"\n' for text in lines)
+    (tmp_path / "pnr").write_text(f"#!/bin/sh\n{told}exec sleep 60\n".replace("$", "\\$"))
+    (tmp_path / "pnr").chmod(0o755)
+    monkeypatch.setenv("NEXTPNR_ECP5", str(tmp_path / "pnr"))
+    found = nextpnr.place_and_route("nextpnr-ecp5", tmp_path / "x.json", (), timeout_s=2)
+    assert found == nextpnr.Routed(42.33, (), 2, routed=False)
+
+
+def test_a_design_without_places_when_time_is_up_has_none(monkeypatch, tmp_path):
+    (tmp_path / "pnr").write_text("#!/bin/sh\necho Info: Placed 7 cells\nexec sleep 60\n")
+    (tmp_path / "pnr").chmod(0o755)
+    monkeypatch.setenv("NEXTPNR_ECP5", str(tmp_path / "pnr"))
+    with pytest.raises(ToolTimedOut, match="took longer than 1 s"):
+        nextpnr.place_and_route("nextpnr-ecp5", tmp_path / "x.json", (), timeout_s=1)
+
+
+@pytest.mark.tool("yosys")
+def test_an_estimate_says_that_it_is_one(monkeypatch):
+    found = routed(monkeypatch, [nextpnr.Routed(42.33, (), 600.0, routed=False)])
+    assert (found.fmax_mhz, found.routed, found.limit) == (42.33, False, "")
+    assert found.how.endswith("; placed, not routed: routing had not ended after 600 s")
 
 
 def test_the_error_that_the_program_told_is_in_the_message(monkeypatch, tmp_path):
