@@ -11,7 +11,8 @@ A point counts with the lower of its accuracies in training and in validation, s
 fits the first and has not seen the second, or, of NAME_crossed.toml (trees and perceptrons without
 a search), with that of its cross-validation, if that is lower. For each loss the smallest
 cross-validated point is taken that loses no more against the exact baseline, which is
-cross-validated too, or, where there is none, the most accurate. For each published perceptron the
+cross-validated too, with a standard error to spare, or, where there is none, the most accurate.
+For each published perceptron the
 most accurate point is taken that is 20 times smaller, or, where that one does not promise enough,
 5 times, or smaller at all; for each published tree the most accurate that is smaller. Enough is the
 published accuracy with PROMISE to spare, and with a standard error of the validation part where
@@ -125,7 +126,7 @@ def one_set(one: Set, given: argparse.Namespace) -> None:
     built = {key: build(one, place, key, *design) for key, design in designs.items()}
     spread = {
         f"{loss:g}": [
-            area_at(fronts, [p for p in tried if p[0] == k], base["crossed"] - loss)
+            area_at(fronts, [p for p in tried if p[0] == k], bound(base, loss))
             for k in range(plain, len(folders))
         ]
         for loss in LOSSES
@@ -200,12 +201,19 @@ def timed(one: Set, generations: int, workers: int) -> None:
 def wishes(one: Set, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What picks must have: a cross-validated accuracy, or an area in cm2."""
     for loss in LOSSES:
-        yield {"what": f"loss {loss:.0%}", "loss": loss, "fit": base["crossed"] - loss}
+        yield {"what": f"loss {loss:.0%}", "loss": loss, "fit": bound(base, loss)}
     for rival in published_for(one.name):
         if rival.kind in FACTORS and rival.accuracy is not None:
             limits = [rival.area_cm2 / factor for factor in FACTORS[rival.kind]]
             wish = {"area_cm2": limits, "promise": rival.accuracy + PROMISE}
             yield {"what": named(rival), "rival": facts(rival), **wish}
+
+
+def bound(base: dict[str, Any], loss: float) -> float:
+    """The accuracy that a point must have: the baseline's less the loss, and a standard error."""
+    share = base["crossed"] - loss
+    samples = base["samples"]["train"] + base["samples"]["valid"]
+    return float(share + math.sqrt(share * (1 - share) / samples))
 
 
 def spare(share: float, base: dict[str, Any]) -> float:

@@ -112,7 +112,7 @@ def _losses(results: Sequence[Result]) -> str:
             lost = r["baseline"]["accuracy"]["test"] - design["accuracy"]
             low = design["power_06_mw"]
             kept += lost <= pick["loss"] + 1e-9
-            held += pick["promised"] >= pick["fit"] - 1e-9
+            held += pick["promised"] >= r["baseline"]["crossed"] - pick["loss"] - 1e-9
             if pick["loss"] == 0.05:
                 told += 1
                 harvested += low < HARVESTER
