@@ -13,13 +13,17 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 from common import HERE
 from threadpoolctl import threadpool_limits
 
+from flow.search.compiled_count import Compiled
+from flow.search.device import Device, gpu
 from flow.search.estimate import AreaEstimate
 from flow.search.fitness import Fitness
+from flow.search.matrices import Matrices
 from flow.search.space import Space
 from flow.tech.registry import load
 
@@ -32,13 +36,15 @@ TOPOLOGIES = {"cardio": ((21, (3,), 3), 1488), "pendigits": ((16, (5,), 10), 769
 class Speed:
     """Evaluations a second by each way, and what the shares in the table are made of.
 
-    `sgemm` is how often a second the products of the first layer alone could be done.
+    `sgemm` is how often a second the products of the first layer alone could be done; `gpu` is by
+    the clock, and None where there is none.
     """
 
     topology: str
     samples: int
     compiled: float
     matrices: float
+    gpu: float | None
     one_by_one: float
     sgemm: float
     sgemm_gflops: float
@@ -75,15 +81,15 @@ def speeds() -> list[Speed]:
 def table(found: list[Speed]) -> str:
     """A Markdown table of speeds."""
     lines = [
-        "| topology | samples | evaluations a second | by matrices | one by one in numpy | "
-        "times faster | share of sgemm | areas estimated a second |",
-        "| --- " * 8 + "|",
+        "| topology | samples | evaluations a second | by matrices | on a GPU | "
+        "one by one in numpy | times faster | share of sgemm | areas estimated a second |",
+        "| --- " * 9 + "|",
     ]
     for s in found:
         lines.append(
             f"| {s.topology} | {s.samples} | {s.compiled:,.0f} | {s.matrices:,.0f} | "
-            f"{s.one_by_one:,.0f} | {s.against_one:.0f} | {s.against_sgemm:.2f} | "
-            f"{s.estimates:,.0f} |"
+            f"{'none here' if s.gpu is None else f'{s.gpu:,.0f}'} | {s.one_by_one:,.0f} | "
+            f"{s.against_one:.0f} | {s.against_sgemm:.2f} | {s.estimates:,.0f} |"
         )
     return "\n".join(lines)
 
@@ -96,11 +102,16 @@ def _speed(name: str, space: Space, samples: int) -> Speed:
             genes.alive[...] = 1
     x = rng.integers(0, 1 << space.input_bits, (samples, space.inputs)).astype(np.uint8)
     y = rng.integers(0, space.classes, samples)
-    ways = [Fitness(space, x, y, compiled=compiled) for compiled in (True, False)]
+    xp = gpu()
+    card = [] if xp is None else [partial(Device, xp=xp)]
+    ways = [Fitness(space, x, y, way=way) for way in (Compiled, Matrices, *card)]
     few = genomes[:20]
     if not all((way(few) == _one_by_one(space, few, x, y)).all() for way in ways):
         raise SystemExit("the ways to count do not agree")
-    compiled, matrices = (POPULATION / _seconds(lambda w=way: w(genomes)) for way in ways)
+    compiled, matrices = (POPULATION / _seconds(lambda w=way: w(genomes)) for way in ways[:2])
+    on_gpu = [
+        POPULATION / _seconds(lambda w=way: w(genomes), time.perf_counter) for way in ways[2:]
+    ]
     estimate = AreaEstimate(load("egfet"))
     planes, neurons = space.inputs * space.input_bits, space.hidden[0] * POPULATION
     a = rng.random((neurons, planes), dtype=np.float32)
@@ -111,6 +122,7 @@ def _speed(name: str, space: Space, samples: int) -> Speed:
         samples=samples,
         compiled=compiled,
         matrices=matrices,
+        gpu=on_gpu[0] if on_gpu else None,
         one_by_one=len(few) / _seconds(lambda: _one_by_one(space, few, x, y)),
         sgemm=POPULATION / product,
         sgemm_gflops=2e-9 * neurons * planes * samples / product,
@@ -132,13 +144,13 @@ def _one_by_one(space: Space, genomes: np.ndarray, x: np.ndarray, y: np.ndarray)
     return np.array(right)
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    """The least processor time of several turns."""
+def _seconds(work: Callable[[], object], clock: Callable[[], float] = time.thread_time) -> float:
+    """The least time of several turns, by the processor's clock."""
     took = []
     for _ in range(5):
-        start = time.thread_time()
+        start = clock()
         work()
-        took.append(time.thread_time() - start)
+        took.append(clock() - start)
     return min(took)
 
 

@@ -140,6 +140,7 @@ def one_set(one: Set, given: argparse.Namespace) -> None:
         "tree": grown,
         "search": [json.loads((folder / "took.json").read_text()) for folder in folders],
         "area_by_seed_cm2": spread,
+        "agreement": [front.agreement for front in fronts[:plain]],
         "fronts": [
             [[front.accuracy(p), p.area / 1e8, p.leakage / 1e6] for p in front.points]
             for front in fronts

@@ -50,6 +50,8 @@ def search(
         raise
     _print(front, as_json)
     if not as_json:
+        if front.agreement is not None:
+            click.echo(f"areas: rank correlation of estimate and mapping {front.agreement:.3f}")
         click.echo(f"front: {output / FRONT}")
 
 

@@ -22,7 +22,7 @@ from flow.progress import Progress, silent
 from flow.search.checkpoint import load_state, save_state, write_whole
 from flow.search.conclude import count_right, with_decisions
 from flow.search.costs import MappedArea
-from flow.search.estimate import AreaEstimate
+from flow.search.estimate import AreaEstimate, agreement
 from flow.search.evolution import Engine, Estimator, Plan, Problem, State
 from flow.search.executors import executor
 from flow.search.front import FIT, FRONT, SPEC, TEST, Front, Point, print_front
@@ -165,7 +165,9 @@ def run_search(
                 search.space, search.data, found, areas, work, spec.trim, spec.seed, recipes,
                 spec.folds, Smearing(spec.smeared, spec.teacher),
             )  # fmt: skip
-        front = _front(search, state, found)
+        best = state.archive
+        estimated = engine.estimates(best.genomes, state.coefficients)
+        front = _front(search, state, found, agreement(estimated, best.areas))
     _write(search, out, front)
     return front
 
@@ -238,7 +240,7 @@ def _validated(search: Search, found: Sequence[Point]) -> list[Point]:
     return [replace(p, valid=count_right(space, p, data.x_valid, data.y_valid)) for p in found]
 
 
-def _front(search: Search, state: State, found: Sequence[Point]) -> Front:
+def _front(search: Search, state: State, found: Sequence[Point], ranks: float | None) -> Front:
     data = search.data
     return Front(
         name=search.spec.name or data.table.name,
@@ -260,6 +262,7 @@ def _front(search: Search, state: State, found: Sequence[Point]) -> Front:
         },
         versions=_versions(),
         points=tuple(found),
+        agreement=ranks,
     )
 
 

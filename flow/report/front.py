@@ -67,6 +67,7 @@ def front_page(
         "seed": front.seed,
         "samples": [(name, fig.whole(count)) for name, count in front.samples.items()],
         "hypervolume": fig.digits(front.hypervolume[-1]) if front.hypervolume else "",
+        "agreement": "" if front.agreement is None else fig.digits(front.agreement),
         "plots": [
             {"id": "area", **_plot(front, known, AREA, _cm2, lambda d: d.area_cm2, False)},
             {"id": "power", **_plot(front, known, POWER, _mw, _same_supply(front.voltage), True)},

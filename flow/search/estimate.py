@@ -88,6 +88,23 @@ class AreaEstimate:
         return found
 
 
+def agreement(estimated: IntArray, mapped: IntArray) -> float | None:
+    """Spearman's rank correlation of estimated and mapped areas (P,), to four digits.
+
+    None where there are fewer than three candidates, or all of one area: they have no order.
+    """
+    from scipy.stats import rankdata
+
+    if len(mapped) < 3:
+        return None
+    ranks = np.stack([rankdata(estimated), rankdata(mapped)])
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    sizes = (ranks**2).sum(axis=1)
+    if not sizes.all():
+        return None
+    return round(float((ranks[0] * ranks[1]).sum() / np.sqrt(sizes[0] * sizes[1])), 4)
+
+
 def cell_areas(technology: Technology) -> tuple[int, int, int, int, int]:
     """The smallest areas of an inverter, NAND, NOR, AND and OR of two inputs, in um2 / UNIT.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from flow.errors import UsageError
 from flow.ir.tensor import IntArray
 from flow.search.compiled_count import Compiled, compilable
+from flow.search.device import Device, gpu
 from flow.search.matrices import Matrices
 from flow.search.space import Space
 
@@ -31,6 +33,17 @@ class Counter(Protocol):
     def classes(self, genomes: IntArray) -> NDArray[np.int16]:
         """The class (P, N) of every sample."""
         ...
+
+
+Way = Callable[[Space, IntArray, IntArray], Counter]
+
+
+def best_way(space: Space) -> Way:
+    """The fastest way to count on this machine; all of them give the same."""
+    xp = gpu()
+    if xp is not None:
+        return partial(Device, xp=xp)
+    return Compiled if compilable(space) else Matrices
 
 
 def evaluate(
@@ -52,12 +65,12 @@ def predict(space: Space, genomes: IntArray, x: IntArray) -> NDArray[np.int16]:
 class Fitness:
     """A data set, made ready for many populations: call it with genomes (P, genes).
 
-    x (N, inputs) are the integers of the inputs, y (N,) labels from 0 on. Counts in C where there
-    is a compiler, else (or with `compiled` false) by products of matrices.
+    x (N, inputs) are the integers of the inputs, y (N,) labels from 0 on. Counts on a GPU where
+    CuPy finds one, in C where there is a compiler, else by products of matrices; or the one `way`.
     """
 
     def __init__(
-        self, space: Space, x: IntArray, y: IntArray, threads: int = 1, compiled: bool = True
+        self, space: Space, x: IntArray, y: IntArray, threads: int = 1, way: Way | None = None
     ) -> None:
         x, y = np.asarray(x), np.asarray(y)
         if x.ndim != 2 or x.shape[1] != space.inputs or y.shape != x.shape[:1]:
@@ -79,8 +92,7 @@ class Fitness:
         self.threads = max(1, threads)
         self._order = np.argsort(y, kind="stable")
         labels, inputs = y[self._order], x[self._order].T
-        way = Compiled if compiled and compilable(space) else Matrices
-        self._counter: Counter = way(space, inputs, labels)
+        self._counter = (way or best_way(space))(space, inputs, labels)
 
     def __call__(self, genomes: IntArray) -> NDArray[np.int64]:
         """The number of samples that each genome puts into their class."""

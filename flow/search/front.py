@@ -63,7 +63,8 @@ class Front:
     """A search that has ended: its points by area, and all that it stands on.
 
     `low` and `high` are the ends of each feature, `samples` how many there are in each part,
-    `reference` is the accuracy that a loss counts from, None for the best point's.
+    `reference` is the accuracy that a loss counts from, None for the best point's. `agreement` is
+    the rank correlation of estimated and mapped areas over the candidates that no other beats.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Front:
     hashes: Mapping[str, str]
     versions: Mapping[str, str]
     points: tuple[Point, ...]
+    agreement: float | None = None
 
     def accuracy(self, point: Point) -> float:
         """The share of samples that a point gets right, in training or in validation: the lower.
@@ -125,6 +127,7 @@ def read_front(folder: Path) -> Front:
         if facts.get("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
         points = tuple(_point(p) for p in facts["points"])
+        facts.setdefault("agreement", None)
         held = {f.name: facts[f.name] for f in fields(Front)}
         space = {**held["space"], "hidden": tuple(held["space"]["hidden"])}
         listed = ("low", "high", "columns", "classes", "hypervolume")

@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 
 from flow.errors import ToolNotFound
 from flow.pipeline.mapped_areas import MappedAreas
-from flow.search.estimate import RATIO, AreaEstimate, cell_areas
+from flow.search.estimate import RATIO, AreaEstimate, agreement, cell_areas
 from flow.search.space import Space
 from flow.search.start import random_genomes
 from flow.tech.registry import load
@@ -86,6 +86,20 @@ def test_candidates_stand_in_the_order_of_their_mapped_areas(estimate):
     mapped = [cost.area for cost in MappedAreas(estimate.technology).genomes(space, genomes)]
     found = estimate.areas(space, genomes, np.zeros(0))
     assert spearmanr(found, mapped).statistic > 0.95
+
+
+def test_agreement_is_the_rank_correlation():
+    rng = np.random.default_rng(3)
+    mapped = rng.integers(0, 40, 60)  # With equal ones among them.
+    estimated = mapped + rng.integers(0, 15, 60)
+    assert agreement(estimated, mapped) == round(spearmanr(estimated, mapped).statistic, 4)
+    assert agreement(mapped * 3 + 1, mapped) == 1.0
+    assert agreement(-mapped, mapped) == -1.0
+
+
+@pytest.mark.parametrize("areas", [[], [1, 2], [5, 5, 5]])
+def test_what_has_no_order_has_no_agreement(areas):
+    assert agreement(np.arange(len(areas)), np.array(areas)) is None
 
 
 def test_without_a_compiler_the_user_is_told_what_to_install(estimate, monkeypatch):

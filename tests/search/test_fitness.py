@@ -1,5 +1,9 @@
 """Fitness of populations: by every way the classes that the networks of the genomes mean."""
 
+import sys
+from functools import partial
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,8 +11,11 @@ from hypothesis import strategies as st
 
 from flow.errors import UsageError
 from flow.ir.network import evaluate_network
-from flow.search.compiled_count import compilable
+from flow.search import device, fitness
+from flow.search.compiled_count import Compiled, compilable
+from flow.search.device import Device
 from flow.search.fitness import Fitness, evaluate, predict
+from flow.search.matrices import Matrices
 from flow.search.neurons import unique_rows
 from flow.search.space import Space
 
@@ -26,6 +33,13 @@ def spaces(draw):
         largest_shift=draw(st.integers(0, 18)),
         tournament=draw(st.booleans()),
     )
+
+
+def ways(space):
+    """All ways to count; that of a GPU with NumPy in the place of CuPy."""
+    return [
+        Matrices, partial(Device, xp=np), *([Compiled] if compilable(space) else []),
+    ]  # fmt: skip
 
 
 def _genomes(space, count, rng):
@@ -46,8 +60,8 @@ def test_counts_and_classes_are_those_of_the_networks(space, seed):
         for g in genomes
     ]
     right = [int((m == y).sum()) for m in meant]
-    for compiled in (True, False):
-        fitness = Fitness(space, x, y, compiled=compiled)
+    for way in ways(space):
+        fitness = Fitness(space, x, y, way=way)
         assert fitness(genomes).tolist() == right
         assert fitness.predict(genomes).tolist() == [m.tolist() for m in meant]
 
@@ -59,9 +73,9 @@ def test_every_number_of_samples_and_threads_counts_the_same(samples):
     genomes = _genomes(space, 7, rng)
     x, y = rng.integers(0, 16, size=(samples, 20)), rng.integers(0, 4, size=samples)
     expected = (predict(space, genomes, x) == y).sum(axis=1).tolist()
-    for compiled in (True, False):
+    for way in ways(space):
         for threads in (1, 3):
-            assert Fitness(space, x, y, threads, compiled)(genomes).tolist() == expected
+            assert Fitness(space, x, y, threads, way)(genomes).tolist() == expected
 
 
 def test_sums_beyond_24_bits_stay_exact():
@@ -73,7 +87,8 @@ def test_sums_beyond_24_bits_stay_exact():
         int((evaluate_network(space.network(g), {"x": x})["class"][:, 0] == y).sum())
         for g in genomes
     ]
-    assert Fitness(space, x, y, compiled=False)(genomes).tolist() == expected
+    for way in ways(space):
+        assert Fitness(space, x, y, way=way)(genomes).tolist() == expected
 
 
 def test_sums_beyond_31_bits_are_not_compiled():
@@ -111,3 +126,70 @@ def test_rows_with_one_key_are_told_apart(monkeypatch):
     rows = np.array([[1, 2], [2, 1], [1, 2], [3, 0]])
     assert rows[first][inverse].tolist() == rows.tolist()
     assert len(first) == 3
+
+
+class Card:
+    """NumPy as CuPy has it, on a card of so many products: how arrays come back is its own."""
+
+    def __init__(self, error=None):
+        self.error, self.products = error, 0
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+    def matmul(self, a, b):
+        if self.error is not None:
+            raise self.error
+        self.products += 1
+        return np.matmul(a, b)
+
+    def asnumpy(self, array):
+        return array
+
+
+@pytest.fixture
+def card(monkeypatch):
+    def insert(made):
+        monkeypatch.setattr(device, "find_spec", lambda name: SimpleNamespace())
+        monkeypatch.setitem(sys.modules, "cupy", made)
+        device.gpu.cache_clear()
+        return made
+
+    yield insert
+    device.gpu.cache_clear()
+
+
+def test_where_there_is_a_gpu_it_counts(card):
+    made = card(Card())
+    space = Space(6, (3,), 3)
+    rng = np.random.default_rng(2)
+    genomes = _genomes(space, 9, rng)
+    x, y = rng.integers(0, 16, size=(50, 6)), rng.integers(0, 3, size=50)
+    found = Fitness(space, x, y)(genomes)
+    assert made.products == 3  # One to try it, and one a layer.
+    assert found.tolist() == Fitness(space, x, y, way=Matrices)(genomes).tolist()
+
+
+def test_blocks_of_genomes_are_as_large_as_a_card_holds(card, monkeypatch):
+    made = card(Card())
+    monkeypatch.setattr(device, "VALUES", 50 * 6 * 4 * 2)
+    space = Space(6, (3,), 3, hidden_bits=4)
+    rng = np.random.default_rng(2)
+    genomes = _genomes(space, 5, rng)
+    x, y = rng.integers(0, 16, size=(50, 6)), rng.integers(0, 3, size=50)
+    assert (Fitness(space, x, y).predict(genomes) == predict(space, genomes, x)).all()
+    assert made.products == 1 + 2 * 3 * 2
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no driver"), ImportError("libcuda"), OSError()])
+def test_a_gpu_that_does_not_work_is_left_alone(card, error):
+    card(Card(error))
+    assert device.gpu() is None
+    assert fitness.best_way(Space(4, (2,), 2)) in (Compiled, Matrices)
+
+
+def test_a_gpu_that_counts_wrongly_is_left_alone(card, monkeypatch):
+    made = Card()
+    made.matmul = lambda a, b: np.matmul(a, b) + 1
+    card(made)
+    assert device.gpu() is None

@@ -42,7 +42,7 @@ EXAMPLE = Front(
     name="example", space=SPACE, low=(-1.5, 3.0), high=(0.5, 3.0), columns=("a", "b"),
     classes=("x", "y", "z"), samples={"train": 80, "valid": 25, "test": 45}, reference=None,
     technology="egfet", voltage=1.0, generations=7, seed=1, hypervolume=(0.1, 0.25),
-    hashes={"data": "00"}, versions={"flow": "1"}, points=POINTS,
+    hashes={"data": "00"}, versions={"flow": "1"}, points=POINTS, agreement=0.9731,
 )  # fmt: skip
 
 
