@@ -47,7 +47,9 @@ def test_a_search_shows_its_front_and_repeats_it_from_its_folder(flow, folder):
     front = read_front(folder / "out")
     lines = said.out.splitlines()
     assert lines[0].split() == ["point", "train", "valid", "cm2", "mW"]
-    assert len(lines) == len(front.points) + 2
+    assert len(lines) == len(front.points) + 3
+    told = f"areas: rank correlation of estimate and mapping {front.agreement:.3f}"
+    assert lines[-2] == told
     assert lines[-1] == f"front: {folder / 'out' / 'front.json'}"
     said = flow("search", folder / "iris.toml", "-o", folder / "out", "--json")
     assert json.loads(said.out) == json.loads((folder / "out" / "front.json").read_text())
