@@ -78,6 +78,7 @@ def place_and_route(
         timeout_s=timeout_s,
         name=program,
         install=install_hint(program),
+        whole_log=True,
     )
     try:
         done = run(command)

@@ -60,6 +60,7 @@ class Command:
     install: str = "install it, or put it on PATH"
     max_log: int = MAX_LOG
     private: str = ""
+    whole_log: bool = False
     limits: Limits | None = None
 
     @property
@@ -199,13 +200,14 @@ def run(command: Command, check: bool = True) -> Completed:
     if command.private:
         text = text.replace(command.private, "")
     seconds = time.monotonic() - begin
+    end = text if command.whole_log else tail(text)
     if fault:
         kind, why = fault
-        raise kind(f"{command.title} {why}", log=tail(text), hint="see its last lines")
+        raise kind(f"{command.title} {why}", log=end, hint="see its last lines")
     if check and process.returncode:
         raise ToolFailed(
             f"{command.title} {_ending(process.returncode)}",
-            log=tail(text),
+            log=end,
             hint="its last lines say why",
         )
     return Completed(text, seconds, process.returncode)

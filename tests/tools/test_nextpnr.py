@@ -115,6 +115,7 @@ def test_no_larger_device_is_tried_when_time_is_up(monkeypatch):
 def test_a_design_that_is_placed_when_time_is_up_has_an_estimate(monkeypatch, tmp_path):
     line = "Info: Max frequency for clock '{}': {} MHz (PASS at 12.00 MHz)"
     lines = [line.format("$glbnet$clk$X", "42.33"), line.format("other", "9.10"), "Info: Routing.."]
+    lines += [f"Info: {k}" for k in range(60)]
     told = "".join(f'echo "{text}"\n' for text in lines)
     (tmp_path / "pnr").write_text(f"#!/bin/sh\n{told}exec sleep 60\n".replace("$", "\\$"))
     (tmp_path / "pnr").chmod(0o755)
