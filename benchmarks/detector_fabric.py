@@ -263,8 +263,9 @@ def fmax(design: Piped, part: Part, timeout_s: float) -> dict[str, Any]:
         routed = route(_emission(design), found, part, timeout_s=timeout_s)
         if routed.fmax_mhz is None:
             return {"failed": routed.how}
-        found = {"mhz": routed.fmax_mhz}
-        return found if routed.routed else {**found, "routed": False, "how": routed.how}
+        if routed.routed:
+            return {"mhz": routed.fmax_mhz}
+        return {"mhz": routed.fmax_mhz, "routed": False, "how": routed.how}
 
     return cached(key_of("fmax", design.text, version(), *_script(design, part)), work)
 

@@ -12,12 +12,12 @@ fits the first and has not seen the second, or, of NAME_crossed.toml (trees and 
 a search), with that of its cross-validation, if that is lower. For each loss the smallest
 cross-validated point is taken that loses no more against the exact baseline, which is
 cross-validated too, with a standard error to spare, or, where there is none, the most accurate.
-For each published perceptron the
-most accurate point is taken that is 20 times smaller, or, where that one does not promise enough,
-5 times, or smaller at all; for each published tree the most accurate that is smaller. Enough is the
-published accuracy with PROMISE to spare, and with a standard error of the validation part where
-that tells the accuracy. Cross-validated points come first: a validation part of a few dozen samples
-promises the best of many points more than the test keeps.
+For each published perceptron the most accurate point is taken that is 20 times smaller, or, where
+that one does not promise enough, 5 times, or smaller at all; for each published tree the most
+accurate that is smaller. Enough is the published accuracy with PROMISE to spare, and with a
+standard error of the validation part where that tells the accuracy. Cross-validated points come
+first: a validation part of a few dozen samples promises the best of many points more than the test
+keeps.
 What is done lies in benchmarks/cache/printed and is not done again; `--report` writes the tables of
 that alone.
 `--times` measures the time of a search of population 1000, for a quiet machine, and nothing else.

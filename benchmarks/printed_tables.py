@@ -250,9 +250,8 @@ def _agreement(results: Sequence[Result]) -> str:
     ]
     return _table(["set", "rank correlation, by seed"], rows) + (
         "\nSpearman's rank correlation of estimated and mapped areas, over the candidates of each "
-        f"search that no other beats. {well} of {len(told)} are at least {AGREEMENT:g}. On the "
-        "front stand those whose mapped area is small for their estimate, and where trees and "
-        "trained networks meet there, the two err in different ways.\n"
+        f"search that no other beats. {well} of {len(told)} are at least {AGREEMENT:g}. Gates "
+        "count as one where they agree on 1 024 samples, and rare conjunctions do so by chance.\n"
     )
 
 

@@ -76,7 +76,7 @@ class Luts:
         found = synthesise_luts(emission, part, quick=is_large(circuit))
         if part.lut_count(found.cells) <= MOST_ROUTED:
             routed = route(emission, found, part)
-            if routed.fmax_mhz is not None:
+            if routed.fmax_mhz is not None and routed.routed:
                 return 1e3 / routed.fmax_mhz
         return longest_path(module_of(found.data, emission.top), part)
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flow.ir.tensor import IntArray
-from flow.search.matrices import EXACT32
+from flow.search.matrices import EXACT32, winners
 from flow.search.space import LayerGenes, Space
 
 VALUES = 1 << 26
@@ -61,8 +61,8 @@ class Device:
         return self._joined(found, np.zeros((0, self._samples), np.int16))
 
     def _joined(self, found: list[Any], none: NDArray[Any]) -> NDArray[Any]:
-        host = [np.asarray(a.get() if hasattr(a, "get") else a) for a in found]
-        return np.concatenate([none, *host])
+        host = getattr(self._xp, "asnumpy", np.asarray)
+        return np.concatenate([none, *(host(a) for a in found)])
 
     def _blocks(self, genomes: IntArray) -> Iterator[Any]:
         """The classes (block, N) of some genomes after the other."""
@@ -104,22 +104,8 @@ class Device:
     def _decided(self, genomes: IntArray, scores: Any) -> Any:
         """The classes (block, N) of scores (block, classes, N)."""
         xp, count = self._xp, self.space.classes
-        if not self.space.tournament:
-            # No two are equal, so it is the first of the largest.
-            places = xp.arange(count)[None, :, None]
-            return (scores * count + (count - 1 - places)).argmax(axis=1)
-        rounds = xp.asarray(np.array([self.space.rounds(g) for g in genomes], dtype=np.int64))
-        every = xp.arange(len(genomes))
-        values = xp.empty((len(genomes), 2 * count - 1, scores.shape[2]), xp.int64)
-        winners = xp.empty(values.shape, xp.int64)
-        values[:, :count] = scores
-        winners[:, :count] = xp.arange(count)[None, :, None]
-        for number in range(count - 1):
-            left, right, mask = (rounds[:, number, k] for k in range(3))
-            a, b = values[every, left], values[every, right]
-            stays = (a & mask[:, None]) >= (b & mask[:, None])
-            values[:, count + number] = xp.where(stays, a, b)
-            winners[:, count + number] = xp.where(
-                stays, winners[every, left], winners[every, right]
-            )
-        return winners[:, -1]
+        if self.space.tournament:
+            return winners(self.space, genomes, scores, xp)
+        # No two are equal, so it is the first of the largest.
+        places = xp.arange(count)[None, :, None]
+        return (scores * count + (count - 1 - places)).argmax(axis=1)

@@ -48,7 +48,7 @@ class Matrices:
         correct = np.zeros(len(genomes), np.int64)
         for chunk, scores, ids, rows in self._scores(genomes):
             if self.space.tournament:
-                hits = self._winners(genomes[rows], scores, ids) == chunk.labels
+                hits = winners(self.space, genomes[rows], scores[ids]) == chunk.labels
             else:
                 hits = _largest_is_label(scores, ids, chunk)
             correct[rows] += hits.sum(axis=1, dtype=np.int64)
@@ -59,7 +59,7 @@ class Matrices:
         found = {id(c): np.zeros((len(genomes), c.size), np.int16) for c in self._chunks}
         for chunk, scores, ids, rows in self._scores(genomes):
             if self.space.tournament:
-                classes = self._winners(genomes[rows], scores, ids)
+                classes = winners(self.space, genomes[rows], scores[ids])
             else:
                 classes = scores[ids].argmax(axis=1).astype(np.int16)
             found[id(chunk)][rows] = classes
@@ -79,23 +79,23 @@ class Matrices:
                 rows = slice(start, start + step)
                 yield chunk, values, ids[rows], rows
 
-    def _winners(self, genomes: IntArray, scores: NDArray[Any], ids: IntArray) -> NDArray[np.int16]:
-        """The winner (block, samples) of each genome's tournament."""
-        rounds = np.array([self.space.rounds(g) for g in genomes], dtype=np.int64)
-        every, count = np.arange(len(genomes)), self.space.classes
-        values = np.empty((len(genomes), 2 * count - 1, scores.shape[1]), np.int64)
-        winners = np.empty(values.shape, np.int16)
-        values[:, :count] = scores[ids]
-        winners[:, :count] = np.arange(count)[None, :, None]
-        for number in range(count - 1):
-            left, right, mask = rounds[:, number].T
-            a, b = values[every, left], values[every, right]
-            stays = (a & mask[:, None]) >= (b & mask[:, None])
-            values[:, count + number] = np.where(stays, a, b)
-            winners[:, count + number] = np.where(
-                stays, winners[every, left], winners[every, right]
-            )
-        return winners[:, -1]
+
+def winners(space: Space, genomes: IntArray, scores: Any, xp: Any = np) -> Any:
+    """The winner (P, N) of each genome's tournament of scores (P, classes, N), by NumPy or what
+    has its functions."""
+    rounds = xp.asarray(np.array([space.rounds(g) for g in genomes], dtype=np.int64))
+    every, count = xp.arange(len(genomes)), space.classes
+    values = xp.empty((len(genomes), 2 * count - 1, scores.shape[2]), xp.int64)
+    winners = xp.empty(values.shape, xp.int16)
+    values[:, :count] = scores
+    winners[:, :count] = xp.arange(count)[None, :, None]
+    for number in range(count - 1):
+        left, right, mask = rounds[:, number].T
+        a, b = values[every, left], values[every, right]
+        stays = (a & mask[:, None]) >= (b & mask[:, None])
+        values[:, count + number] = xp.where(stays, a, b)
+        winners[:, count + number] = xp.where(stays, winners[every, left], winners[every, right])
+    return winners[:, -1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,9 +20,8 @@ CLIPPED_FROM = 0.9
 """The share of leaves whose votes are not clipped; some leaves are surer than all others."""
 RATE = 0.4
 """By how much boosting goes towards what is missing."""
-
-
 Kind = Literal["trees", "boosted", "clipped", "ordered"]
+"""Forests, boosted trees with scaled or with clipped votes, forests for the steps of an order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ RECIPES = (
     *(Recipe("trees", *sizes) for sizes in ((3, 8), (5, 16), (9, 24))),
     *(Recipe("boosted", *sizes) for sizes in ((2, 4), (4, 6), (8, 6))),
 )
-"""What is grown where classes are told by scores, the small ones first."""
+"""What is grown where a specification names nothing, the small ones first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,10 +129,10 @@ def test_rows_with_one_key_are_told_apart(monkeypatch):
 
 
 class Card:
-    """NumPy as CuPy has it, on a card of so many products: how arrays come back is its own."""
+    """NumPy in the place of CuPy, which counts its products and the arrays that are read back."""
 
     def __init__(self, error=None):
-        self.error, self.products = error, 0
+        self.error, self.products, self.read = error, 0, 0
 
     def __getattr__(self, name):
         return getattr(np, name)
@@ -144,6 +144,7 @@ class Card:
         return np.matmul(a, b)
 
     def asnumpy(self, array):
+        self.read += 1
         return array
 
 
@@ -167,6 +168,7 @@ def test_where_there_is_a_gpu_it_counts(card):
     x, y = rng.integers(0, 16, size=(50, 6)), rng.integers(0, 3, size=50)
     found = Fitness(space, x, y)(genomes)
     assert made.products == 3  # One to try it, and one a layer.
+    assert made.read == 2
     assert found.tolist() == Fitness(space, x, y, way=Matrices)(genomes).tolist()
 
 

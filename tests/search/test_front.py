@@ -1,5 +1,6 @@
 """A front as a file, and the choice of its points."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -121,6 +122,15 @@ def test_the_network_of_a_point_takes_the_features_as_they_are():
         # Sixteen levels from -1.5 to 0.5; a feature that never changes is one level.
         assert entry.offset.tolist() == [-1.5, 3]
         assert entry.tensor.scale.tolist() == [0.125, 10**30]
+
+
+def test_a_front_of_before_agreement_was_told_is_read(tmp_path):
+    text = print_front(EXAMPLE)
+    assert '"agreement": 0.9731' in text
+    facts = json.loads(text)
+    del facts["agreement"]
+    (tmp_path / FRONT).write_text(json.dumps(facts))
+    assert read_front(tmp_path) == replace(EXAMPLE, agreement=None)
 
 
 def test_a_folder_without_a_front_is_told(tmp_path):

@@ -7,7 +7,7 @@ from flow.errors import ToolFailed, ToolNotFound, ToolTimedOut
 from flow.ir.builder import Builder
 from flow.ir.circuit import Circuit, Port
 from flow.ir.nodes import Add, Input
-from flow.pipeline import routing
+from flow.pipeline import luts, routing
 from flow.pipeline.lut_synthesis import synthesise_luts
 from flow.tech.part import Part
 from flow.tech.parts import load_part
@@ -137,6 +137,17 @@ def test_an_estimate_says_that_it_is_one(monkeypatch):
     found = routed(monkeypatch, [nextpnr.Routed(42.33, (), 600.0, routed=False)])
     assert (found.fmax_mhz, found.routed, found.limit) == (42.33, False, "")
     assert found.how.endswith("; placed, not routed: routing had not ended after 600 s")
+
+
+@pytest.mark.tool("yosys")
+def test_only_what_was_routed_sets_the_period(monkeypatch):
+    emission, part = emit_verilog(circuit()), load_part("ecp5")
+    found = []
+    for end in (routing.Route(50.0, ""), routing.Route(50.0, "", routed=False)):
+        monkeypatch.setattr(luts, "route", lambda *given, end=end: end)
+        found.append(luts.Luts().delay(circuit(), emission, part, None))
+    assert found[0] == 20.0
+    assert 0 < found[1] < 20.0  # The estimate of the mapped netlist.
 
 
 def test_the_error_that_the_program_told_is_in_the_message(monkeypatch, tmp_path):
